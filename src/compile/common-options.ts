@@ -1,0 +1,96 @@
+import type { Event } from '../core/event.ts'
+import { type FieldRef, parseFieldRef } from '../core/field-ref.ts'
+import * as option from '../core/options.ts'
+import { compileTemplate, type Template } from '../core/template.ts'
+import { isFields, type Value } from '../core/values.ts'
+
+/** Options that every filter takes; they act when the filter reports success, in the order below. */
+export const FILTER_OPTIONS = {
+  id: option.string('Name of this filter in metrics, messages and the ledger.'),
+  enable_metric: option.boolean("Kept for Logstash's configs; metrics are always on.", { default: true }),
+  periodic_flush: option.boolean("Kept for Logstash's configs; filters that hold events flush by themselves.", {
+    default: false,
+  }),
+  add_field: option.hash('Fields to add on success. A field that exists becomes a list. Names and values take %{field}.'),
+  remove_field: option.templates('Fields to remove on success. Names take %{field}.'),
+  add_tag: option.templates('Tags to append on success, also when already there. They take %{field}.'),
+  remove_tag: option.templates('Tags to remove on success. They take %{field}.'),
+}
+
+export type FilterOptions = option.OptionValues<typeof FILTER_OPTIONS>
+
+type Change = (event: Event) => void
+
+const TAGS = parseFieldRef('tags')
+
+/** What a filter's success does to an event: add_field, remove_field, add_tag, remove_tag, in this order. */
+export function compileMatched(options: FilterOptions): Change {
+  const changes: Change[] = [
+    ...(options.add_field ?? []).map(addField),
+    ...(options.remove_field ?? []).map(removeField),
+    ...(options.add_tag ?? []).map(addTag),
+    ...(options.remove_tag ?? []).map(removeTag),
+  ]
+  if (changes.length === 0) return () => {}
+  return (event) => {
+    for (const change of changes) change(event)
+  }
+}
+
+/** A reference whose text may hold placeholders: parsed once where it holds none. */
+export function compileRef(text: string | Template): (event: Event) => FieldRef {
+  const template = typeof text === 'string' ? compileTemplate(text) : text
+  if (template.constant === undefined) return (event) => parseFieldRef(template.format(event))
+  const ref = parseFieldRef(template.constant)
+  return () => ref
+}
+
+/** One entry of an `add_field`: also the inputs' option of that name. */
+export function addField({ name, value }: option.Entry): Change {
+  const refOf = compileRef(name)
+  const items = value.kind === 'list' ? value.items : [value]
+  const templates = items.map((item) => compileTemplate(option.readText(item, () => {}) ?? ''))
+  return (event) => {
+    const ref = refOf(event)
+    for (const template of templates) {
+      const present = event.get(ref)
+      const added = template.format(event)
+      event.set(ref, present === undefined ? added : [...asList(present), added])
+    }
+  }
+}
+
+function asList(value: Value): Value[] {
+  if (Array.isArray(value)) return value
+  if (isFields(value)) return Object.entries(value).map(([name, inner]) => [name, inner ?? null])
+  return value === null ? [] : [value]
+}
+
+function removeField(name: Template): Change {
+  const refOf = compileRef(name)
+  return (event) => {
+    event.remove(refOf(event))
+  }
+}
+
+/** Appends without looking whether it is there, as the common option of Logstash does. */
+export function addTag(tag: Template): Change {
+  return (event) => {
+    const tags = event.get(TAGS)
+    const added = tag.format(event)
+    event.set(TAGS, tags === undefined || tags === null ? [added] : [...(Array.isArray(tags) ? tags : [tags]), added])
+  }
+}
+
+function removeTag(tag: Template): Change {
+  return (event) => {
+    const tags = event.get(TAGS)
+    const removed = tag.format(event)
+    if (Array.isArray(tags))
+      event.set(
+        TAGS,
+        tags.filter((present) => present !== removed),
+      )
+    else if (tags === removed) event.set(TAGS, [])
+  }
+}

@@ -1,0 +1,76 @@
+import type { Context } from './context.ts'
+import type { Decoder, Encoder, FilterContext, InputContext, OutputContext, Sink, Source, Step } from './contracts.ts'
+import type { OldOptions, OptionSpecs, OptionValues } from './options.ts'
+
+/**
+ * A documented example: printed in the docs and run as a test. `before` and `after` are documents; `after` lists what
+ * the event must be afterwards, `@timestamp` and `@version` left out unless named. `after: null`: the event is dropped.
+ */
+export interface Example {
+  readonly title: string
+  readonly options: { readonly [name: string]: unknown }
+  readonly before: { readonly [name: string]: unknown }
+  readonly after: { readonly [name: string]: unknown } | null
+}
+
+interface Spec<S extends OptionSpecs> extends OldOptions {
+  /** Logstash's name, where it has one. */
+  readonly name: string
+  readonly summary: string
+  /** Markdown for the docs page, beyond the summary. */
+  readonly description?: string
+  readonly options: S
+}
+
+export interface FilterSpec<S extends OptionSpecs = OptionSpecs> extends Spec<S> {
+  readonly kind: 'filter'
+  readonly examples: readonly Example[]
+  /**
+   * Makes the step, once, at load. Waiting work (opening a database) happens in here too.
+   * @throws MillraceError when it cannot be made: becomes a ConfigError at the component's place
+   */
+  compile(options: OptionValues<S>, context: FilterContext): Step | Promise<Step>
+}
+
+export interface InputSpec<S extends OptionSpecs = OptionSpecs> extends Spec<S> {
+  readonly kind: 'input'
+  readonly default_codec: string
+  /** Configurations worth showing, with a sentence each. */
+  readonly examples: readonly Pick<Example, 'title' | 'options'>[]
+  /** Ends by itself (a pipe, a sample), so that the program can drain and exit. */
+  readonly finite?: boolean
+  create(options: OptionValues<S>, context: InputContext): Source
+}
+
+export interface OutputSpec<S extends OptionSpecs = OptionSpecs> extends Spec<S> {
+  readonly kind: 'output'
+  readonly default_codec: string
+  readonly examples: readonly Pick<Example, 'title' | 'options'>[]
+  create(options: OptionValues<S>, context: OutputContext): Sink
+}
+
+export interface CodecSpec<S extends OptionSpecs = OptionSpecs> extends Spec<S> {
+  readonly kind: 'codec'
+  readonly examples: readonly Pick<Example, 'title' | 'options'>[]
+  createDecoder(options: OptionValues<S>, context: Context): Decoder
+  createEncoder(options: OptionValues<S>, context: Context): Encoder
+}
+
+/** Any component, its options' types forgotten: what the list of all components holds. */
+export type AnySpec = FilterSpec<never> | InputSpec<never> | OutputSpec<never> | CodecSpec<never>
+
+export function defineFilter<const S extends OptionSpecs>(spec: Omit<FilterSpec<S>, 'kind'>): FilterSpec<S> {
+  return { kind: 'filter', ...spec }
+}
+
+export function defineInput<const S extends OptionSpecs>(spec: Omit<InputSpec<S>, 'kind'>): InputSpec<S> {
+  return { kind: 'input', ...spec }
+}
+
+export function defineOutput<const S extends OptionSpecs>(spec: Omit<OutputSpec<S>, 'kind'>): OutputSpec<S> {
+  return { kind: 'output', ...spec }
+}
+
+export function defineCodec<const S extends OptionSpecs>(spec: Omit<CodecSpec<S>, 'kind'>): CodecSpec<S> {
+  return { kind: 'codec', ...spec }
+}

@@ -1,0 +1,106 @@
+import type { Context } from './context.ts'
+import type { Event, Origin } from './event.ts'
+import type { Fields } from './values.ts'
+
+/** Changes one event in place: synchronous; tags bad data instead of throwing; may cancel the event or emit others. */
+export type Step = (event: Event, emit: (child: Event) => void) => void
+
+/** Filters get one thing more: what the common options (add_field, remove_field, add_tag, remove_tag) do on success. */
+export interface FilterContext extends Context {
+  /** To be called once for an event that the filter handled successfully. */
+  matched(event: Event): void
+}
+
+/** What became of a batch that a source handed over. `abandoned`: the program leaves, do not acknowledge. */
+export type Settled = 'stored' | 'abandoned'
+
+/** Hands events on, at most one batch. Resolves once there is room for more: that is the backpressure. */
+export type Deliver = (events: Event[]) => Promise<{ readonly settled: Promise<Settled> }>
+
+/** One input at work. */
+export interface Source {
+  /**
+   * Reads until `stop` aborts or the input ends. `stop`: read no more, but keep acknowledging what settles.
+   * `abandon`: the deadline has come, leave. Acknowledge upstream only what settled as `stored`.
+   * @throws MillraceError INPUT_CANNOT_START when it cannot even begin (port in use, file unreadable)
+   */
+  run(deliver: Deliver, stop: AbortSignal, abandon: AbortSignal): Promise<void>
+}
+
+export interface InputContext extends Context {
+  /** A decoder of the input's codec: one for each stream, for it may keep what is incomplete. */
+  createDecoder(): Decoder
+  /** An event of this input from decoded data: born by Logstash's rules, with the input's type, tags and add_field. */
+  createEvent(decoded: Decoded, origin: Origin | undefined, size_bytes: number): Event
+  /**
+   * Keeps what cannot become an event (too large, undecodable) among the dead letters with its first 64 kB and its
+   * size; counted as received and dead-lettered. Resolves once it is fsynced.
+   */
+  deadLetter(raw: Buffer, reason: string, origin: Origin | undefined): Promise<void>
+  readonly max_event_bytes: number
+}
+
+/** Fields that a codec found. `exact`: a bigint may be among them. */
+export interface Decoded {
+  readonly fields: Fields
+  readonly exact: boolean
+}
+
+export interface Decoder {
+  /** Takes the next piece of a stream, or one whole message, and returns what is complete. Bad data becomes a tagged event. */
+  decode(piece: Buffer | string): Decoded[]
+  /** The end of the stream: what was left over. */
+  flush(): Decoded[]
+}
+
+export interface Encoder {
+  encode(event: Event): string
+}
+
+/** What became of one event in one output. */
+export type Outcome =
+  | { readonly kind: 'stored' }
+  | { readonly kind: 'already_there' }
+  /** Try again, not before `after_ms` where given. */
+  | { readonly kind: 'retry'; readonly after_ms?: number; readonly reason: string }
+  /** Can never be stored: to the dead letters. */
+  | { readonly kind: 'reject'; readonly reason: string }
+  /** Is not to be stored, by configuration. */
+  | { readonly kind: 'drop'; readonly reason: string }
+  /** Cannot be stored now, and neither can others with this key; the rest can. */
+  | { readonly kind: 'park'; readonly key: string; readonly reason: string }
+
+export const STORED: Outcome = Object.freeze({ kind: 'stored' })
+export const ALREADY_THERE: Outcome = Object.freeze({ kind: 'already_there' })
+
+export interface WriteResult {
+  /** One for each event, by position. */
+  readonly outcomes: readonly Outcome[]
+  /** The batch was too large for the other side: smaller ones from now on. */
+  readonly tooLarge?: boolean
+  /** The other side is overloaded: slow down. */
+  readonly overloaded?: boolean
+}
+
+/** One output at work. */
+export interface Sink {
+  /** How the runtime cuts batches for it. */
+  readonly batching?: Batching
+  /** Waits until the other side can be written to, or refuses (MillraceError OUTPUT_CANNOT_START: configuration, never absence). */
+  open(signal: AbortSignal): Promise<void>
+  /** One attempt, no retry inside: one outcome per event, by position. Throwing means that all may be tried again. */
+  write(events: readonly Event[], signal: AbortSignal): Promise<WriteResult>
+  close(): Promise<void>
+}
+
+export interface Batching {
+  readonly events_max: number
+  readonly bytes_max: number
+  /** Writes on their way at the same time. */
+  readonly concurrency: number
+}
+
+export interface OutputContext extends Context {
+  /** Of the output's codec. */
+  readonly encoder: Encoder
+}

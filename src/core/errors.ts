@@ -1,0 +1,117 @@
+/** A place in a config file. `line` and `column` count from 1. */
+export interface Position {
+  readonly file: string
+  readonly line: number
+  readonly column: number
+}
+
+export function formatPosition(at: Position): string {
+  return `${at.file}:${at.line}:${at.column}`
+}
+
+/** One thing that is wrong with a config. */
+export interface Problem {
+  /** Stable code, listed in docs/errors.md. */
+  readonly code: ConfigCode
+  readonly at: Position
+  /** What was expected and what came. */
+  readonly message: string
+  /** What to do. */
+  readonly hint?: string
+}
+
+/** The codes of everything that can be wrong with a config. docs/errors.md has a section for each. */
+export type ConfigCode =
+  | 'CONFIG_FILE_UNREADABLE'
+  | 'CONFIG_SYNTAX'
+  | 'CONFIG_STRUCTURE'
+  | 'CONFIG_UNKNOWN_COMPONENT'
+  | 'CONFIG_UNKNOWN_OPTION'
+  | 'CONFIG_MISSING_OPTION'
+  | 'CONFIG_INVALID_OPTION'
+  | 'CONFIG_OBSOLETE_OPTION'
+  | 'CONFIG_UNRESOLVED_VARIABLE'
+  | 'CONFIG_INVALID_CONDITION'
+  | 'CONFIG_CANNOT_START'
+
+/** A config that was refused: every problem at once, each with its place. */
+export class ConfigError extends Error {
+  readonly code = 'CONFIG_REFUSED'
+  readonly problems: readonly Problem[]
+
+  constructor(problems: readonly Problem[], options?: { cause?: unknown }) {
+    super(problems.map(formatProblem).join('\n'), options)
+    this.name = 'ConfigError'
+    this.problems = problems
+  }
+}
+
+function formatProblem(problem: Problem): string {
+  const hint = problem.hint === undefined ? '' : `\n    ${problem.hint}`
+  return `${formatPosition(problem.at)}: ${problem.message} [${problem.code}]${hint}`
+}
+
+/** The codes of what can go wrong while running. docs/errors.md has a section for each. */
+export type RuntimeCode =
+  | 'FIELD_REFERENCE_INVALID'
+  | 'FIELD_NOT_SETTABLE'
+  | 'TEMPLATE_INVALID'
+  | 'VALUE_NOT_CONVERTIBLE'
+  | 'INPUT_CANNOT_START'
+  | 'OUTPUT_CANNOT_START'
+  | 'OUTPUT_OUTCOME_COUNT'
+  | 'STORAGE_FULL'
+  | 'STORAGE_CORRUPT'
+  | 'GEOIP_DATABASE_UNREADABLE'
+  | 'METRIC_CONFLICT'
+
+/** Something that failed while running, with a stable code. */
+export class MillraceError extends Error {
+  readonly code: RuntimeCode
+
+  constructor(code: RuntimeCode, message: string, options?: { cause?: unknown }) {
+    super(message, options)
+    this.name = 'MillraceError'
+    this.code = code
+  }
+}
+
+/** The message of whatever was thrown, never its stack. */
+export function messageOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown)
+}
+
+/** The name closest to `wanted`, if one is close enough to be a slip of the keyboard. */
+export function nearestName(wanted: string, names: Iterable<string>): string | undefined {
+  let nearest: string | undefined
+  let least = Math.max(2, Math.floor(wanted.length / 3)) + 1
+  for (const name of names) {
+    const distance = editDistance(wanted.toLowerCase(), name.toLowerCase())
+    if (distance < least) {
+      least = distance
+      nearest = name
+    }
+  }
+  return nearest
+}
+
+/** "did you mean x?" for the nearest name, or nothing. */
+export function didYouMean(wanted: string, names: Iterable<string>): { hint: string } | undefined {
+  const nearest = nearestName(wanted, names)
+  return nearest === undefined ? undefined : { hint: `did you mean ${nearest}?` }
+}
+
+/** Levenshtein distance with one row of memory. */
+function editDistance(a: string, b: string): number {
+  const row = Array.from({ length: b.length + 1 }, (_, index) => index)
+  for (let i = 1; i <= a.length; i++) {
+    let diagonal = row[0] ?? 0
+    row[0] = i
+    for (let j = 1; j <= b.length; j++) {
+      const above = row[j] ?? 0
+      row[j] = Math.min(above + 1, (row[j - 1] ?? 0) + 1, diagonal + (a[i - 1] === b[j - 1] ? 0 : 1))
+      diagonal = above
+    }
+  }
+  return row[b.length] ?? 0
+}

@@ -1,0 +1,282 @@
+import { MillraceError } from './errors.ts'
+import { type FieldRef, parseFieldRef } from './field-ref.ts'
+import {
+  cloneFields,
+  type Fields,
+  holdsBigint,
+  isFields,
+  member,
+  parseTimestamp,
+  setMember,
+  stringify,
+  Timestamp,
+  type Value,
+} from './values.ts'
+
+/** Where an event came from: enough for a person to find the line again, and for a stable document id. */
+export interface Origin {
+  /** The id of the input that received it. */
+  readonly input: string
+  /** For people: `exchange-logs/3@1205`, `10.0.0.7:51312 /var/log/a.log@311`. */
+  describe(): string
+  /** The same for the same line at every delivery and never for another one (promise 3); `undefined` where the input cannot tell. */
+  stableId(): string | undefined
+}
+
+/** How an event ended, from the worst to the best. One of these, once, for every event (promise 1). */
+export const EVENT_STATES = ['dead_lettered', 'dropped', 'unrouted', 'stored', 'already_there', 'consumed'] as const
+export type EventState = (typeof EVENT_STATES)[number]
+
+/** What the runtime hangs on an event to follow it. Components never look at it. */
+export interface Tracking {
+  /** Tells that a child was made of this event, which the runtime has to follow too. */
+  readonly followed: true
+}
+
+/** An index further out than this is refused: `[a][999999999]` from a hostile line would fill the memory. */
+const LIST_LENGTH_MAX = 10_000
+
+const TIMESTAMP = '@timestamp'
+const METADATA_REF = parseFieldRef('[@metadata]')
+
+/**
+ * One log event: fields, metadata that no output prints, a time, tags.
+ *
+ * Components use only the methods below, never a field by key, so that the inside can change.
+ * `get` returns live values: what is changed must be `set` again.
+ */
+export class Event {
+  readonly origin: Origin | undefined
+  /** About how many bytes of memory the event stands for: its size on the wire. */
+  size_bytes = 0
+  /** Of the runtime. */
+  tracking: Tracking | undefined
+  #fields: Fields
+  #metadata: Fields
+  /** A bigint may be among the fields. */
+  #exact: boolean
+  #cancelled: string | undefined
+  #whenSettled: ((state: EventState) => void)[] | undefined
+  #ordinal = ''
+  #children = 0
+
+  private constructor(fields: Fields, metadata: Fields, exact: boolean, origin: Origin | undefined) {
+    this.#fields = fields
+    this.#metadata = metadata
+    this.#exact = exact
+    this.origin = origin
+  }
+
+  /**
+   * An event from decoded data, with Logstash's rules of birth: `@metadata` goes to the metadata; an unreadable
+   * `@timestamp` is replaced by `now` and kept as `_@timestamp` (tag `_timestampparsefailure`); `tags` that are not
+   * text or a list of texts go to `_tags` (tag `_tagsparsefailure`).
+   * The fields belong to the event from here on.
+   */
+  static from(fields: Fields, now: Timestamp, options: { exact?: boolean; origin?: Origin | undefined } = {}): Event {
+    const metadata = member(fields, '@metadata')
+    if (metadata !== undefined) fields['@metadata'] = undefined
+    const event = new Event(fields, isFields(metadata) ? metadata : {}, options.exact ?? holdsBigint(fields), options.origin)
+    if (member(fields, '@version') === undefined) fields['@version'] = '1'
+    const tags = member(fields, 'tags')
+    if (tags !== undefined && !areTags(tags)) {
+      fields['_tags'] = Array.isArray(tags) ? tags : [tags]
+      fields['tags'] = ['_tagsparsefailure']
+    }
+    event.#birthTime(now)
+    return event
+  }
+
+  #birthTime(now: Timestamp): void {
+    const given = member(this.#fields, TIMESTAMP)
+    if (given instanceof Timestamp) return
+    const read = typeof given === 'string' ? parseTimestamp(given) : undefined
+    this.#fields[TIMESTAMP] = read ?? now
+    if (read === undefined && given !== undefined && given !== null) {
+      this.#fields[`_${TIMESTAMP}`] = given
+      this.tag('_timestampparsefailure')
+    }
+  }
+
+  /** The value at `ref`, or `undefined` where there is none. A path through a scalar finds nothing. */
+  get(ref: FieldRef): Value | undefined {
+    const path = ref.path
+    const root = ref.in_metadata ? this.#metadata : this.#fields
+    if (path.length === 1) return member(root, path[0] ?? '')
+    let value: Value | undefined = root
+    for (const segment of path) {
+      if (Array.isArray(value)) value = value[listIndex(segment, value.length)]
+      else if (isFields(value)) value = member(value, segment)
+      else return undefined
+    }
+    return value
+  }
+
+  /** Whether there is a value, `null` included. */
+  has(ref: FieldRef): boolean {
+    return this.get(ref) !== undefined
+  }
+
+  /**
+   * Sets a value; missing maps on the way are made, a list is filled up with `null`.
+   * @throws MillraceError FIELD_NOT_SETTABLE for a path through a scalar, an index over 10,000, tags that are
+   *   not text or a list of texts, a `@timestamp` that is not a timestamp
+   */
+  set(ref: FieldRef, value: Value): void {
+    const path = ref.path
+    if (ref.in_metadata && path.length === 0) {
+      if (!isFields(value)) throw notSettable(ref, 'only a map can be the metadata')
+      this.#metadata = value
+      return
+    }
+    if (!ref.in_metadata) this.#checkReserved(ref, value)
+    if (!this.#exact && !ref.in_metadata) this.#exact = holdsBigint(value)
+    let holder: Fields | Value[] = ref.in_metadata ? this.#metadata : this.#fields
+    for (let depth = 0; depth < path.length - 1; depth++) holder = descend(holder, path[depth] ?? '', ref)
+    put(holder, path[path.length - 1] ?? '', value, ref)
+  }
+
+  #checkReserved(ref: FieldRef, value: Value): void {
+    const first = ref.path[0]
+    if (first === 'tags' && (ref.path.length > 1 ? !Array.isArray(this.#fields['tags']) : !areTags(value))) {
+      throw notSettable(ref, 'the reserved tags field takes text or a list of texts')
+    }
+    if (first === TIMESTAMP && (ref.path.length > 1 || !(value instanceof Timestamp))) {
+      throw notSettable(ref, 'the reserved @timestamp field takes a timestamp')
+    }
+  }
+
+  /** Removes a value and returns it. The elements of a list after a removed one move up. */
+  remove(ref: FieldRef): Value | undefined {
+    if (ref.path.length === 0) {
+      const all = this.#metadata
+      this.#metadata = {}
+      return all
+    }
+    const last = ref.path[ref.path.length - 1] ?? ''
+    let holder: Value | undefined = ref.in_metadata ? this.#metadata : this.#fields
+    for (let depth = 0; depth < ref.path.length - 1; depth++) {
+      const segment = ref.path[depth] ?? ''
+      if (Array.isArray(holder)) holder = holder[listIndex(segment, holder.length)]
+      else holder = isFields(holder) ? member(holder, segment) : undefined
+    }
+    if (Array.isArray(holder)) {
+      const index = listIndex(last, holder.length)
+      return index >= 0 && index < holder.length ? holder.splice(index, 1)[0] : undefined
+    }
+    if (!isFields(holder)) return undefined
+    const value = member(holder, last)
+    if (value !== undefined) setMember(holder, last, undefined)
+    return value
+  }
+
+  /** Adds a tag once. */
+  tag(name: string): void {
+    const tags = member(this.#fields, 'tags')
+    if (tags === undefined || tags === null) this.#fields['tags'] = [name]
+    else if (Array.isArray(tags)) {
+      if (!tags.includes(name)) tags.push(name)
+    } else if (tags !== name) this.#fields['tags'] = [tags, name]
+  }
+
+  get timestamp(): Timestamp | undefined {
+    const value = member(this.#fields, TIMESTAMP)
+    return value instanceof Timestamp ? value : undefined
+  }
+
+  /** The top-level fields in their order, metadata not among them. */
+  *entries(): IterableIterator<[string, Value]> {
+    for (const name of Object.keys(this.#fields)) {
+      const value = this.#fields[name]
+      if (value !== undefined) yield [name, value]
+    }
+  }
+
+  /** Takes the event out of the pipeline. `reason` is counted in the ledger: a short constant, never data. */
+  cancel(reason: string): void {
+    this.#cancelled ??= reason
+  }
+
+  /** Why the event was taken out, or `undefined` while it goes on. */
+  get cancelled(): string | undefined {
+    return this.#cancelled
+  }
+
+  /** A deep copy with metadata and origin, as a new event of its own: its stable id gets a number appended. */
+  clone(): Event {
+    const copy = new Event(cloneFields(this.#fields), cloneFields(this.#metadata), this.#exact, this.origin)
+    copy.size_bytes = this.size_bytes
+    this.#children++
+    copy.#ordinal = `${this.#ordinal}-${this.#children}`
+    return copy
+  }
+
+  /** The origin's stable id, with the numbers of the split or clone that made this event; `undefined` where the origin has none. */
+  stableId(): string | undefined {
+    const id = this.origin?.stableId()
+    return id === undefined ? undefined : id + this.#ordinal
+  }
+
+  /** Registers what is to be done once when the event has its final state: derived metrics count then, and only then. */
+  whenSettled(action: (state: EventState) => void): void {
+    if (this.#whenSettled === undefined) this.#whenSettled = [action]
+    else this.#whenSettled.push(action)
+  }
+
+  /** Of the runtime: runs what `whenSettled` registered, once. */
+  settle(state: EventState): void {
+    const actions = this.#whenSettled
+    if (actions === undefined) return
+    this.#whenSettled = undefined
+    for (const action of actions) action(state)
+  }
+
+  /** The document as JSON text, without metadata. */
+  toJsonText(): string {
+    return stringify(this.#fields, this.#exact)
+  }
+
+  /** The document as JSON in UTF-8, without metadata. */
+  toJson(): Buffer {
+    return Buffer.from(this.toJsonText())
+  }
+
+  /** The metadata as a map. */
+  get metadata(): Fields {
+    return this.get(METADATA_REF) as Fields
+  }
+}
+
+function areTags(value: Value): boolean {
+  return typeof value === 'string' || (Array.isArray(value) && value.every((tag) => typeof tag === 'string'))
+}
+
+/** The index that a segment means in a list of that length; -1 where it means none. */
+function listIndex(segment: string, length: number): number {
+  if (!/^-?\d{1,9}$/.test(segment)) return -1
+  const index = Number(segment)
+  return index < 0 ? length + index : index
+}
+
+function descend(holder: Fields | Value[], segment: string, ref: FieldRef): Fields | Value[] {
+  const next = Array.isArray(holder) ? holder[listIndex(segment, holder.length)] : member(holder, segment)
+  if (Array.isArray(next) || isFields(next)) return next
+  if (next !== undefined && next !== null) throw notSettable(ref, `"${segment}" is not a map`)
+  const made: Fields = {}
+  put(holder, segment, made, ref)
+  return made
+}
+
+function put(holder: Fields | Value[], segment: string, value: Value, ref: FieldRef): void {
+  if (!Array.isArray(holder)) return setMember(holder, segment, value)
+  const index = listIndex(segment, holder.length)
+  if (index < 0 || index > LIST_LENGTH_MAX) {
+    throw notSettable(ref, `"${segment}" is not an index of a list (0 to ${LIST_LENGTH_MAX})`)
+  }
+  while (holder.length < index) holder.push(null)
+  holder[index] = value
+}
+
+function notSettable(ref: FieldRef, why: string): MillraceError {
+  return new MillraceError('FIELD_NOT_SETTABLE', `Could not set field '${ref.text}': ${why}`)
+}

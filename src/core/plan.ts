@@ -1,0 +1,71 @@
+import type { Condition } from './condition.ts'
+import type { Position } from './errors.ts'
+
+/**
+ * What a config says, whichever language it was written in. Every part knows its place in the file.
+ * `config/` makes it, `compile/` reads it; nothing after `config/` sees text.
+ */
+export interface Plan {
+  readonly settings: PipelineSettings
+  readonly inputs: readonly PlanNode[]
+  readonly filters: readonly PlanNode[]
+  readonly outputs: readonly PlanNode[]
+  /** What is legal but probably not meant. */
+  readonly warnings: readonly PlanWarning[]
+}
+
+export interface PlanWarning {
+  readonly at: Position
+  readonly message: string
+}
+
+export type EcsCompatibility = 'disabled' | 'v1' | 'v8'
+
+export interface PipelineSettings {
+  readonly id: string
+  /** Events a filter batch takes at most. */
+  readonly batch_size: number
+  /** How long an output waits for a fuller batch while another one is on its way. */
+  readonly batch_delay_ms: number
+  readonly ecs_compatibility: EcsCompatibility
+}
+
+export const DEFAULT_SETTINGS: PipelineSettings = {
+  id: 'main',
+  batch_size: 2048,
+  batch_delay_ms: 50,
+  ecs_compatibility: 'disabled',
+}
+
+export type PlanNode = ComponentNode | IfNode
+
+export interface ComponentNode {
+  readonly kind: 'component'
+  readonly at: Position
+  readonly name: string
+  readonly options: readonly OptionNode[]
+}
+
+export interface IfNode {
+  readonly kind: 'if'
+  readonly at: Position
+  readonly condition: Condition
+  readonly then: readonly PlanNode[]
+  readonly else: readonly PlanNode[]
+}
+
+export interface OptionNode {
+  readonly name: string
+  readonly at: Position
+  readonly value: ConfigValue
+}
+
+/** A value as it stands in the config, variables resolved. */
+export type ConfigValue =
+  | { readonly kind: 'string'; readonly at: Position; readonly value: string }
+  | { readonly kind: 'number'; readonly at: Position; readonly value: number; readonly text: string }
+  | { readonly kind: 'boolean'; readonly at: Position; readonly value: boolean }
+  | { readonly kind: 'null'; readonly at: Position }
+  | { readonly kind: 'list'; readonly at: Position; readonly items: readonly ConfigValue[] }
+  | { readonly kind: 'hash'; readonly at: Position; readonly entries: readonly OptionNode[] }
+  | (Omit<ComponentNode, 'kind'> & { readonly kind: 'component' })

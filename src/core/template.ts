@@ -1,0 +1,102 @@
+import { MillraceError } from './errors.ts'
+import type { Event } from './event.ts'
+import { type FieldRef, isFieldRef, parseFieldRef } from './field-ref.ts'
+import { compileJodaFormat } from './joda-format.ts'
+import { isFields, stringify, type Timestamp, type Value } from './values.ts'
+
+/** A compiled text with placeholders (Logstash's sprintf). */
+export interface Template {
+  readonly text: string
+  /** The text itself where it holds no placeholder, so that callers can decide things once. */
+  readonly constant: string | undefined
+  format(event: Event): string
+}
+
+type Part = (event: Event) => string
+
+/**
+ * Compiles `%{field}`, `%{[a][b]}`, `%{+YYYY.MM.dd}` (Joda letters, UTC, of the event's own `@timestamp`) and `%{+%s}`.
+ * A missing or null field leaves its placeholder as it stands; an unclosed `%{` is plain text; a removed
+ * `@timestamp` prints as nothing.
+ * @throws MillraceError TEMPLATE_INVALID for a reference or date pattern that cannot be read
+ */
+export function compileTemplate(text: string): Template {
+  const parts: (string | Part)[] = []
+  let at = 0
+  for (;;) {
+    const open = text.indexOf('%{', at)
+    const close = open < 0 ? -1 : text.indexOf('}', open)
+    if (close < 0) break
+    if (open > at) parts.push(text.slice(at, open))
+    parts.push(compilePlaceholder(text.slice(open, close + 1), text.slice(open + 2, close)))
+    at = close + 1
+  }
+  if (at < text.length) parts.push(text.slice(at))
+  const [first, second] = parts
+  if (first === undefined || (typeof first === 'string' && parts.length === 1)) {
+    return { text, constant: text, format: () => text }
+  }
+  if (typeof first === 'function' && second === undefined) return { text, constant: undefined, format: first }
+  return {
+    text,
+    constant: undefined,
+    format: (event) => {
+      let result = ''
+      for (const part of parts) result += typeof part === 'string' ? part : part(event)
+      return result
+    },
+  }
+}
+
+function compilePlaceholder(placeholder: string, inner: string): Part {
+  if (inner === '' || inner === '+' || inner === '+%s') return ofTime((time) => String(Math.floor(time.epoch_ms / 1000)))
+  if (inner.startsWith('+')) return compileDate(inner.slice(1))
+  if (!isFieldRef(inner)) throw new MillraceError('TEMPLATE_INVALID', `Invalid FieldReference: \`${inner}\` in ${placeholder}`)
+  return compileField(parseFieldRef(inner), placeholder)
+}
+
+function compileField(ref: FieldRef, placeholder: string): Part {
+  return (event) => {
+    const value = event.get(ref)
+    return typeof value === 'string' ? value : value === undefined || value === null ? placeholder : textOf(value)
+  }
+}
+
+/** The same day's pattern is asked for again and again, so the last answer is kept for its millisecond range. */
+function compileDate(pattern: string): Part {
+  const { format, step_ms } = compileJodaFormat(pattern)
+  let step = Number.NaN
+  let text = ''
+  return ofTime((time) => {
+    const current = Math.floor(time.epoch_ms / step_ms)
+    if (current !== step) {
+      text = format(time)
+      step = current
+    }
+    return text
+  })
+}
+
+function ofTime(print: (time: Timestamp) => string): Part {
+  return (event) => {
+    const time = event.timestamp
+    return time === undefined ? '' : print(time)
+  }
+}
+
+/** The text that a value has inside other text: a list is joined with commas, a map is JSON. */
+export function textOf(value: Value): string {
+  if (typeof value === 'string') return value
+  if (Array.isArray(value))
+    return value.map((item) => (item === null ? '' : isFields(item) ? inspectMap(item) : textOf(item))).join(',')
+  if (isFields(value)) return stringify(value)
+  return String(value)
+}
+
+/** A map inside a list prints as `{x=1, y=2}`, as Java does. */
+function inspectMap(fields: { readonly [name: string]: Value | undefined }): string {
+  const members = Object.keys(fields)
+    .filter((name) => fields[name] !== undefined)
+    .map((name) => `${name}=${textOf(fields[name] ?? null)}`)
+  return `{${members.join(', ')}}`
+}
