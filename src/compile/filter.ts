@@ -2,21 +2,22 @@ import type { FilterSpec } from '../core/component.ts'
 import type { Context } from '../core/context.ts'
 import type { Step } from '../core/contracts.ts'
 import { messageOf } from '../core/errors.ts'
-import { type Report, readOptions } from '../core/options.ts'
+import type { Report } from '../core/options.ts'
 import type { ComponentNode } from '../core/plan.ts'
+import { readOptions } from '../core/read-options.ts'
 import { compileMatched, FILTER_OPTIONS } from './common-options.ts'
 
 /**
  * Makes one filter's step from its place in the plan. Faults are reported at that place; then there is no step.
  */
 export async function compileFilter(
-  spec: FilterSpec<never>,
+  spec: FilterSpec,
   node: ComponentNode,
   context: Context,
   report: Report,
   warn?: (at: ComponentNode['at'], message: string) => void,
 ): Promise<Step | undefined> {
-  const options = readOptions({ ...FILTER_OPTIONS, ...(spec as FilterSpec).options }, node, report, spec, warn)
+  const options = readOptions({ ...FILTER_OPTIONS, ...spec.options }, node, report, spec, warn)
   if (options === undefined) return undefined
   try {
     const matched = compileMatched(options)

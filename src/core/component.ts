@@ -1,6 +1,7 @@
 import type { Context } from './context.ts'
 import type { Decoder, Encoder, FilterContext, InputContext, OutputContext, Sink, Source, Step } from './contracts.ts'
-import type { OldOptions, OptionSpecs, OptionValues } from './options.ts'
+import type { OptionSpecs, OptionValues } from './options.ts'
+import type { OldOptions } from './read-options.ts'
 
 /**
  * A documented example: printed in the docs and run as a test. `before` and `after` are documents; `after` lists what
@@ -39,6 +40,10 @@ export interface InputSpec<S extends OptionSpecs = OptionSpecs> extends Spec<S> 
   readonly examples: readonly Pick<Example, 'title' | 'options'>[]
   /** Ends by itself (a pipe, a sample), so that the program can drain and exit. */
   readonly finite?: boolean
+  /** Stops at the first event of another input: for the sample, which must never mix with real logs. */
+  readonly yields?: boolean
+  /** Listens on an address, which it tells `context.addresses` once it can be reached there. */
+  readonly listens?: boolean
   create(options: OptionValues<S>, context: InputContext): Source
 }
 
@@ -57,7 +62,7 @@ export interface CodecSpec<S extends OptionSpecs = OptionSpecs> extends Spec<S> 
 }
 
 /** Any component, its options' types forgotten: what the list of all components holds. */
-export type AnySpec = FilterSpec<never> | InputSpec<never> | OutputSpec<never> | CodecSpec<never>
+export type AnySpec = FilterSpec | InputSpec | OutputSpec | CodecSpec
 
 export function defineFilter<const S extends OptionSpecs>(spec: Omit<FilterSpec<S>, 'kind'>): FilterSpec<S> {
   return { kind: 'filter', ...spec }
@@ -73,4 +78,21 @@ export function defineOutput<const S extends OptionSpecs>(spec: Omit<OutputSpec<
 
 export function defineCodec<const S extends OptionSpecs>(spec: Omit<CodecSpec<S>, 'kind'>): CodecSpec<S> {
   return { kind: 'codec', ...spec }
+}
+
+/** All components of the program by kind and name, made from the one list in `components.ts`. */
+export class Catalog {
+  readonly #specs: readonly AnySpec[]
+
+  constructor(specs: readonly AnySpec[]) {
+    this.#specs = specs
+  }
+
+  find<K extends AnySpec['kind']>(kind: K, name: string): Extract<AnySpec, { kind: K }> | undefined {
+    return this.all(kind).find((spec) => spec.name === name)
+  }
+
+  all<K extends AnySpec['kind']>(kind: K): Extract<AnySpec, { kind: K }>[] {
+    return this.#specs.filter((spec): spec is Extract<AnySpec, { kind: K }> => spec.kind === kind)
+  }
 }

@@ -35,8 +35,9 @@ export interface InputContext extends Context {
   /**
    * Keeps what cannot become an event (too large, undecodable) among the dead letters with its first 64 kB and its
    * size; counted as received and dead-lettered. Resolves once it is fsynced.
+   * @param size_bytes the real size, where `raw` is only its beginning
    */
-  deadLetter(raw: Buffer, reason: string, origin: Origin | undefined): Promise<void>
+  deadLetter(raw: Buffer, reason: string, origin: Origin | undefined, size_bytes?: number): Promise<void>
   readonly max_event_bytes: number
 }
 
@@ -47,6 +48,8 @@ export interface Decoded {
 }
 
 export interface Decoder {
+  /** Finds the ends of messages in a byte stream by itself. Else whoever reads a stream cuts it into lines first. */
+  readonly splits_stream?: boolean
   /** Takes the next piece of a stream, or one whole message, and returns what is complete. Bad data becomes a tagged event. */
   decode(piece: Buffer | string): Decoded[]
   /** The end of the stream: what was left over. */
@@ -98,6 +101,9 @@ export interface Batching {
   readonly bytes_max: number
   /** Writes on their way at the same time. */
   readonly concurrency: number
+  /** Waits between tries double from the first (default 200 ms) to the longest one (default 30 s). */
+  readonly retry_first_ms?: number
+  readonly retry_max_ms?: number
 }
 
 export interface OutputContext extends Context {

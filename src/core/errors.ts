@@ -40,10 +40,17 @@ export class ConfigError extends Error {
   readonly problems: readonly Problem[]
 
   constructor(problems: readonly Problem[], options?: { cause?: unknown }) {
-    super(problems.map(formatProblem).join('\n'), options)
+    const sorted = problems.toSorted(
+      (a, b) => compareText(a.at.file, b.at.file) || a.at.line - b.at.line || a.at.column - b.at.column,
+    )
+    super(sorted.map(formatProblem).join('\n'), options)
     this.name = 'ConfigError'
-    this.problems = problems
+    this.problems = sorted
   }
+}
+
+function compareText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0
 }
 
 function formatProblem(problem: Problem): string {
@@ -56,14 +63,24 @@ export type RuntimeCode =
   | 'FIELD_REFERENCE_INVALID'
   | 'FIELD_NOT_SETTABLE'
   | 'TEMPLATE_INVALID'
+  | 'REGEX_INVALID'
+  | 'OPTION_INVALID'
   | 'VALUE_NOT_CONVERTIBLE'
   | 'INPUT_CANNOT_START'
   | 'OUTPUT_CANNOT_START'
   | 'OUTPUT_OUTCOME_COUNT'
+  | 'OUTPUT_UNREACHABLE'
+  | 'OUTPUT_TIMEOUT'
+  | 'OUTPUT_UNAVAILABLE'
+  | 'OUTPUT_REFUSED'
+  | 'OUTPUT_REPLY_INVALID'
   | 'STORAGE_FULL'
   | 'STORAGE_CORRUPT'
+  | 'STORAGE_WRITE_FAILED'
   | 'GEOIP_DATABASE_UNREADABLE'
   | 'METRIC_CONFLICT'
+  | 'METRIC_INVALID'
+  | 'OPS_CANNOT_START'
 
 /** Something that failed while running, with a stable code. */
 export class MillraceError extends Error {

@@ -7,6 +7,7 @@ import {
   isFields,
   member,
   parseTimestamp,
+  SourceNumber,
   setMember,
   stringify,
   Timestamp,
@@ -120,7 +121,7 @@ export class Event {
   /**
    * Sets a value; missing maps on the way are made, a list is filled up with `null`.
    * @throws MillraceError FIELD_NOT_SETTABLE for a path through a scalar, an index over 10,000, tags that are
-   *   not text or a list of texts, a `@timestamp` that is not a timestamp
+   *   not text or a list of texts (a path into them never is settable), a `@timestamp` that is not a timestamp
    */
   set(ref: FieldRef, value: Value): void {
     const path = ref.path
@@ -138,7 +139,7 @@ export class Event {
 
   #checkReserved(ref: FieldRef, value: Value): void {
     const first = ref.path[0]
-    if (first === 'tags' && (ref.path.length > 1 ? !Array.isArray(this.#fields['tags']) : !areTags(value))) {
+    if (first === 'tags' && (ref.path.length > 1 || !areTags(value))) {
       throw notSettable(ref, 'the reserved tags field takes text or a list of texts')
     }
     if (first === TIMESTAMP && (ref.path.length > 1 || !(value instanceof Timestamp))) {
@@ -231,9 +232,17 @@ export class Event {
     for (const action of actions) action(state)
   }
 
-  /** The document as JSON text, without metadata. */
+  /** The document as JSON text, without metadata. Long and exactly written numbers may move behind the other fields. */
   toJsonText(): string {
-    return stringify(this.#fields, this.#exact)
+    const fields = this.#fields
+    const time = fields[TIMESTAMP]
+    // One object with a toJSON makes V8 leave its fast path for the whole document (measured: 3.7 us -> 5.4 us).
+    if (time instanceof Timestamp) fields[TIMESTAMP] = time.toString()
+    try {
+      return this.#exact ? stringifyExact(fields) : JSON.stringify(fields)
+    } finally {
+      fields[TIMESTAMP] = time
+    }
   }
 
   /** The document as JSON in UTF-8, without metadata. */
@@ -245,6 +254,28 @@ export class Event {
   get metadata(): Fields {
     return this.get(METADATA_REF) as Fields
   }
+}
+
+/**
+ * JSON.stringify throws on a bigint, and a replacer that prints it costs three times the rest. Most stand at the top
+ * level: those are taken out for a moment and written behind the others.
+ */
+function stringifyExact(fields: Fields): string {
+  const taken: [name: string, value: bigint | SourceNumber][] = []
+  for (const name of Object.keys(fields)) {
+    const value = fields[name]
+    if (typeof value === 'bigint' || value instanceof SourceNumber) taken.push([name, value])
+    else if (typeof value === 'object' && holdsBigint(value)) return stringify(fields, true)
+  }
+  let text: string
+  for (const [name] of taken) setMember(fields, name, undefined)
+  try {
+    text = JSON.stringify(fields).slice(0, -1)
+  } finally {
+    for (const [name, value] of taken) setMember(fields, name, value)
+  }
+  for (const [name, value] of taken) text += `${text === '{' ? '' : ','}${JSON.stringify(name)}:${value.toString()}`
+  return `${text}}`
 }
 
 function areTags(value: Value): boolean {

@@ -1,6 +1,6 @@
-import { type Fields, isFields, member, SourceNumber, setMember, type Value } from './values.ts'
+import { type Fields, isFields, isNumber, member, SourceNumber, setMember, type Value } from './values.ts'
 
-/** What a JSON text holds, and whether a bigint is inside (then printing it costs more). */
+/** What a JSON text holds, and whether a bigint or a number with its text is inside (then printing it costs more). */
 export interface ParsedJson {
   readonly value: Value
   readonly exact: boolean
@@ -10,11 +10,13 @@ export interface ParsedJson {
 export const JSON_DEPTH_MAX = 1_000
 
 /**
- * Numbers that JavaScript would not print as they were written, or would not keep: 16 and more digits,
- * a trailing zero after the point, an exponent, a minus zero, very small or very precise decimals.
- * It may hit inside a string (then only time is lost) and costs 0.3 us on a 400 B line.
+ * Numbers that JavaScript may not print as they were written, or may not keep: 16 and more digits, a point, an exponent,
+ * a minus zero. They stand after a name's quote, a comma or a bracket; a backslash before the quote makes it one of JSON
+ * inside a text. An expression may hit inside a text: then only time is lost.
  */
-const SOURCE_NUMBER_GUARD = /[:,[]\s*-?(?:\d{16}|\d+\.(?:\d*0(?!\d)|\d{12}|00000)|\d+(?:\.\d+)?[eE])|[:,[]\s*-0(?![.\d])|^\s*-?\d/
+const SOURCE_NUMBER = String.raw`(?:-?\d{16}|-?\d+[.eE]|-0)`
+const SOURCE_NUMBER_GUARD = new RegExp(String.raw`(?:(?:[^\\]|\\\\)"\s*:|[,[])\s*${SOURCE_NUMBER}|^\s*-?\d`)
+const MEMBER_GUARD = new RegExp(String.raw`"\s*:\s*(${SOURCE_NUMBER}[\d.eE+-]*)`, 'g')
 
 /**
  * Parses JSON without changing what it says: integers of any size stay exact (`bigint`), other numbers that
@@ -27,6 +29,9 @@ export function parseJson(text: string): ParsedJson {
     throw new SyntaxError(`expected JSON nested at most ${JSON_DEPTH_MAX} levels deep`)
   }
   const value = JSON.parse(text) as Value
+  const isFlat = text.charCodeAt(0) === 0x7b && !text.includes('{', 1) && !text.includes('[')
+  const flat = isFlat ? restoreFlat(text, value as Fields) : undefined
+  if (flat !== undefined) return flat
   if (!SOURCE_NUMBER_GUARD.test(text)) return { value, exact: false }
   const restorer = new NumberRestorer(text)
   const restored = restorer.restore(value)
@@ -49,7 +54,34 @@ function isTooDeep(text: string): boolean {
   return false
 }
 
+/**
+ * The index after the object or list that begins at `start` (blanks before it are skipped), or -1 where none begins or
+ * ends there. Looks at brackets and strings only, so what it finds still has to be parsed.
+ */
+export function endOfJson(text: string, start: number): number {
+  let depth = 0
+  for (let index = start; index < text.length; index++) {
+    const code = text.charCodeAt(index)
+    if (code === 0x7b || code === 0x5b) depth++
+    else if (code === 0x7d || code === 0x5d) {
+      if (--depth <= 0) return depth < 0 ? -1 : index + 1
+    } else if (depth === 0) {
+      if (!isBlank(code)) return -1
+    } else if (code === QUOTE) {
+      index = endOfString(text, index)
+      if (index < 0) return -1
+    }
+  }
+  return -1
+}
+
+function isBlank(code: number): boolean {
+  return code === 0x20 || (code >= 0x09 && code <= 0x0d)
+}
+
 const QUOTE = 0x22
+const COMMA = 0x2c
+const COLON = 0x3a
 const BACKSLASH = 0x5c
 
 /** The index of the quote that closes the string opened at `open`, or -1. */
@@ -65,90 +97,142 @@ function endOfString(text: string, open: number): number {
 }
 
 /**
+ * Puts the numbers of an object without inner objects and lists back, without walking through it: the most frequent
+ * kind of log line. `undefined` where a text among the values could be taken for a name: then the walk decides.
+ */
+function restoreFlat(text: string, fields: Fields): ParsedJson | undefined {
+  let exact = false
+  MEMBER_GUARD.lastIndex = 0
+  for (let found = MEMBER_GUARD.exec(text); found !== null; found = MEMBER_GUARD.exec(text)) {
+    const name = nameThatEndsAt(text, found.index)
+    if (name === undefined) return undefined
+    const value = numberOf(found[1] ?? '')
+    if (typeof value === 'number') continue
+    exact = true
+    // A name that comes twice keeps its last value only: another value than this text's is not ours to mend.
+    const parsed = member(fields, name)
+    if (isNumber(parsed) && Number(parsed) === Number(value)) setMember(fields, name, value)
+  }
+  return { value: fields, exact }
+}
+
+/** The name whose closing quote is at `close`; `undefined` where that quote may be another one. */
+function nameThatEndsAt(text: string, close: number): string | undefined {
+  if (text.charCodeAt(close - 1) === BACKSLASH) return undefined
+  const open = text.lastIndexOf('"', close - 1)
+  const before = text.charCodeAt(open - 1)
+  // Between two texts stands a colon or a comma: then these quotes are the end of one and the start of the next.
+  const isBetween = text.charCodeAt(open + 1) === COLON || text.charCodeAt(open + 1) === COMMA
+  return !isBetween && (before === 0x7b || before === COMMA) ? text.slice(open + 1, close) : undefined
+}
+
+/**
  * Walks a text that JSON.parse has accepted, beside the value it made of it, and puts the numbers that lost
- * something back. Walking needs no checks, so it costs about as much as the parse (a reviver: four times).
+ * something back. The walk checks nothing and looks at names only where a number has to be put back, so it costs
+ * less than the parse (a reviver with source access: four times the parse).
  */
 class NumberRestorer {
   exact = false
   readonly #text: string
-  #at = 0
+  /** By depth: where the name begins that the next value belongs to, or -1 - index inside a list. */
+  readonly #steps: number[] = []
+  #depth = -1
+  /** By depth: the object or list there, found when a number first asks, so that each is looked up once. */
+  readonly #holders: (Value | undefined)[] = []
+  /** The deepest holder that is still the right one. */
+  #held = 0
 
   constructor(text: string) {
     this.#text = text
   }
 
-  restore(value: Value): Value {
-    return this.#value(value) ?? value
-  }
-
-  /** Steps over one value. Returns its replacement, or `undefined` where the parsed one is right. */
-  #value(parsed: Value | undefined): Value | undefined {
-    this.#blanks()
-    const code = this.#text.charCodeAt(this.#at)
-    if (code === QUOTE) {
-      this.#at = endOfString(this.#text, this.#at) + 1
-      return undefined
-    }
-    if (code === 0x7b) {
-      this.#object(isFields(parsed) ? parsed : {})
-      return undefined
-    }
-    if (code === 0x5b) {
-      this.#list(Array.isArray(parsed) ? parsed : [])
-      return undefined
-    }
-    if (code === 0x2d || (code >= 0x30 && code <= 0x39)) return this.#number(parsed)
-    this.#at += code === 0x66 ? 5 : 4 // false, or true and null
-    return undefined
-  }
-
-  #object(parsed: Fields): void {
-    this.#at++
-    for (;;) {
-      this.#blanks()
-      if (this.#text.charCodeAt(this.#at) === 0x7d) break
-      if (this.#text.charCodeAt(this.#at) === 0x2c) {
-        this.#at++
-        this.#blanks()
+  /** Mends `root` in place; a root that is a number itself is returned anew. */
+  restore(root: Value): Value {
+    const text = this.#text
+    this.#holders[0] = root
+    let at = 0
+    while (at < text.length) {
+      const code = text.charCodeAt(at)
+      if (code === QUOTE) {
+        const close = endOfString(text, at)
+        // Names overwrite one another and a value's text is overwritten by the next name, so both may be noted.
+        if (this.#depth >= 0 && (this.#steps[this.#depth] ?? 0) >= 0) this.#noteName(at, close)
+        at = close + 1
+      } else if (code === 0x2d || (code >= 0x30 && code <= 0x39)) {
+        const end = endOfNumber(text, at)
+        if (this.#depth < 0) return numberOf(text.slice(at, end))
+        if (mayNeedSource(text, at, end)) this.#restoreAt(text.slice(at, end))
+        at = end
+      } else {
+        if (code === 0x7b) this.#steps[++this.#depth] = 0
+        else if (code === 0x5b) this.#steps[++this.#depth] = -1
+        else if (code === 0x7d || code === 0x5d) this.#depth--
+        else if (code === COMMA && (this.#steps[this.#depth] ?? 0) < 0) this.#step((this.#steps[this.#depth] ?? 0) - 1)
+        at++
       }
-      const open = this.#at
-      const close = endOfString(this.#text, open)
-      const raw = this.#text.slice(open + 1, close)
-      const name = raw.includes('\\') ? (JSON.parse(`"${raw}"`) as string) : raw
-      this.#at = this.#text.indexOf(':', close) + 1
-      const replacement = this.#value(member(parsed, name))
-      if (replacement !== undefined) setMember(parsed, name, replacement)
     }
-    this.#at++
+    return root
   }
 
-  #list(parsed: Value[]): void {
-    this.#at++
-    for (let index = 0; ; index++) {
-      this.#blanks()
-      const code = this.#text.charCodeAt(this.#at)
-      if (code === 0x5d) break
-      if (code === 0x2c) this.#at++
-      const replacement = this.#value(parsed[index])
-      if (replacement !== undefined && index < parsed.length) parsed[index] = replacement
-    }
-    this.#at++
+  #noteName(open: number, close: number): void {
+    const next = this.#text.charCodeAt(close + 1)
+    if (
+      next === COLON ||
+      (next <= 0x20 &&
+        this.#text
+          .slice(close + 1)
+          .trimStart()
+          .startsWith(':'))
+    )
+      this.#step(open)
   }
 
-  #number(parsed: Value | undefined): Value | undefined {
-    const start = this.#at
-    while (isNumberCode(this.#text.charCodeAt(this.#at))) this.#at++
-    const text = this.#text.slice(start, this.#at)
-    // A name that comes twice keeps its last value only: another value than this text's is not ours to mend.
-    if (Number(parsed) !== Number(text)) return undefined
+  /** The next value is another one: what was held below belongs to the last one. */
+  #step(step: number): void {
+    this.#steps[this.#depth] = step
+    if (this.#held > this.#depth) this.#held = this.#depth
+  }
+
+  #restoreAt(text: string): void {
+    for (; this.#held < this.#depth; this.#held++) {
+      this.#holders[this.#held + 1] = this.#child(this.#holders[this.#held], this.#steps[this.#held] ?? 0)
+    }
+    const holder = this.#holders[this.#depth]
+    const last = this.#steps[this.#depth] ?? 0
+    const parsed = this.#child(holder, last)
     const value = numberOf(text)
-    if (typeof value === 'bigint') this.exact = true
-    return value
+    // A name that comes twice keeps its last value only: another value than this text's is not ours to mend.
+    if (typeof value !== 'number') this.exact = true
+    if (!isNumber(parsed) || Number(parsed) !== Number(text) || value === parsed) return
+    if (Array.isArray(holder)) holder[-1 - last] = value
+    else if (isFields(holder)) setMember(holder, this.#nameAt(last), value)
   }
 
-  #blanks(): void {
-    while (this.#text.charCodeAt(this.#at) <= 0x20) this.#at++
+  #child(holder: Value | undefined, step: number): Value | undefined {
+    if (step < 0) return Array.isArray(holder) ? holder[-1 - step] : undefined
+    return isFields(holder) ? member(holder, this.#nameAt(step)) : undefined
   }
+
+  #nameAt(open: number): string {
+    const raw = this.#text.slice(open + 1, endOfString(this.#text, open))
+    return raw.includes('\\') ? (JSON.parse(`"${raw}"`) as string) : raw
+  }
+}
+
+function endOfNumber(text: string, start: number): number {
+  let at = start + 1
+  while (isNumberCode(text.charCodeAt(at))) at++
+  return at
+}
+
+/** Short whole numbers are what they are; the others are looked at closely. */
+function mayNeedSource(text: string, start: number, end: number): boolean {
+  if (end - start >= 16) return true
+  for (let at = start; at < end; at++) {
+    const code = text.charCodeAt(at)
+    if (code === 0x2e || code === 0x65 || code === 0x45) return true
+  }
+  return text.charCodeAt(start) === 0x2d
 }
 
 function isNumberCode(code: number): boolean {
@@ -157,8 +241,11 @@ function isNumberCode(code: number): boolean {
 
 /** The value of a JSON number's text: exact, and printing as it was written. */
 export function numberOf(text: string): number | bigint | SourceNumber {
-  const value = Number(text)
   if (text === '-0') return 0
-  if (String(value) === text && (Number.isSafeInteger(value) || !Number.isInteger(value))) return value
-  return /^-?\d+$/.test(text) ? BigInt(text) : new SourceNumber(text)
+  if (/^-?\d+$/.test(text)) {
+    const integer = Number(text)
+    return Number.isSafeInteger(integer) ? integer : BigInt(text)
+  }
+  const value = Number(text)
+  return String(value) === text ? value : new SourceNumber(text)
 }

@@ -1,6 +1,6 @@
-import { type ConfigCode, didYouMean, formatPosition, messageOf, type Position } from './errors.ts'
+import { type ConfigCode, didYouMean, messageOf, type Position } from './errors.ts'
 import { type FieldRef, parseFieldRef } from './field-ref.ts'
-import type { ComponentNode, ConfigValue, OptionNode } from './plan.ts'
+import type { ComponentNode, ConfigValue } from './plan.ts'
 import { Secret } from './secret.ts'
 import { compileTemplate, type Template } from './template.ts'
 
@@ -48,7 +48,7 @@ interface Settings<T> {
   readonly required?: true
 }
 
-type Declared<T, S> = S extends { default: T } | { required: true } ? Option<T> : Option<T | undefined>
+type Declared<T, S> = S extends { default: unknown } | { required: true } ? Option<T> : Option<T | undefined>
 
 type ReadValue<T> = (value: ConfigValue, report: Report) => T | undefined
 
@@ -83,10 +83,7 @@ export function template<const S extends Settings<string>>(summary: string, sett
     return text === undefined ? undefined : readTemplate(text, value.at, report)
   }
   const preset = settings.default === undefined ? undefined : compileTemplate(settings.default)
-  return declare(summary, 'text with %{field}', { type: ['string', 'number', 'boolean'] }, settings, read, preset) as Declared<
-    Template,
-    S
-  >
+  return declare(summary, 'text with %{field}', { type: ['string', 'number', 'boolean'] }, settings, read, preset)
 }
 
 export function secret<const S extends Settings<never>>(summary: string, settings: S = {} as S): Declared<Secret, S> {
@@ -94,7 +91,7 @@ export function secret<const S extends Settings<never>>(summary: string, setting
     const text = readText(value, report)
     return text === undefined ? undefined : new Secret(text)
   }
-  return declare(summary, 'password', { type: 'string' }, settings, read, undefined) as Declared<Secret, S>
+  return declare(summary, 'password', { type: 'string' }, settings, read, undefined)
 }
 
 /** A path to a file or folder. Relative paths start at the folder of the config file; the component resolves them. */
@@ -167,7 +164,7 @@ export function oneOf<const C extends readonly string[], const S extends Setting
 
 export function fieldRef<const S extends Settings<string>>(summary: string, settings: S = {} as S): Declared<FieldRef, S> {
   const preset = settings.default === undefined ? undefined : parseFieldRef(settings.default)
-  return declare(summary, 'field', { type: 'string' }, settings, readFieldRef, preset) as Declared<FieldRef, S>
+  return declare(summary, 'field', { type: 'string' }, settings, readFieldRef, preset)
 }
 
 /** A list; one value alone is a list of one. */
@@ -204,10 +201,7 @@ export function fieldRefs<const S extends Settings<readonly string[]>>(
   settings: S = {} as S,
 ): Declared<readonly FieldRef[], S> {
   const preset = settings.default?.map(parseFieldRef)
-  return declare(summary, 'list of fields', listSchema({ type: 'string' }), settings, readList(readFieldRef), preset) as Declared<
-    readonly FieldRef[],
-    S
-  >
+  return declare(summary, 'list of fields', listSchema({ type: 'string' }), settings, readList(readFieldRef), preset)
 }
 
 export function templates<const S extends Settings<readonly string[]>>(
@@ -219,10 +213,7 @@ export function templates<const S extends Settings<readonly string[]>>(
     return text === undefined ? undefined : readTemplate(text, value.at, report)
   })
   const preset = settings.default?.map((text) => compileTemplate(text))
-  return declare(summary, 'list of texts with %{field}', listSchema({ type: 'string' }), settings, read, preset) as Declared<
-    readonly Template[],
-    S
-  >
+  return declare(summary, 'list of texts with %{field}', listSchema({ type: 'string' }), settings, read, preset)
 }
 
 /** One entry of a hash, in the order of the file. */
@@ -244,10 +235,23 @@ export function hash<const S extends Settings<{ readonly [name: string]: string 
       name_at: DEFAULT_POSITION,
       value: { kind: 'string', at: DEFAULT_POSITION, value },
     }))
-  return declare(summary, 'hash', { type: 'object' }, settings, readHash, preset) as Declared<readonly Entry[], S>
+  return declare(summary, 'hash', { type: 'object' }, settings, readHash, preset)
 }
 
 const DEFAULT_POSITION: Position = { file: '(default)', line: 1, column: 1 }
+
+/** A codec: its name, or its name with options (`{ "json": { "target": "doc" } }`, in logstash.conf `json { … }`). */
+export function codec(summary: string): Option<ComponentNode | undefined> {
+  return declare(summary, 'codec', { type: ['string', 'object'] }, {}, readCodec, undefined)
+}
+
+function readCodec(value: ConfigValue, report: Report): ComponentNode | undefined {
+  if (value.kind === 'component') return { ...value, kind: 'component' }
+  if (value.kind === 'string') return { kind: 'component', at: value.at, name: value.value, options: [] }
+  const only = value.kind === 'hash' && value.entries.length === 1 ? value.entries[0] : undefined
+  if (only?.value.kind === 'hash') return { kind: 'component', at: only.at, name: only.name, options: only.value.entries }
+  return refuse(value, 'the name of a codec, or one codec with its options', report)
+}
 
 function readHash(value: ConfigValue, report: Report): Entry[] | undefined {
   if (value.kind === 'hash') {
@@ -330,7 +334,7 @@ function listSchema(items: JsonSchema): JsonSchema {
   return { anyOf: [{ type: 'array', items }, items] }
 }
 
-function refuse(value: ConfigValue, expected: string, report: Report, hint: { hint: string } | undefined = undefined): undefined {
+function refuse(value: ConfigValue, expected: string, report: Report, hint?: { hint: string }): undefined {
   report({ code: 'CONFIG_INVALID_OPTION', at: value.at, message: `expected ${expected}, got ${describeValue(value)}`, ...hint })
   return undefined
 }
@@ -352,79 +356,4 @@ function describeValue(value: ConfigValue): string {
     case 'null':
       return 'null'
   }
-}
-
-/** What a component says about options that are not (or no longer) its own. */
-export interface OldOptions {
-  /** Old name -> today's name: taken with a warning. */
-  readonly renamed?: { readonly [old: string]: string }
-  /** Name -> why it cannot be honoured and what to do instead. */
-  readonly refused?: { readonly [name: string]: string }
-}
-
-/**
- * Reads all options of a component. Every fault is reported, with `component.option` in front;
- * returns `undefined` if there was one.
- */
-export function readOptions<S extends OptionSpecs>(
-  specs: S,
-  node: ComponentNode,
-  report: Report,
-  old: OldOptions = {},
-  warn: (at: Position, message: string) => void = () => {},
-): OptionValues<S> | undefined {
-  let sound = true
-  const values = new Map<string, ConfigValue>()
-  const complain: Report = (problem) => {
-    sound = false
-    report(problem)
-  }
-  for (const option of node.options) {
-    const name = currentName(option, node, specs, old, complain, warn)
-    if (name !== undefined) values.set(name, option.value)
-  }
-  const read: { [name: string]: unknown } = {}
-  for (const [name, spec] of Object.entries(specs)) {
-    const value = values.get(name)
-    if (value === undefined && spec.required) {
-      complain({
-        code: 'CONFIG_MISSING_OPTION',
-        at: node.at,
-        message: `${node.name}: missing the required option ${name} (${spec.type})`,
-        hint: spec.summary,
-      })
-      continue
-    }
-    read[name] = spec.read(value, (problem) => complain({ ...problem, message: `${node.name}.${name}: ${problem.message}` }))
-  }
-  return sound ? (read as OptionValues<S>) : undefined
-}
-
-function currentName(
-  option: OptionNode,
-  node: ComponentNode,
-  specs: OptionSpecs,
-  old: OldOptions,
-  report: Report,
-  warn: (at: Position, message: string) => void,
-): string | undefined {
-  const { name, at } = option
-  if (Object.hasOwn(specs, name)) return name
-  const renamed = old.renamed?.[name]
-  if (renamed !== undefined) {
-    warn(at, `${node.name}.${name} is the old name of ${renamed}: please rename it at ${formatPosition(at)}`)
-    return renamed
-  }
-  const reason = old.refused?.[name]
-  if (reason !== undefined) {
-    report({ code: 'CONFIG_OBSOLETE_OPTION', at, message: `${node.name}.${name} cannot be honoured: ${reason}` })
-  } else {
-    report({
-      code: 'CONFIG_UNKNOWN_OPTION',
-      at,
-      message: `Unknown setting '${name}' for ${node.name}`,
-      ...didYouMean(name, Object.keys(specs)),
-    })
-  }
-  return undefined
 }

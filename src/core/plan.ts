@@ -28,6 +28,10 @@ export interface PipelineSettings {
   /** How long an output waits for a fuller batch while another one is on its way. */
   readonly batch_delay_ms: number
   readonly ecs_compatibility: EcsCompatibility
+  /** Bytes of events that the process holds at once; inputs wait for room beyond it. */
+  readonly max_in_flight_bytes: number
+  /** A larger event goes to the dead letters with its first 64 kB. */
+  readonly max_event_bytes: number
 }
 
 export const DEFAULT_SETTINGS: PipelineSettings = {
@@ -35,6 +39,8 @@ export const DEFAULT_SETTINGS: PipelineSettings = {
   batch_size: 2048,
   batch_delay_ms: 50,
   ecs_compatibility: 'disabled',
+  max_in_flight_bytes: 64 * 1024 * 1024,
+  max_event_bytes: 10 * 1024 * 1024,
 }
 
 export type PlanNode = ComponentNode | IfNode

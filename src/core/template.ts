@@ -64,13 +64,13 @@ function compileField(ref: FieldRef, placeholder: string): Part {
 
 /** The same day's pattern is asked for again and again, so the last answer is kept for its millisecond range. */
 function compileDate(pattern: string): Part {
-  const { format, step_ms } = compileJodaFormat(pattern)
+  const date = compileJodaFormat(pattern)
   let step = Number.NaN
   let text = ''
   return ofTime((time) => {
-    const current = Math.floor(time.epoch_ms / step_ms)
+    const current = Math.floor(time.epoch_ms / date.step_ms)
     if (current !== step) {
-      text = format(time)
+      text = date.format(time)
       step = current
     }
     return text

@@ -22,7 +22,7 @@ export async function buildFilter(
   context: Context = testContext(),
 ): Promise<(fields: Fields | string) => FilterRun> {
   const problems: Problem[] = []
-  const filter = spec as Extract<AnySpec, FilterSpec<never>>
+  const filter = spec as Extract<AnySpec, FilterSpec>
   const step = await compileFilter(filter, componentNode(filter.name, options), context, (problem) => problems.push(problem))
   if (step === undefined) throw new ConfigError(problems)
   return (input) => {

@@ -1,0 +1,54 @@
+export interface Way {
+  readonly name: string
+  /** Does the whole work once. */
+  readonly run: () => number
+}
+
+export interface Figures {
+  readonly name: string
+  /** Events per second of CPU: the median over the rounds, the slowest and the fastest round. */
+  readonly median: number
+  readonly least: number
+  readonly most: number
+}
+
+export interface Comparison {
+  readonly base: Figures
+  readonly other: Figures
+  /** other / base, round by round: its median, least and most. */
+  readonly ratio: Omit<Figures, 'name'>
+}
+
+const WARM_UP_ROUNDS = 5
+const ROUNDS = 11
+
+/** Runs two ways in turn, so that a change of the machine's speed meets both, and compares them round by round. */
+export function compare(base: Way, other: Way, events: number): Comparison {
+  const rates: [number[], number[]] = [[], []]
+  for (let round = -WARM_UP_ROUNDS; round < ROUNDS; round++) {
+    const first = rateOf(base, events)
+    const second = rateOf(other, events)
+    if (round < 0) continue
+    rates[0].push(first)
+    rates[1].push(second)
+  }
+  const ratios = rates[1].map((rate, round) => rate / (rates[0][round] ?? rate))
+  return {
+    base: { name: base.name, ...spread(rates[0]) },
+    other: { name: other.name, ...spread(rates[1]) },
+    ratio: spread(ratios),
+  }
+}
+
+function rateOf(way: Way, events: number): number {
+  const before = process.cpuUsage()
+  way.run()
+  const { user, system } = process.cpuUsage(before)
+  return (events * 1e6) / (user + system)
+}
+
+/** The median of some figures with the least and the most of them. */
+export function spread(figures: readonly number[]): Omit<Figures, 'name'> {
+  const sorted = figures.toSorted((a, b) => a - b)
+  return { median: sorted[sorted.length >> 1] ?? Number.NaN, least: sorted[0] ?? Number.NaN, most: sorted.at(-1) ?? Number.NaN }
+}

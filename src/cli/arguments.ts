@@ -1,0 +1,111 @@
+import { parseArgs } from 'node:util'
+import { messageOf } from '../core/errors.ts'
+
+export const usage = `millrace: logs from Filebeat and Kafka into Elasticsearch, with books that balance
+
+  millrace -f FILE                run a pipeline (also: millrace run FILE)
+  millrace -t -f FILE             check it without running it
+  millrace dlq show               print the dead letters as NDJSON
+
+  -f, --path.config FILE          the pipeline
+  -t, --config.test_and_exit      build everything, say what is wrong, and exit
+  -w, --pipeline.workers N        worker threads
+      --path.data DIR             where everything is kept              (data)
+      --drain.timeout SECONDS     how long a stop may take              (30)
+      --api.enabled true|false    metrics, health and the live page     (true)
+      --api.http.host HOST        where they listen                     (127.0.0.1)
+      --api.http.port PORT        where they listen                     (first free one from 9600)
+      --log.level LEVEL           debug, info, warn or error            (info)
+  -V, --version
+  -h, --help
+`
+
+/** The command line was not understood. */
+export class UsageError extends Error {}
+
+export interface RunCommand {
+  readonly kind: 'run'
+  readonly config: string
+  readonly is_test: boolean
+  readonly workers: number
+  readonly data: string
+  readonly drain_timeout_ms: number
+  readonly api: { readonly host: string; readonly port: number | undefined } | undefined
+  readonly log_level: 'debug' | 'info' | 'warn' | 'error'
+}
+
+export interface DlqShowCommand {
+  readonly kind: 'dlq_show'
+  readonly data: string
+}
+
+export type Command = RunCommand | DlqShowCommand | { readonly kind: 'help' | 'version' }
+
+/** @throws UsageError */
+export function parseArguments(words: readonly string[]): Command {
+  const { values, positionals } = read(words)
+  if (values.help) return { kind: 'help' }
+  if (values.version) return { kind: 'version' }
+  const [command, ...rest] = positionals
+  const data = values['path.data']
+  if (command === 'dlq') {
+    if (rest.join(' ') !== 'show') throw new UsageError(`expected dlq show, got dlq ${rest.join(' ')}`)
+    return { kind: 'dlq_show', data }
+  }
+  if (command !== undefined && command !== 'run') throw new UsageError(`expected run or dlq, got ${command}`)
+  const config = values['path.config'] ?? rest[0]
+  if (config === undefined) throw new UsageError('expected a config file: millrace -f FILE')
+  if (rest.length > (values['path.config'] === undefined ? 1 : 0))
+    throw new UsageError(`expected one config file, got also ${rest.at(-1)}`)
+  return {
+    kind: 'run',
+    config,
+    is_test: values['config.test_and_exit'],
+    workers: wholeNumber('-w', values['pipeline.workers'], 1),
+    data,
+    drain_timeout_ms: wholeNumber('--drain.timeout', values['drain.timeout'], 0) * 1000,
+    api: readApi(values),
+    log_level: oneOf('--log.level', values['log.level'], ['debug', 'info', 'warn', 'error']),
+  }
+}
+
+function read(words: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...words],
+      allowPositionals: true,
+      options: {
+        'path.config': { type: 'string', short: 'f' },
+        'config.test_and_exit': { type: 'boolean', short: 't', default: false },
+        'pipeline.workers': { type: 'string', short: 'w', default: '1' },
+        'path.data': { type: 'string', default: process.env['MILLRACE_DATA'] ?? 'data' },
+        'drain.timeout': { type: 'string', default: '30' },
+        'api.enabled': { type: 'string', default: 'true' },
+        'api.http.host': { type: 'string', default: process.env['MILLRACE_API_HOST'] ?? '127.0.0.1' },
+        'api.http.port': { type: 'string' },
+        'log.level': { type: 'string', default: 'info' },
+        version: { type: 'boolean', short: 'V', default: false },
+        help: { type: 'boolean', short: 'h', default: false },
+      },
+    })
+  } catch (thrown) {
+    throw new UsageError(messageOf(thrown), { cause: thrown })
+  }
+}
+
+function readApi(values: ReturnType<typeof read>['values']): RunCommand['api'] {
+  if (oneOf('--api.enabled', values['api.enabled'], ['true', 'false']) === 'false') return undefined
+  const port = values['api.http.port']
+  return { host: values['api.http.host'], port: port === undefined ? undefined : wholeNumber('--api.http.port', port, 0) }
+}
+
+function wholeNumber(flag: string, text: string, min: number): number {
+  const value = /^\d+$/.test(text) ? Number(text) : Number.NaN
+  if (value >= min) return value
+  throw new UsageError(`${flag}: expected a whole number of at least ${min}, got ${text}`)
+}
+
+function oneOf<const C extends readonly string[]>(flag: string, text: string, choices: C): C[number] {
+  if (choices.includes(text)) return text
+  throw new UsageError(`${flag}: expected one of ${choices.join(', ')}, got ${text}`)
+}

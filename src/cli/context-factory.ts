@@ -1,0 +1,61 @@
+import { hrtime } from 'node:process'
+import type { Clock, Context, Metrics, Paths } from '../core/context.ts'
+import type { ComponentNode, EcsCompatibility } from '../core/plan.ts'
+import { Timestamp } from '../core/values.ts'
+import type { ProgramLog } from '../telemetry/log.ts'
+
+export interface Listening {
+  readonly component: string
+  readonly address: string
+}
+
+interface Shared {
+  readonly log: ProgramLog
+  readonly metrics: Metrics
+  readonly ecs_compatibility: EcsCompatibility
+  readonly paths: Paths
+}
+
+/** The system's clock, with the nanoseconds of the monotonic one between its milliseconds. */
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  timestamp: () => new Timestamp(Date.now(), Number(hrtime.bigint() % 1_000_000n)),
+}
+
+/** Makes the context of every component, and remembers where components listen. */
+export class ContextFactory {
+  readonly listening: Listening[] = []
+  readonly #shared: Shared
+  readonly #contexts = new Map<string, Context>()
+
+  constructor(shared: Shared) {
+    this.#shared = shared
+  }
+
+  create(id: string, where: string, node?: ComponentNode): Context {
+    const context: Context = {
+      id,
+      where,
+      ecs_compatibility: this.#ecs(node),
+      log: this.#shared.log.child(id),
+      metrics: this.#shared.metrics,
+      clock: systemClock,
+      paths: this.#shared.paths,
+      addresses: { listening: (component, address) => this.listening.push({ component, address }) },
+    }
+    this.#contexts.set(id, context)
+    return context
+  }
+
+  /** The context that was made for an id, or a new one for a part of the program that stands in no config. */
+  of(id: string): Context {
+    return this.#contexts.get(id) ?? this.create(id, id)
+  }
+
+  /** A component's own `ecs_compatibility` comes before the pipeline's. */
+  #ecs(node: ComponentNode | undefined): EcsCompatibility {
+    const value = node?.options.find(({ name }) => name === 'ecs_compatibility')?.value
+    const text = value?.kind === 'string' ? value.value : undefined
+    return text === 'disabled' || text === 'v1' || text === 'v8' ? text : this.#shared.ecs_compatibility
+  }
+}

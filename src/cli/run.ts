@@ -1,0 +1,134 @@
+import { constants } from 'node:os'
+import { dirname, resolve } from 'node:path'
+import { type CompiledPipeline, compilePipeline } from '../compile/pipeline.ts'
+import { catalog } from '../components.ts'
+import { loadConfig } from '../config/load.ts'
+import { ConfigError, MillraceError, messageOf } from '../core/errors.ts'
+import type { Plan } from '../core/plan.ts'
+import { StatusMonitor } from '../ops/monitor.ts'
+import { type Ops, startOps } from '../ops/server.ts'
+import { StatusLine } from '../ops/status-line.ts'
+import { DeadLetterBox } from '../runtime/dead-letter-box.ts'
+import { Pipeline } from '../runtime/pipeline.ts'
+import { createLog, type ProgramLog } from '../telemetry/log.ts'
+import { MetricsRegistry } from '../telemetry/metrics.ts'
+import { registerProcessMetrics } from '../telemetry/process.ts'
+import { Terminal } from '../telemetry/terminal.ts'
+import type { RunCommand } from './arguments.ts'
+import { ContextFactory } from './context-factory.ts'
+import { PipelineStatus } from './pipeline-status.ts'
+import { version } from './version.ts'
+
+/**
+ * Runs a pipeline from its config until its inputs end or a signal comes. Returns the exit code.
+ * The first SIGTERM or SIGINT drains, a second one leaves at once.
+ */
+export async function run(command: RunCommand): Promise<number> {
+  const terminal = new Terminal()
+  const log = createLog({ level: command.log_level, terminal })
+  try {
+    return await runLogged(command, terminal, log)
+  } catch (thrown) {
+    if (thrown instanceof ConfigError) {
+      terminal.writeLine(`The given configuration is invalid:\n${thrown.message}`)
+    } else if (thrown instanceof MillraceError) {
+      terminal.writeLine(`millrace cannot run: ${thrown.message} [${thrown.code}]`)
+    } else {
+      throw thrown
+    }
+    return 1
+  } finally {
+    log.close()
+  }
+}
+
+async function runLogged(command: RunCommand, terminal: Terminal, log: ProgramLog): Promise<number> {
+  const metrics = new MetricsRegistry()
+  // Configs may name the data folder, wherever it was chosen.
+  const plan = await loadConfig(command.config, { ...process.env, MILLRACE_DATA: resolve(command.data) })
+  const factory = new ContextFactory({
+    log,
+    metrics,
+    ecs_compatibility: plan.settings.ecs_compatibility,
+    paths: { data: resolve(command.data), config: dirname(resolve(command.config)) },
+  })
+  let pipeline: Pipeline | undefined
+  const compiled = await compilePipeline(plan, catalog, {
+    context: (id, where, node) => factory.create(id, where, node),
+    input: (id) => ({
+      max_event_bytes: plan.settings.max_event_bytes,
+      deadLetter: async (raw, reason, origin, size_bytes) => await pipeline?.deadLetterRaw(id, raw, reason, origin, size_bytes),
+    }),
+  })
+  for (const { at, message } of compiled.warnings) log.warn(`config_${at.line}`, `${at.file}:${at.line}:${at.column}: ${message}`)
+  if (command.is_test) {
+    process.stdout.write('Configuration OK\n')
+    return 0
+  }
+  if (command.workers > 1) log.warn('workers', `-w ${command.workers}: one worker runs; more than one is not supported`)
+  await using deadLetters = await DeadLetterBox.open(resolve(command.data), plan.settings.id, metrics, log)
+  pipeline = new Pipeline(compiled, plan.settings, {
+    context: (id) => factory.of(id),
+    deadLetters,
+    drain_timeout_ms: command.drain_timeout_ms,
+  })
+  return await runPipeline({ command, terminal, log, metrics, plan, compiled, pipeline, factory })
+}
+
+interface Running {
+  readonly command: RunCommand
+  readonly terminal: Terminal
+  readonly log: ProgramLog
+  readonly metrics: MetricsRegistry
+  readonly plan: Plan
+  readonly compiled: CompiledPipeline
+  readonly pipeline: Pipeline
+  readonly factory: ContextFactory
+}
+
+async function runPipeline({ command, terminal, log, metrics, plan, compiled, pipeline, factory }: Running): Promise<number> {
+  const ended = new AbortController()
+  registerProcessMetrics(metrics, version, ended.signal)
+  const status = new PipelineStatus({ pipeline, compiled, plan, factory, data: command.data, version })
+  const monitor = new StatusMonitor(status, metrics, ended.signal)
+  let ops: Ops | undefined
+  let statusLine: StatusLine | undefined
+  const stop = stopSignal(log)
+  try {
+    if (command.api !== undefined) ops = await startOps({ ...command.api, monitor, metrics, log })
+    const running = pipeline.run(stop)
+    // The greeting names addresses, so inputs get a turn to begin listening.
+    await Promise.race([status.listening(), running])
+    statusLine = new StatusLine({ monitor, terminal, page_url: ops?.url })
+    const left = await running
+    if (left === 0) return 0
+    log.error(
+      'stopped_early',
+      `stopped after ${command.drain_timeout_ms / 1000} s with ${left} events not stored. They were not acknowledged: Filebeat and Kafka send them again`,
+    )
+    return 1
+  } finally {
+    statusLine?.close()
+    ended.abort()
+    await ops?.close()
+  }
+}
+
+/** Aborts at the first SIGTERM, SIGINT or SIGHUP; at the second one the process ends at once. */
+function stopSignal(log: ProgramLog): AbortSignal {
+  const stop = new AbortController()
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(signal, () => {
+      if (stop.signal.aborted) process.exit(128 + constants.signals[signal])
+      log.info('stopping', `${signal}: reading no more; what is on its way is brought to its end. Once more to leave at once`)
+      stop.abort()
+    })
+  }
+  process.on('uncaughtException', (thrown) => {
+    // A fault of ours must not take the other events with it; what it held stays unacknowledged and comes again.
+    log.error('unexpected', `unexpected error, please report it: ${messageOf(thrown)}`, {
+      stack: thrown instanceof Error ? thrown.stack : undefined,
+    })
+  })
+  return stop.signal
+}

@@ -1,0 +1,57 @@
+import type { Context } from '../core/context.ts'
+import type { Decoded } from '../core/contracts.ts'
+import { messageOf } from '../core/errors.ts'
+import type { FieldRef } from '../core/field-ref.ts'
+import { parseJson } from '../core/json.ts'
+import { type Fields, isFields, type Value } from '../core/values.ts'
+import { keepOriginal, setIfMissing } from './text.ts'
+
+interface JsonReading {
+  /** The field that takes the object; without it the object is the event. */
+  readonly target: FieldRef | undefined
+  /** Keeps the text of a single object in `[event][original]`. */
+  readonly keeps_original: boolean
+}
+
+/**
+ * Reads one JSON text: an object is one event, a list of objects one event each, blank text none. Everything else,
+ * also a list with something else in it, becomes one event with the text in `message` and a failure tag.
+ */
+export function createJsonReader(reading: JsonReading, context: Context): (text: string) => Decoded[] {
+  return (text) => {
+    try {
+      return readJson(text, reading)
+    } catch (thrown) {
+      context.log.warn(
+        'json-parse-failure',
+        `${context.where}: JSON parse error, original data now in message field: ${messageOf(thrown).slice(0, REASON_LENGTH_MAX)}`,
+      )
+      return [{ fields: { message: text, tags: ['_jsonparsefailure'] }, exact: false }]
+    }
+  }
+}
+
+/** JSON.parse quotes what it read. */
+const REASON_LENGTH_MAX = 300
+
+/** @throws SyntaxError */
+function readJson(source: string, { target, keeps_original }: JsonReading): Decoded[] {
+  // A byte order mark is no JSON, but Windows programs write one.
+  const text = source.charCodeAt(0) === 0xfeff ? source.slice(1) : source
+  if (text === '' || text.trim() === '') return []
+  const { value, exact } = parseJson(text)
+  const items = Array.isArray(value) ? value : [value]
+  return items.map((item) => {
+    if (!isFields(item)) throw new SyntaxError('expected an object or a list of objects')
+    const fields = target === undefined ? item : placeAt(target, item)
+    if (keeps_original && items.length === 1) keepOriginal(fields, text)
+    return { fields, exact }
+  })
+}
+
+/** Fields that hold the value at `target` and nothing else. */
+function placeAt(target: FieldRef, value: Value): Fields {
+  const fields: Fields = {}
+  setIfMissing(fields, target.in_metadata ? ['@metadata', ...target.path] : target.path, value)
+  return fields
+}

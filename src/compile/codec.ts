@@ -1,0 +1,44 @@
+import type { Catalog } from '../core/component.ts'
+import type { Context } from '../core/context.ts'
+import type { Decoder, Encoder } from '../core/contracts.ts'
+import { didYouMean } from '../core/errors.ts'
+import type { Report } from '../core/options.ts'
+import type { ComponentNode } from '../core/plan.ts'
+import { readOptions } from '../core/read-options.ts'
+
+/** Why a plan is refused or odd, collected over all components. */
+export interface Findings {
+  readonly report: Report
+  readonly warn: (at: ComponentNode['at'], message: string) => void
+}
+
+export interface Codec {
+  createDecoder(): Decoder
+  createEncoder(): Encoder
+}
+
+/** The codec that an input or output names, or its default one. Faults are reported at its place; then there is none. */
+export function compileCodec(
+  node: ComponentNode,
+  catalog: Catalog,
+  context: Context,
+  { report, warn }: Findings,
+): Codec | undefined {
+  const spec = catalog.find('codec', node.name)
+  if (spec === undefined) {
+    const names = catalog.all('codec').map(({ name }) => name)
+    report({
+      code: 'CONFIG_UNKNOWN_COMPONENT',
+      at: node.at,
+      message: `Couldn't find any codec plugin named '${node.name}'`,
+      ...(didYouMean(node.name, names) ?? { hint: `codecs are: ${names.join(', ')}` }),
+    })
+    return undefined
+  }
+  const options = readOptions(spec.options, node, report, spec, warn)
+  if (options === undefined) return undefined
+  return {
+    createDecoder: () => spec.createDecoder(options as never, context),
+    createEncoder: () => spec.createEncoder(options as never, context),
+  }
+}

@@ -1,0 +1,176 @@
+import type { CompareOperator, Condition, Operand } from '../core/condition.ts'
+import type { Event } from '../core/event.ts'
+import { compileRegex } from '../core/regex.ts'
+import { textOf } from '../core/template.ts'
+import { isFields, isNumber, SourceNumber, Timestamp, type Value } from '../core/values.ts'
+
+export type Predicate = (event: Event) => boolean
+
+/** Called when two values cannot be put in order (a missing field against a number, text against a number). */
+export type OnIncomparable = () => void
+
+/**
+ * Compiles a condition to a function of the event.
+ *
+ * Values are compared strictly by type, as Logstash does: `1 == 1.0` and `"5" == 5` are false. A comparison by order
+ * that cannot be made is false, and `onIncomparable` hears of it (Logstash drops the event without a word).
+ */
+export function compileCondition(condition: Condition, onIncomparable: OnIncomparable): Predicate {
+  switch (condition.kind) {
+    case 'and':
+    case 'or':
+    case 'xor':
+    case 'nand': {
+      const left = compileCondition(condition.left, onIncomparable)
+      const right = compileCondition(condition.right, onIncomparable)
+      if (condition.kind === 'and') return (event) => left(event) && right(event)
+      if (condition.kind === 'or') return (event) => left(event) || right(event)
+      if (condition.kind === 'xor') return (event) => left(event) !== right(event)
+      return (event) => !(left(event) && right(event))
+    }
+    case 'not': {
+      const operand = compileCondition(condition.operand, onIncomparable)
+      return (event) => !operand(event)
+    }
+    case 'truthy':
+      return compileTruthy(condition.operand)
+    case 'compare':
+      return compileComparison(condition.operator, condition.left, condition.right, onIncomparable)
+    case 'in': {
+      const contains = compileIn(condition.needle, condition.haystack)
+      return condition.negated ? (event) => !contains(event) : contains
+    }
+    case 'match': {
+      const matches = compileMatch(condition.operand, condition.pattern)
+      return condition.negated ? (event) => !matches(event) : matches
+    }
+  }
+}
+
+type Read = (event: Event) => Value | undefined
+
+function compileOperand(operand: Operand): Read {
+  if (operand.kind === 'field') {
+    const { ref } = operand
+    return (event) => event.get(ref)
+  }
+  const constant = constantOf(operand)
+  return () => constant
+}
+
+function constantOf(operand: Exclude<Operand, { kind: 'field' }>): Value {
+  if (operand.kind === 'string') return operand.value
+  if (operand.kind === 'list') return operand.items.map((item) => (item.kind === 'field' ? item.ref.text : constantOf(item)))
+  // `1.0` stays a float: it equals a float 1.0 and not the integer 1.
+  if (operand.text.includes('.')) return new SourceNumber(operand.text)
+  const integer = Number(operand.text)
+  return Number.isSafeInteger(integer) ? integer : BigInt(operand.text)
+}
+
+function compileTruthy(operand: Operand): Predicate {
+  if (operand.kind !== 'field') return () => true
+  const { ref } = operand
+  return (event) => {
+    const value = event.get(ref)
+    return value !== undefined && value !== null && value !== false && value !== ''
+  }
+}
+
+function compileComparison(operator: CompareOperator, left: Operand, right: Operand, onIncomparable: OnIncomparable): Predicate {
+  if (operator === '==' || operator === '!=') {
+    const equal = compileEquality(left, right)
+    return operator === '==' ? equal : (event) => !equal(event)
+  }
+  const readLeft = compileOperand(left)
+  const readRight = compileOperand(right)
+  const holds = ORDER_TESTS[operator]
+  return (event) => {
+    const order = compareOrder(readLeft(event), readRight(event))
+    if (order === undefined) {
+      onIncomparable()
+      return false
+    }
+    return holds(order)
+  }
+}
+
+const ORDER_TESTS: { readonly [operator in Exclude<CompareOperator, '==' | '!='>]: (order: number) => boolean } = {
+  '<': (order) => order < 0,
+  '<=': (order) => order <= 0,
+  '>': (order) => order > 0,
+  '>=': (order) => order >= 0,
+}
+
+function compileEquality(left: Operand, right: Operand): Predicate {
+  if (left.kind === 'field' && right.kind === 'string') {
+    const { ref } = left
+    const { value } = right
+    return (event) => event.get(ref) === value
+  }
+  const readLeft = compileOperand(left)
+  const readRight = compileOperand(right)
+  return (event) => areEqual(readLeft(event), readRight(event))
+}
+
+function isFloat(value: number | bigint | SourceNumber): boolean {
+  return value instanceof SourceNumber || (typeof value === 'number' && !Number.isInteger(value))
+}
+
+function areEqual(a: Value | undefined, b: Value | undefined): boolean {
+  if (a === b) return true
+  if (isNumber(a) && isNumber(b)) return isFloat(a) === isFloat(b) && compareNumbers(a, b) === 0
+  if (a instanceof Timestamp && b instanceof Timestamp) return a.epoch_ms === b.epoch_ms && a.nanos === b.nanos
+  if (Array.isArray(a) && Array.isArray(b)) return a.length === b.length && a.every((item, index) => areEqual(item, b[index]))
+  if (isFields(a) && isFields(b)) {
+    const names = Object.keys(a).filter((name) => a[name] !== undefined)
+    const others = Object.keys(b).filter((name) => b[name] !== undefined)
+    return names.length === others.length && names.every((name) => Object.hasOwn(b, name) && areEqual(a[name], b[name]))
+  }
+  return (a ?? null) === null && (b ?? null) === null
+}
+
+/** Negative, zero or positive; `undefined` where the two have no order. */
+function compareOrder(a: Value | undefined, b: Value | undefined): number | undefined {
+  if (isNumber(a) && isNumber(b)) return compareNumbers(a, b)
+  // Byte order of UTF-8 and not that of UTF-16 units, as Logstash.
+  if (typeof a === 'string' && typeof b === 'string') return a === b ? 0 : Buffer.compare(Buffer.from(a), Buffer.from(b))
+  if (a instanceof Timestamp && b instanceof Timestamp) return a.epoch_ms - b.epoch_ms || a.nanos - b.nanos
+  return undefined
+}
+
+function compareNumbers(a: number | bigint | SourceNumber, b: number | bigint | SourceNumber): number {
+  const left = a instanceof SourceNumber ? a.value : a
+  const right = b instanceof SourceNumber ? b.value : b
+  return left < right ? -1 : left > right ? 1 : 0
+}
+
+function compileIn(needle: Operand, haystack: Operand): Predicate {
+  if (haystack.kind === 'list' && needle.kind === 'field') {
+    // Against a list of constants everything is compared by its text.
+    const texts = new Set([constantOf(haystack)].flat().map((item) => textOf(item)))
+    const { ref } = needle
+    return (event) => {
+      const value = event.get(ref)
+      return value !== undefined && value !== null && !Array.isArray(value) && texts.has(textOf(value))
+    }
+  }
+  const readNeedle = compileOperand(needle)
+  const readHaystack = compileOperand(haystack)
+  return (event) => isIn(readNeedle(event), readHaystack(event))
+}
+
+function isIn(needle: Value | undefined, haystack: Value | undefined): boolean {
+  if (needle === undefined || haystack === undefined || haystack === null) return false
+  if (Array.isArray(haystack)) return haystack.some((item) => areEqual(item, needle))
+  if (typeof haystack === 'string') return typeof needle === 'string' && haystack.includes(needle)
+  return areEqual(needle, haystack)
+}
+
+function compileMatch(operand: Operand, pattern: string): Predicate {
+  const regex = compileRegex(pattern)
+  const read = compileOperand(operand)
+  return (event) => {
+    const value = read(event)
+    return typeof value === 'string' && regex.test(value)
+  }
+}

@@ -1,0 +1,79 @@
+import type { Catalog, InputSpec } from '../core/component.ts'
+import type { Context } from '../core/context.ts'
+import type { Decoded, InputContext, Source } from '../core/contracts.ts'
+import { messageOf } from '../core/errors.ts'
+import { Event, type Origin } from '../core/event.ts'
+import { parseFieldRef } from '../core/field-ref.ts'
+import * as option from '../core/options.ts'
+import type { ComponentNode } from '../core/plan.ts'
+import { readOptions } from '../core/read-options.ts'
+import { compileCodec, type Findings } from './codec.ts'
+import { addField, addTag } from './common-options.ts'
+
+/** Options that every input takes. */
+export const INPUT_OPTIONS = {
+  id: option.string('Name of this input in metrics, messages and the ledger.'),
+  enable_metric: option.boolean("Kept for Logstash's configs; metrics are always on.", { default: true }),
+  type: option.string('Value of the field `type` for events that have none.'),
+  tags: option.templates('Tags for every event of this input.'),
+  add_field: option.hash('Fields for every event of this input. Names and values take %{field}.'),
+  codec: option.codec('How the data of this input is decoded.'),
+}
+
+/** What the runtime gives an input beside the context. */
+export type InputServices = Pick<InputContext, 'deadLetter' | 'max_event_bytes'>
+
+/** Makes one input from its place in the plan. Faults are reported at that place; then there is no source. */
+export function compileInput(
+  spec: InputSpec,
+  node: ComponentNode,
+  catalog: Catalog,
+  context: Context,
+  services: InputServices,
+  findings: Findings,
+): Source | undefined {
+  const options = readOptions({ ...INPUT_OPTIONS, ...spec.options }, node, findings.report, spec, findings.warn)
+  if (options === undefined) return undefined
+  const codecNode = options.codec ?? { kind: 'component', at: node.at, name: spec.default_codec, options: [] }
+  const codec = compileCodec(codecNode, catalog, context, findings)
+  if (codec === undefined) return undefined
+  try {
+    const decorate = compileDecoration(options)
+    return spec.create(options as never, {
+      ...context,
+      ...services,
+      createDecoder: () => codec.createDecoder(),
+      createEvent: (decoded, origin, size_bytes) => createEvent(decoded, origin, size_bytes, context, decorate),
+    })
+  } catch (thrown) {
+    findings.report({ code: 'CONFIG_CANNOT_START', at: node.at, message: `${node.name}: ${messageOf(thrown)}` })
+    return undefined
+  }
+}
+
+type Decorate = (event: Event) => void
+
+function createEvent(
+  decoded: Decoded,
+  origin: Origin | undefined,
+  size_bytes: number,
+  context: Context,
+  decorate: Decorate,
+): Event {
+  const event = Event.from(decoded.fields, context.clock.timestamp(), { exact: decoded.exact, origin })
+  event.size_bytes = size_bytes
+  decorate(event)
+  return event
+}
+
+const TYPE = parseFieldRef('type')
+
+function compileDecoration(options: option.OptionValues<typeof INPUT_OPTIONS>): Decorate {
+  const changes = [...(options.add_field ?? []).map(addField), ...(options.tags ?? []).map(addTag)]
+  const { type } = options
+  if (type === undefined && changes.length === 0) return () => {}
+  return (event) => {
+    if (type !== undefined && !event.has(TYPE)) event.set(TYPE, type)
+    for (const change of changes) change(event)
+  }
+}

@@ -1,0 +1,36 @@
+import type { Catalog, OutputSpec } from '../core/component.ts'
+import type { Context } from '../core/context.ts'
+import type { Sink } from '../core/contracts.ts'
+import { messageOf } from '../core/errors.ts'
+import * as option from '../core/options.ts'
+import type { ComponentNode } from '../core/plan.ts'
+import { readOptions } from '../core/read-options.ts'
+import { compileCodec, type Findings } from './codec.ts'
+
+/** Options that every output takes. */
+export const OUTPUT_OPTIONS = {
+  id: option.string('Name of this output in metrics, messages and the ledger.'),
+  enable_metric: option.boolean("Kept for Logstash's configs; metrics are always on.", { default: true }),
+  codec: option.codec('How events are encoded, where the output writes text.'),
+}
+
+/** Makes one output from its place in the plan. Faults are reported at that place; then there is no sink. */
+export function compileOutput(
+  spec: OutputSpec,
+  node: ComponentNode,
+  catalog: Catalog,
+  context: Context,
+  findings: Findings,
+): Sink | undefined {
+  const options = readOptions({ ...OUTPUT_OPTIONS, ...spec.options }, node, findings.report, spec, findings.warn)
+  if (options === undefined) return undefined
+  const codecNode = options.codec ?? { kind: 'component', at: node.at, name: spec.default_codec, options: [] }
+  const codec = compileCodec(codecNode, catalog, context, findings)
+  if (codec === undefined) return undefined
+  try {
+    return spec.create(options as never, { ...context, encoder: codec.createEncoder() })
+  } catch (thrown) {
+    findings.report({ code: 'CONFIG_CANNOT_START', at: node.at, message: `${node.name}: ${messageOf(thrown)}` })
+    return undefined
+  }
+}

@@ -1,0 +1,214 @@
+import type { AnySpec, Catalog } from '../core/component.ts'
+import type { Context } from '../core/context.ts'
+import type { Sink, Source } from '../core/contracts.ts'
+import { ConfigError, didYouMean, formatPosition, messageOf, type Problem } from '../core/errors.ts'
+import type { ComponentNode, IfNode, Plan, PlanNode, PlanWarning } from '../core/plan.ts'
+import type { ChainNode, RouteNode } from './chain.ts'
+import type { Findings } from './codec.ts'
+import { compileCondition, type Predicate } from './condition.ts'
+import { compileFilter } from './filter.ts'
+import { compileInput, type InputServices } from './input.ts'
+import { compileOutput } from './output.ts'
+
+/** A pipeline whose parts are made, but do nothing yet. */
+export interface CompiledPipeline {
+  readonly inputs: readonly CompiledInput[]
+  readonly chain: readonly ChainNode[]
+  readonly outputs: readonly CompiledOutput[]
+  readonly routes: readonly RouteNode[]
+  readonly warnings: readonly PlanWarning[]
+}
+
+export interface CompiledInput {
+  readonly id: string
+  readonly name: string
+  readonly where: string
+  readonly source: Source
+  /** Stops at the first event of another input: the sample. */
+  readonly yields: boolean
+  /** Tells an address once it can be reached there. */
+  readonly listens: boolean
+}
+
+export interface CompiledOutput {
+  readonly id: string
+  readonly name: string
+  readonly where: string
+  readonly sink: Sink
+}
+
+/** What the program gives the components. */
+export interface CompileServices {
+  context(id: string, where: string, component: ComponentNode): Context
+  input(id: string, component: ComponentNode): InputServices
+}
+
+type Section = 'input' | 'filter' | 'output'
+
+/**
+ * Makes all parts of a pipeline.
+ * @throws ConfigError with everything that is wrong in any component
+ */
+export async function compilePipeline(plan: Plan, catalog: Catalog, services: CompileServices): Promise<CompiledPipeline> {
+  return await new PipelineCompiler(catalog, services, plan).compile()
+}
+
+class PipelineCompiler {
+  readonly #catalog: Catalog
+  readonly #services: CompileServices
+  readonly #plan: Plan
+  readonly #problems: Problem[] = []
+  readonly #warnings: PlanWarning[]
+  readonly #ids = new Set<string>()
+  readonly #inputs: CompiledInput[] = []
+  readonly #outputs: CompiledOutput[] = []
+  readonly #findings: Findings = {
+    report: (problem) => this.#problems.push(problem),
+    warn: (at, message) => this.#warnings.push({ at, message }),
+  }
+
+  constructor(catalog: Catalog, services: CompileServices, plan: Plan) {
+    this.#catalog = catalog
+    this.#services = services
+    this.#plan = plan
+    this.#warnings = [...plan.warnings]
+  }
+
+  async compile(): Promise<CompiledPipeline> {
+    for (const node of this.#plan.inputs) this.#input(node)
+    const chain = await this.#chain(this.#plan.filters)
+    const routes = this.#routes(this.#plan.outputs)
+    if (this.#problems.length > 0) throw new ConfigError(this.#problems)
+    return { inputs: this.#inputs, chain, outputs: this.#outputs, routes, warnings: this.#warnings }
+  }
+
+  #input(node: PlanNode): void {
+    if (node.kind === 'if') {
+      this.#findings.report({
+        code: 'CONFIG_STRUCTURE',
+        at: node.at,
+        message: 'expected an input: there is no event yet that a condition could look at',
+      })
+      return
+    }
+    const spec = this.#find('input', node)
+    if (spec === undefined) return
+    const context = this.#context('input', node)
+    const source = compileInput(spec, node, this.#catalog, context, this.#services.input(context.id, node), this.#findings)
+    if (source === undefined) return
+    this.#inputs.push({
+      id: context.id,
+      name: node.name,
+      where: context.where,
+      source,
+      yields: spec.yields ?? false,
+      listens: spec.listens ?? false,
+    })
+  }
+
+  async #chain(nodes: readonly PlanNode[]): Promise<ChainNode[]> {
+    const chain: ChainNode[] = []
+    for (const node of nodes) {
+      const made = node.kind === 'if' ? await this.#ifChain(node) : await this.#step(node)
+      if (made !== undefined) chain.push(made)
+    }
+    return chain
+  }
+
+  async #ifChain(node: IfNode): Promise<ChainNode> {
+    const holds = this.#condition(node)
+    return { kind: 'if', holds, then: await this.#chain(node.then), else: await this.#chain(node.else) }
+  }
+
+  async #step(node: ComponentNode): Promise<ChainNode | undefined> {
+    const spec = this.#find('filter', node)
+    if (spec === undefined) return undefined
+    const context = this.#context('filter', node)
+    const step = await compileFilter(spec, node, context, this.#findings.report, this.#findings.warn)
+    if (step === undefined) return undefined
+    const labels = { filter: context.id }
+    const counter = context.metrics.counter('millrace_filter_events_total', 'Events that reached the filter.', labels)
+    return { kind: 'step', id: context.id, where: context.where, step, count: () => counter.inc() }
+  }
+
+  #routes(nodes: readonly PlanNode[]): RouteNode[] {
+    return nodes.flatMap((node): RouteNode | [] => {
+      if (node.kind === 'if') {
+        return { kind: 'if', holds: this.#condition(node), then: this.#routes(node.then), else: this.#routes(node.else) }
+      }
+      const spec = this.#find('output', node)
+      if (spec === undefined) return []
+      const context = this.#context('output', node)
+      const sink = compileOutput(spec, node, this.#catalog, context, this.#findings)
+      if (sink === undefined) return []
+      this.#outputs.push({ id: context.id, name: node.name, where: context.where, sink })
+      return { kind: 'output', index: this.#outputs.length - 1 }
+    })
+  }
+
+  #condition(node: IfNode): Predicate {
+    const where = formatPosition(node.at)
+    const { metrics, log } = this.#services.context(`if_${node.at.line}`, where, {
+      ...node,
+      kind: 'component',
+      name: 'if',
+      options: [],
+    })
+    const incomparable = metrics.counter(
+      'millrace_condition_incomparable_total',
+      'Comparisons that could not be made and were taken as false.',
+      { condition: where },
+    )
+    try {
+      return compileCondition(node.condition, () => {
+        incomparable.inc()
+        log.warn(
+          'condition_incomparable',
+          `${where}: a comparison could not be made (missing field, or text against a number); taken as false`,
+        )
+      })
+    } catch (thrown) {
+      this.#findings.report({ code: 'CONFIG_INVALID_CONDITION', at: node.at, message: messageOf(thrown) })
+      return () => false
+    }
+  }
+
+  #find<S extends Section>(section: S, node: ComponentNode): Extract<AnySpec, { kind: S }> | undefined {
+    const spec = this.#catalog.find(section, node.name)
+    if (spec !== undefined) return spec
+    const names = this.#catalog.all(section).map((known: AnySpec) => known.name)
+    this.#findings.report({
+      code: 'CONFIG_UNKNOWN_COMPONENT',
+      at: node.at,
+      message: `Couldn't find any ${section} plugin named '${node.name}'`,
+      ...(didYouMean(node.name, names) ?? { hint: `${section}s are: ${names.join(', ')}` }),
+    })
+    return undefined
+  }
+
+  #context(section: Section, node: ComponentNode): Context {
+    const id = this.#id(section, node)
+    return this.#services.context(id, formatPosition(node.at), node)
+  }
+
+  /** The component's own `id`, else `filter_mutate_2` for the second mutate. */
+  #id(section: Section, node: ComponentNode): string {
+    const given = node.options.find(({ name }) => name === 'id')?.value
+    if (given?.kind === 'string') {
+      if (this.#ids.has(given.value)) {
+        this.#findings.report({
+          code: 'CONFIG_INVALID_OPTION',
+          at: given.at,
+          message: `id: "${given.value}" is taken by another component`,
+        })
+      }
+      this.#ids.add(given.value)
+      return given.value
+    }
+    let count = 1
+    while (this.#ids.has(`${section}_${node.name}_${count}`)) count++
+    const id = `${section}_${node.name}_${count}`
+    this.#ids.add(id)
+    return id
+  }
+}

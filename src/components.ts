@@ -1,0 +1,46 @@
+import { json } from './codecs/json.ts'
+import { jsonLines } from './codecs/json-lines.ts'
+import { line } from './codecs/line.ts'
+import { plain } from './codecs/plain.ts'
+import { Catalog } from './core/component.ts'
+import { beats } from './ingest/beats/beats.ts'
+import { file as fileInput } from './ingest/file/file.ts'
+import { kafka } from './ingest/kafka/kafka.ts'
+import { sample } from './ingest/sample/sample.ts'
+import { stdin } from './ingest/stdin.ts'
+import { elasticsearch } from './sinks/elasticsearch/elasticsearch.ts'
+import { file as fileOutput } from './sinks/file.ts'
+import { nullOutput } from './sinks/null.ts'
+import { stdout } from './sinks/stdout.ts'
+import { date } from './transform/date.ts'
+import { drop } from './transform/drop.ts'
+import { geoip } from './transform/geoip.ts'
+import { json as jsonFilter } from './transform/json.ts'
+import { metric } from './transform/metric.ts'
+import { mutate } from './transform/mutate/mutate.ts'
+
+/** Every component of the program. A new one is a file of its own and a line here. */
+export const catalog = new Catalog([
+  beats,
+  fileInput,
+  kafka,
+  sample,
+  stdin,
+
+  date,
+  drop,
+  geoip,
+  jsonFilter,
+  metric,
+  mutate,
+
+  elasticsearch,
+  fileOutput,
+  nullOutput,
+  stdout,
+
+  json,
+  jsonLines,
+  line,
+  plain,
+])

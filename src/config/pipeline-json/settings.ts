@@ -1,0 +1,39 @@
+import * as option from '../../core/options.ts'
+import { type ConfigValue, DEFAULT_SETTINGS, type PipelineSettings } from '../../core/plan.ts'
+import { readOptions } from '../../core/read-options.ts'
+
+/** What `"pipeline": { … }` may say. */
+export const SETTINGS = {
+  id: option.string('Name of the pipeline in metrics and messages.', { default: DEFAULT_SETTINGS.id }),
+  batch_size: option.integer('Events that filters and outputs take at once, at most.', {
+    default: DEFAULT_SETTINGS.batch_size,
+    min: 1,
+    max: 100_000,
+  }),
+  batch_delay_ms: option.integer('How long an output waits for a fuller batch while another one is on its way.', {
+    default: DEFAULT_SETTINGS.batch_delay_ms,
+    min: 0,
+    max: 60_000,
+  }),
+  ecs_compatibility: option.oneOf('Which field names components use by default.', ['disabled', 'v1', 'v8'], {
+    default: DEFAULT_SETTINGS.ecs_compatibility,
+  }),
+  max_in_flight_bytes: option.bytes('Bytes of events that the process holds at once; inputs wait for room beyond it.', {
+    default: DEFAULT_SETTINGS.max_in_flight_bytes,
+    min: 1024 * 1024,
+  }),
+  max_event_bytes: option.bytes('A larger event goes to the dead letters with its first 64 kB.', {
+    default: DEFAULT_SETTINGS.max_event_bytes,
+    min: 1024,
+  }),
+}
+
+/** Reads the settings of a pipeline; faults are reported and leave the default. */
+export function readSettings(value: ConfigValue, report: option.Report): PipelineSettings {
+  if (value.kind !== 'hash') {
+    report({ code: 'CONFIG_STRUCTURE', at: value.at, message: 'expected the settings of the pipeline as an object' })
+    return DEFAULT_SETTINGS
+  }
+  const node = { kind: 'component', at: value.at, name: 'pipeline', options: value.entries } as const
+  return readOptions(SETTINGS, node, report) ?? DEFAULT_SETTINGS
+}

@@ -1,0 +1,86 @@
+import { createRequire } from 'node:module'
+import { MillraceError, messageOf } from './errors.ts'
+
+type Translator = Pick<typeof import('oniguruma-to-es'), 'toRegExp' | 'toRegExpDetails'>
+
+const load = createRequire(import.meta.url)
+
+/** Patterns also come from event data (`%{field}` in gsub), so the memory for them is bounded. */
+const COMPILED_MAX = 1_000
+const compiled = new Map<string, RegExp>()
+
+/** Ruby's flags: `i` case, `m` the dot matches line ends too, `x` blanks and comments; and `g`: JavaScript's, all matches. */
+type RegexFlags = '' | 'g' | 'i' | 'm' | 'x' | 'im' | 'gi' | 'gm'
+
+/**
+ * Compiles a regular expression in Ruby's syntax (Onigmo): `^` and `$` are ends of lines, `\A \z \h (?<n>…) (?>…) a++
+ * [[:alpha:]] (?i)`. As in Ruby, `\w \d \s` are ASCII while `\b`, `\p{…}` and `[[:alpha:]]` know all of Unicode, and
+ * groups without a name do not count where there are groups with one.
+ * Groups without a name have the numbers that they have in the source; named ones are to be asked for by name. The same
+ * text gives the same object, so one with `g` must not be left in the middle of its matches.
+ * @throws MillraceError REGEX_INVALID
+ */
+export function compileRegex(source: string, flags: RegexFlags = ''): RegExp {
+  const key = `${flags}/${source}`
+  const known = compiled.get(key)
+  if (known !== undefined) return known
+  const made = plainText(source, flags) ?? translate(source, flags)
+  if (compiled.size >= COMPILED_MAX) compiled.clear()
+  compiled.set(key, made)
+  return made
+}
+
+const PLAIN_TEXT = /^(?:[\p{L}\p{N} _/,:;=@%&~"'<>!-]|\\[./"'[\](){}?*+|^$\\-])+$/u
+
+/** Text without operators needs no translator (whose loading costs 16 ms). */
+function plainText(source: string, flags: RegexFlags): RegExp | undefined {
+  if ((flags !== '' && flags !== 'g') || !PLAIN_TEXT.test(source)) return undefined
+  const text = source.replace(/\\(.)/g, '$1')
+  return new RegExp(text.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&'), `v${flags}`)
+}
+
+function translate(source: string, flags: RegexFlags): RegExp {
+  const { toRegExp, toRegExpDetails } = load('oniguruma-to-es') as Translator
+  const options = {
+    target: 'ES2025',
+    flags: flags.replace('g', ''),
+    global: flags.includes('g'),
+  } as const
+  try {
+    const ascii = withAsciiShorthands(source)
+    const details = toRegExpDetails(ascii, options)
+    const { hiddenCaptures = [], ...needs } = details.options ?? {}
+    const regex = new RegExp(details.pattern, details.flags)
+    // Atomic groups are emulated with groups of their own. Where those are the only ones without a name nobody needs
+    // their numbers, and the native object is three times as fast.
+    const plain = Object.keys(needs).length === 0 && (hiddenCaptures.length === 0 || onlyNamesCount(regex, hiddenCaptures.length))
+    return plain ? regex : toRegExp(ascii, options)
+  } catch (thrown) {
+    throw new MillraceError(
+      'REGEX_INVALID',
+      `expected a regular expression in Ruby's syntax, got /${source}/: ${messageOf(thrown)}`,
+    )
+  }
+}
+
+/** Whether the groups of the source have names or there are none. */
+function onlyNamesCount(regex: RegExp, hidden: number): boolean {
+  const found = new RegExp(`${regex.source}|`, regex.flags).exec('')
+  return found === null || found.groups !== undefined || found.length - 1 === hidden
+}
+
+const ASCII_SHORTHANDS: { readonly [letter: string]: string } = {
+  w: '0-9A-Za-z_',
+  d: '0-9',
+  s: '\\t\\n\\v\\f\\r\\x20',
+  h: '0-9A-Fa-f',
+}
+
+/** `\w` of Ruby is ASCII, that of the translator is not: writes such shorthands out, also inside brackets. */
+function withAsciiShorthands(source: string): string {
+  return source.replace(/\\([\s\S])/g, (escape, letter: string) => {
+    const members = ASCII_SHORTHANDS[letter.toLowerCase()]
+    if (members === undefined) return escape
+    return letter === letter.toLowerCase() ? `[${members}]` : `[^${members}]`
+  })
+}

@@ -1,0 +1,212 @@
+import { isUtf8 } from 'node:buffer'
+import type { Decoded, Decoder, InputContext } from '../../core/contracts.ts'
+import { messageOf } from '../../core/errors.ts'
+import type { Event } from '../../core/event.ts'
+import { type FieldRef, parseFieldRef } from '../../core/field-ref.ts'
+import { parseJson } from '../../core/json.ts'
+import { cloneFields, type Fields, isFields, member, parseTimestamp, setMember } from '../../core/values.ts'
+import type { Slice } from './byte-queue.ts'
+import { type DataFrame, readPairs } from './frames.ts'
+import { BeatsOrigin } from './origin.ts'
+
+/** Why a frame did not become an event. Constants, for they are counted. */
+export const REFUSALS = {
+  too_large: 'event is larger than max_event_bytes',
+  not_json: 'event is not valid JSON',
+  not_an_object: 'event is JSON, but not an object',
+  failed: 'event could not be made of the frame',
+} as const
+export type Refusal = (typeof REFUSALS)[keyof typeof REFUSALS]
+
+/** What an input of this kind adds to each event. */
+export interface Enrichment {
+  readonly source_metadata: boolean
+  readonly codec_metadata: boolean
+  readonly ssl_peer_metadata: boolean
+  /** Copies `[beat][hostname]` to `host`, as old configs want it. */
+  readonly hostname: boolean
+}
+
+/** Who is at the other end. */
+export interface Peer {
+  readonly ip: string
+  /** `10.0.0.7:51312`, `[fe80::1]:51312`. */
+  readonly address: string
+  readonly tls: PeerTls | undefined
+}
+
+export interface PeerTls {
+  readonly protocol: string
+  readonly cipher_suite: string
+  /** Of a client certificate that was verified. */
+  readonly subject: string | undefined
+}
+
+type Metadata = readonly (readonly [ref: FieldRef, value: string])[]
+
+const BEAT_HOSTNAME = parseFieldRef('[beat][hostname]')
+const HOST = parseFieldRef('host')
+const RAW_EVENT_TAG = 'beats_input_raw_event'
+
+/** Makes events of the frames of one connection. */
+export class EventMaker {
+  readonly #context: InputContext
+  readonly #decoder: Decoder
+  readonly #enrichment: Enrichment
+  readonly #codec_tag: string
+  readonly #peer: Peer
+  readonly #metadata: Metadata
+
+  constructor(context: InputContext, enrichment: Enrichment, codec_name: string, peer: Peer) {
+    this.#context = context
+    this.#decoder = context.createDecoder()
+    this.#enrichment = enrichment
+    this.#codec_tag = `beats_input_codec_${codec_name}_applied`
+    this.#peer = peer
+    this.#metadata = metadataOf(peer, enrichment, context.ecs_compatibility !== 'disabled')
+  }
+
+  /** Where a frame that did not become an event came from. */
+  get origin(): BeatsOrigin {
+    return BeatsOrigin.ofPeer(this.#context.id, this.#peer.address)
+  }
+
+  /** Appends the event of a frame, or the events where the codec finds several; or says why there is none. Never throws. */
+  make(frame: DataFrame, events: Event[]): Refusal | undefined {
+    if (frame.size_bytes > this.#context.max_event_bytes) return REFUSALS.too_large
+    const known = events.length
+    try {
+      return frame.kind === 'json' ? this.#ofJson(frame, events) : this.#ofPairs(frame, events)
+    } catch (thrown) {
+      events.length = known
+      this.#context.log.warn('beats_event_failed', `${this.#peer.address}: ${REFUSALS.failed}: ${messageOf(thrown)}`)
+      return REFUSALS.failed
+    }
+  }
+
+  #ofJson(frame: DataFrame, events: Event[]): Refusal | undefined {
+    const { source, start, end } = frame.body
+    const json = source.toString('utf8', start, end)
+    let parsed: ReturnType<typeof parseJson>
+    try {
+      parsed = parseJson(json)
+    } catch {
+      return REFUSALS.not_json
+    }
+    const { value, exact } = parsed
+    if (!isFields(value)) return REFUSALS.not_an_object
+    if (json.includes('\ufffd')) this.#checkText(frame.body)
+    this.#append({ fields: value, exact }, json, frame.size_bytes, events)
+    return undefined
+  }
+
+  /** Invalid UTF-8 was read as U+FFFD; somebody should know. */
+  #checkText({ source, start, end }: Slice): void {
+    if (isUtf8(source.subarray(start, end))) return
+    this.#context.log.warn(
+      'beats_invalid_utf8',
+      `${this.#peer.address} sent an event with invalid UTF-8: each invalid byte became U+FFFD; check "encoding" of that Filebeat input`,
+    )
+  }
+
+  #ofPairs(frame: DataFrame, events: Event[]): undefined {
+    const fields: Fields = {}
+    readPairs(frame.body, (name, value) => setMember(fields, name, value))
+    this.#append({ fields, exact: false }, '', frame.size_bytes, events)
+  }
+
+  #append(frame: Decoded, json: string, size_bytes: number, events: Event[]): void {
+    const { fields } = frame
+    const origin = BeatsOrigin.capture(this.#context.id, this.#peer.address, fields, json)
+    readTime(fields)
+    const text = takeLine(fields)
+    const decoded = text === undefined ? NOTHING : this.#decode(text)
+    if (decoded.length <= 1) {
+      // A codec that finds nothing in a text (json in a blank one) does not make it disappear.
+      const tag = decoded.length === 0 ? RAW_EVENT_TAG : this.#codec_tag
+      if (decoded.length === 0 && text !== undefined) setMember(fields, 'message', text)
+      events.push(this.#finish(merge(frame, decoded[0]), origin, size_bytes, tag))
+      return
+    }
+    const share_bytes = Math.ceil(size_bytes / decoded.length)
+    for (const [ordinal, one] of decoded.entries()) {
+      const copy: Decoded = { fields: cloneFields(fields), exact: frame.exact }
+      events.push(this.#finish(merge(copy, one), origin.withOrdinal(ordinal), share_bytes, this.#codec_tag))
+    }
+  }
+
+  /** A message is a whole: what a codec for streams would keep for later belongs to it. */
+  #decode(text: string): readonly Decoded[] {
+    const decoded = this.#decoder.decode(text)
+    const rest = this.#decoder.flush()
+    return rest.length === 0 ? decoded : [...decoded, ...rest]
+  }
+
+  #finish(decoded: Decoded, origin: BeatsOrigin, size_bytes: number, tag: string): Event {
+    const event = this.#context.createEvent(decoded, origin, size_bytes)
+    for (const [ref, value] of this.#metadata) setMetadata(event, ref, value)
+    if (this.#enrichment.hostname) copyHostname(event)
+    if (this.#enrichment.codec_metadata) event.tag(tag)
+    return event
+  }
+}
+
+const NOTHING: readonly Decoded[] = []
+
+/** A time that can not be read is replaced by the clock without a tag, as Logstash does for Beats only. */
+function readTime(fields: Fields): void {
+  const given = member(fields, '@timestamp')
+  if (given === undefined) return
+  setMember(fields, '@timestamp', typeof given === 'string' ? parseTimestamp(given) : undefined)
+}
+
+/** Takes out what the codec decodes: `message` of a Beat, `line` of a logstash-forwarder. Maps and lists stay where they are. */
+function takeLine(fields: Fields): string | undefined {
+  const name = (member(fields, 'message') ?? null) === null ? 'line' : 'message'
+  const line = member(fields, name)
+  if (line === undefined || line === null || (typeof line === 'object' && (isFields(line) || Array.isArray(line))))
+    return undefined
+  setMember(fields, name, undefined)
+  return typeof line === 'string' ? line : String(line)
+}
+
+/** What the codec found goes into the frame's fields where the frame has none of that name: its own win. */
+function merge(frame: Decoded, decoded: Decoded | undefined): Decoded {
+  if (decoded === undefined) return frame
+  for (const name of Object.keys(decoded.fields)) {
+    const value = member(decoded.fields, name)
+    if (value !== undefined && member(frame.fields, name) === undefined) setMember(frame.fields, name, value)
+  }
+  return decoded.exact && !frame.exact ? { fields: frame.fields, exact: true } : frame
+}
+
+function metadataOf({ ip, tls }: Peer, enrichment: Enrichment, ecs: boolean): Metadata {
+  const metadata: [FieldRef, string][] = []
+  const add = (name: string, value: string): void => {
+    metadata.push([parseFieldRef(name), value])
+  }
+  if (enrichment.source_metadata) add(ecs ? '[@metadata][input][beats][host][ip]' : '[@metadata][ip_address]', ip)
+  if (!enrichment.ssl_peer_metadata || tls === undefined) return metadata
+  const holder = ecs ? '[@metadata][input][beats][tls]' : '[@metadata][tls_peer]'
+  add(`${holder}[status]`, tls.subject === undefined ? 'unverified' : 'verified')
+  if (tls.subject === undefined) return metadata
+  add(ecs ? `${holder}[version_protocol]` : `${holder}[protocol]`, tls.protocol)
+  add(ecs ? `${holder}[client][subject]` : `${holder}[subject]`, tls.subject)
+  add(ecs ? `${holder}[cipher]` : `${holder}[cipher_suite]`, tls.cipher_suite)
+  return metadata
+}
+
+/** Also where the sender put a text in the way of the path. */
+function setMetadata(event: Event, ref: FieldRef, value: string): void {
+  try {
+    event.set(ref, value)
+  } catch {
+    event.remove(parseFieldRef(`[@metadata][${ref.path[0]}]`))
+    event.set(ref, value)
+  }
+}
+
+function copyHostname(event: Event): void {
+  const name = event.get(BEAT_HOSTNAME)
+  if (name !== undefined && !event.has(HOST)) event.set(HOST, name)
+}

@@ -1,0 +1,92 @@
+import { constants, deflateRawSync, deflateSync } from 'node:zlib'
+import { describe, expect, test } from 'vitest'
+import { compressedFrame, jsonFrame, windowFrame } from '../../../test/helpers/lumberjack-client.ts'
+import { type CompressedFrame, type DataFrame, FrameDecoder } from './frames.ts'
+import { type Allowance, inflateFrame } from './inflate.ts'
+
+const LIMITS = { max_frame_bytes: 64 * 1024 * 1024, max_event_bytes: 10 * 1024 * 1024 }
+const MIB = 1024 * 1024
+const signal = new AbortController().signal
+
+function inflate(bytes: Buffer, allowance: Partial<Allowance> = {}): Promise<DataFrame[]> {
+  const decoder = new FrameDecoder(LIMITS)
+  decoder.push(bytes)
+  return inflateFrame(decoder.next() as CompressedFrame, LIMITS, { bytes: 256 * MIB, events: 100_000, ...allowance }, signal)
+}
+
+/** A `C` frame around a zlib stream. */
+function frameAround(body: Buffer): Buffer {
+  const header = Buffer.from('2C\0\0\0\0')
+  header.writeUInt32BE(body.length, 2)
+  return Buffer.concat([header, body])
+}
+
+/**
+ * A `C` frame that inflates to `size` bytes: `block` again and again. A full flush ends a deflated block so that it
+ * can be repeated as it is: nobody has to compress a gigabyte.
+ */
+function bomb(block: Buffer, size: number): Buffer {
+  const deflated = deflateRawSync(block, { level: 9, finishFlush: constants.Z_FULL_FLUSH })
+  return frameAround(Buffer.concat([Buffer.from('7801', 'hex'), ...Array.from({ length: size / block.length }, () => deflated)]))
+}
+
+test('events come out in their order, also from frames inside frames', async () => {
+  const inner = compressedFrame(Buffer.concat([jsonFrame(2, 'two'), jsonFrame(3, 'three')]))
+  const frames = await inflate(compressedFrame(Buffer.concat([jsonFrame(1, 'one'), inner, jsonFrame(4, 'four')])))
+  expect(frames.map(({ body, sequence }) => [sequence, body.source.toString('utf8', body.start, body.end)])).toEqual([
+    [1, 'one'],
+    [2, 'two'],
+    [3, 'three'],
+    [4, 'four'],
+  ])
+})
+
+test('a frame that inflates to more than one go takes gives the same', async () => {
+  const line = 'x'.repeat(MIB - 10)
+  const frames = await inflate(compressedFrame(Buffer.concat(Array.from({ length: 20 }, (_, index) => jsonFrame(index, line)))))
+  expect(frames).toHaveLength(20)
+  for (const { body } of frames) expect(body.end - body.start).toBe(line.length)
+  expect(frames[19]?.body.source.toString('utf8', frames[19].body.start, frames[19].body.end)).toBe(line)
+})
+
+describe('a bomb', () => {
+  test('of 1 MB that would give a gigabyte of zeros is refused at its first piece', async () => {
+    const bytes = bomb(Buffer.alloc(4 * MIB), 1024 * MIB)
+    expect(bytes.length).toBeLessThan(1.1 * MIB)
+    const before = process.memoryUsage().arrayBuffers
+    await expect(inflate(bytes)).rejects.toMatchObject({ reason: 'not_lumberjack' })
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(32 * MIB)
+  })
+
+  test('that would give a gigabyte of sound events is refused at the limit', async () => {
+    const bytes = bomb(jsonFrame(1, Buffer.alloc(4 * MIB - 10, ' ')), 1024 * MIB)
+    expect(bytes.length).toBeLessThan(1.1 * MIB)
+    const before = process.memoryUsage().arrayBuffers
+    await expect(inflate(bytes, { bytes: 24 * MIB })).rejects.toMatchObject({ reason: 'inflated_too_large' })
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(64 * MIB)
+  })
+
+  test('inside a bomb is refused too: 10 GB out of some kilobytes', async () => {
+    const inner = bomb(Buffer.alloc(4 * MIB), 1024 * MIB)
+    const bytes = compressedFrame(Buffer.concat(Array.from({ length: 10 }, () => inner)), 9)
+    expect(bytes.length).toBeLessThan(100_000)
+    await expect(inflate(bytes)).rejects.toMatchObject({ reason: 'not_lumberjack' })
+  })
+
+  test('of very many tiny events is refused at the number that was announced', async () => {
+    const bytes = bomb(Buffer.concat(Array.from({ length: 1000 }, () => jsonFrame(1, ''))), 100 * MIB)
+    await expect(inflate(bytes, { events: 5_000 })).rejects.toMatchObject({ reason: 'frame_outside_window' })
+  })
+})
+
+test.each([
+  ['no zlib stream', frameAround(Buffer.from('not zlib')), 'corrupt_compression'],
+  ['a cut zlib stream', frameAround(deflateSync(jsonFrame(1, '{"a":"bcdefghijkl"}')).subarray(0, 20)), 'corrupt_compression'],
+  ['nothing', frameAround(Buffer.alloc(0)), 'corrupt_compression'],
+  ['a cut frame', compressedFrame(jsonFrame(1, '{"a":1}').subarray(0, 12)), 'corrupt_compression'],
+  ['a window frame', compressedFrame(windowFrame(1)), 'frame_outside_window'],
+  ['an unknown frame', compressedFrame(Buffer.from('2X1234')), 'unknown_frame_type'],
+  ['three levels', compressedFrame(compressedFrame(compressedFrame(jsonFrame(1, '{}')))), 'nested_too_deep'],
+])('a compressed frame with %s is refused', async (_name, bytes, reason) => {
+  await expect(inflate(bytes)).rejects.toMatchObject({ reason })
+})

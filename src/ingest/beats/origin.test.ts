@@ -1,0 +1,126 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import type { Fields } from '../../core/values.ts'
+import { BeatsOrigin } from './origin.ts'
+
+interface Line {
+  readonly [name: string]: unknown
+}
+
+const BASE: Line = {
+  '@timestamp': '2024-05-01T08:00:00.123Z',
+  '@metadata': { beat: 'filebeat', version: '8.17.0' },
+  log: { offset: 311, file: { path: '/var/log/a.log', device_id: '64769', inode: '1234' } },
+  host: { name: 'mx-01' },
+  agent: { name: 'mx-01', version: '8.17.0', ephemeral_id: 'e1' },
+  input: { type: 'filestream' },
+  message: 'order accepted',
+}
+
+function originOf(line: Line): BeatsOrigin {
+  const json = JSON.stringify(line)
+  return BeatsOrigin.capture('beats', '10.0.0.7:51312', JSON.parse(json) as Fields, json)
+}
+
+const idOf = (line: Line): string | undefined => originOf(line).stableId()
+
+test('it tells a person where the line stands', () => {
+  expect(originOf(BASE).describe()).toBe('10.0.0.7:51312 /var/log/a.log@311')
+  expect(BeatsOrigin.ofPeer('beats', '10.0.0.7:51312').describe()).toBe('10.0.0.7:51312')
+})
+
+describe('the id', () => {
+  test('is short, and the same for the same line however it comes again', () => {
+    expect(idOf(BASE)).toMatch(/^[\w-]{27}$/)
+    expect(idOf({ ...BASE })).toBe(idOf(BASE))
+    const later = {
+      ...BASE,
+      '@timestamp': '2024-05-02T00:00:00.000Z',
+      agent: { name: 'mx-01', version: '8.18.0', ephemeral_id: 'e2' },
+    }
+    expect(idOf(later)).toBe(idOf(BASE))
+  })
+
+  test('differs with whatever tells lines apart', () => {
+    const log = BASE['log'] as { file: object }
+    const others: Line[] = [
+      { ...BASE, message: 'order refused' },
+      { ...BASE, log: { ...log, offset: 312 } },
+      { ...BASE, log: { ...log, file: { ...log.file, path: '/var/log/b.log' } } },
+      { ...BASE, log: { ...log, file: { ...log.file, inode: '1235' } } },
+      { ...BASE, log: { ...log, file: { ...log.file, device_id: '1' } } },
+      { ...BASE, log: { ...log, file: { ...log.file, fingerprint: 'f' } } },
+      { ...BASE, agent: { name: 'mx-02' } },
+      { ...BASE, level: 'info' },
+    ]
+    const ids = new Set([BASE, ...others].map(idOf))
+    expect(ids.size).toBe(others.length + 1)
+    expect(ids.has(undefined)).toBe(false)
+  })
+
+  test('of a line that Filebeat decoded covers all its fields, in any order, at any depth', () => {
+    const decoded = { ...BASE, order: { id: 1, sides: ['buy', { a: 1, b: 2 }] }, level: 'info' }
+    expect(idOf({ level: 'info', order: { sides: ['buy', { b: 2, a: 1 }], id: 1 }, ...BASE })).toBe(idOf(decoded))
+    expect(idOf({ ...decoded, order: { id: 2, sides: ['buy', { a: 1, b: 2 }] } })).not.toBe(idOf(decoded))
+    expect(idOf({ ...decoded, order: { id: 1, sides: ['buy', { a: 1, b: 3 }] } })).not.toBe(idOf(decoded))
+  })
+
+  test('does not change when a filter changes the event', () => {
+    const json = JSON.stringify(BASE)
+    const fields = JSON.parse(json) as Fields
+    const origin = BeatsOrigin.capture('beats', 'x', fields, json)
+    fields['message'] = 'changed'
+    fields['log'] = {}
+    expect(origin.stableId()).toBe(idOf(BASE))
+  })
+
+  test('of Beats 6 is of source and offset', () => {
+    const line = { beat: { hostname: 'h', name: 'n' }, source: '/v/a.log', offset: 5, message: 'm', prospector: { type: 'log' } }
+    expect(originOf(line).describe()).toBe('10.0.0.7:51312 /v/a.log@5')
+    expect(idOf(line)).not.toBe(idOf({ ...line, offset: 6 }))
+    expect(idOf({ source: '/v/a.log', offset: 5, message: 'm' })).toBeUndefined()
+  })
+
+  test('is not there for events without a place: two of them may be equal', () => {
+    expect(idOf({ message: 'm', host: { name: 'h' } })).toBeUndefined()
+    expect(idOf({ ...BASE, log: { file: { path: '/v/a.log' } } })).toBeUndefined()
+  })
+
+  test('of several events of one line differs', () => {
+    const origin = originOf(BASE)
+    expect(new Set([origin, origin.withOrdinal(1), origin.withOrdinal(2)].map((one) => one.stableId())).size).toBe(3)
+    expect(origin.withOrdinal(0).stableId()).toBe(origin.stableId())
+  })
+
+  test('is never the same for different lines, and does not fail, whatever stands in them', () => {
+    const place = fc.record({
+      path: fc.string(),
+      offset: fc.oneof(fc.nat(), fc.string()),
+      message: fc.string(),
+      extra: fc.jsonValue(),
+    })
+    const lineOf = ({
+      path,
+      offset,
+      message,
+      extra,
+    }: {
+      path: string
+      offset: unknown
+      message: string
+      extra: unknown
+    }): Line => ({
+      log: { offset, file: { path } },
+      message,
+      extra,
+    })
+    fc.assert(
+      fc.property(place, place, (one, other) => {
+        const [first, second] = [lineOf(one), lineOf(other)].map((line) => JSON.parse(JSON.stringify(line)) as Line)
+        const isSame = JSON.stringify(first) === JSON.stringify(second)
+        if (!isSame && String(one.offset) !== String(other.offset)) expect(idOf(first ?? {})).not.toBe(idOf(second ?? {}))
+        if (isSame) expect(idOf(first ?? {})).toBe(idOf(second ?? {}))
+      }),
+    )
+  })
+})

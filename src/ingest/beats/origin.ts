@@ -1,0 +1,160 @@
+import { hash } from 'node:crypto'
+import type { Origin } from '../../core/event.ts'
+import { parseJson } from '../../core/json.ts'
+import { type Fields, isFields, isNumber, member, SourceNumber, type Value } from '../../core/values.ts'
+
+/** What the shipper adds around a line: it may change when the same line is read again, or is configuration. */
+const SHIPPER_FIELDS: ReadonlySet<string> = new Set([
+  '@timestamp', '@metadata', '@version', 'agent', 'beat', 'ecs', 'host', 'input', 'log', 'prospector', 'fields', 'tags',
+  'cloud', 'docker', 'container', 'kubernetes', 'orchestrator',
+]) // biome-ignore format: a list
+/** The same in the shape of Beats 6. */
+const SHIPPER_6_FIELDS: ReadonlySet<string> = new Set([...SHIPPER_FIELDS, 'source', 'offset'])
+
+/** Where a line stands, as its Beat told it. */
+interface Place {
+  readonly host: string | undefined
+  readonly path: string
+  readonly offset: string
+  readonly device: string | undefined
+  readonly inode: string | undefined
+  readonly fingerprint: string | undefined
+  readonly shipper_fields: ReadonlySet<string>
+}
+
+/**
+ * Where an event of a Beat came from. Everything is captured at birth, for filters may change the fields, and
+ * nothing is computed before somebody asks.
+ */
+export class BeatsOrigin implements Origin {
+  readonly input: string
+  readonly #peer: string
+  readonly #place: Place | undefined
+  /** The line: its text where Filebeat left it alone, else the whole event as JSON. */
+  readonly #line: string
+  readonly #is_raw: boolean
+  /** Of several events that a codec made of one line. */
+  readonly #ordinal: number
+  #id: string | undefined
+
+  private constructor(input: string, peer: string, place: Place | undefined, line: string, is_raw: boolean, ordinal: number) {
+    this.input = input
+    this.#peer = peer
+    this.#place = place
+    this.#line = line
+    this.#is_raw = is_raw
+    this.#ordinal = ordinal
+  }
+
+  /** Of something that did not become an event. */
+  static ofPeer(input: string, peer: string): BeatsOrigin {
+    return new BeatsOrigin(input, peer, undefined, '', true, 0)
+  }
+
+  /** @param json the text that the fields were parsed from */
+  static capture(input: string, peer: string, fields: Fields, json: string): BeatsOrigin {
+    const place = placeOf(fields)
+    if (place === undefined) return BeatsOrigin.ofPeer(input, peer)
+    const message = member(fields, 'message')
+    const is_raw = typeof message === 'string' && holdsOnlyLine(fields, place.shipper_fields)
+    return new BeatsOrigin(input, peer, place, is_raw ? message : json, is_raw, 0)
+  }
+
+  /** The same line's next event. */
+  withOrdinal(ordinal: number): BeatsOrigin {
+    return new BeatsOrigin(this.input, this.#peer, this.#place, this.#line, this.#is_raw, ordinal)
+  }
+
+  describe(): string {
+    return this.#place === undefined ? this.#peer : `${this.#peer} ${this.#place.path}@${this.#place.offset}`
+  }
+
+  /**
+   * Of host, path, device and inode, fingerprint, offset and the line itself, 27 characters; `undefined` where the
+   * event tells no path and offset, for then two equal events are not known to be one. The line is in it because a
+   * file that was cut and written again has the same place for another line.
+   */
+  stableId(): string | undefined {
+    const place = this.#place
+    if (place === undefined) return undefined
+    this.#id ??= this.#computeId(place)
+    return this.#id
+  }
+
+  #computeId(place: Place): string {
+    const line = this.#is_raw ? this.#line : canonicalLine(this.#line, place.shipper_fields)
+    const parts = [place.host, place.path, place.device, place.inode, place.fingerprint, place.offset, line]
+    // Each part stands behind its length, so that no text can pose as the border between two.
+    let text = this.#ordinal === 0 ? '' : `${this.#ordinal};`
+    for (const part of parts) text += part === undefined ? '-' : `${part.length}:${part}`
+    return hash('sha1', text, 'base64url')
+  }
+}
+
+function placeOf(fields: Fields): Place | undefined {
+  const log = mapAt(fields, 'log')
+  const file = log && mapAt(log, 'file')
+  const beat = mapAt(fields, 'beat')
+  // Beats 6 had both outside of `log`, the last of them the path inside too. In later ones these are the line's own.
+  const path = (file && textAt(file, 'path')) ?? (beat && textAt(fields, 'source'))
+  const offset = (log && textAt(log, 'offset')) ?? (beat && textAt(fields, 'offset'))
+  if (path === undefined || offset === undefined) return undefined
+  return {
+    host: hostOf(fields, beat),
+    path,
+    offset,
+    device: file && textAt(file, 'device_id'),
+    inode: file && textAt(file, 'inode'),
+    fingerprint: file && textAt(file, 'fingerprint'),
+    shipper_fields: beat === undefined ? SHIPPER_FIELDS : SHIPPER_6_FIELDS,
+  }
+}
+
+/** The name of the sending host: a line's own `host` takes that field's place, so the agent is asked first. */
+function hostOf(fields: Fields, beat: Fields | undefined): string | undefined {
+  const agent = mapAt(fields, 'agent') ?? beat
+  const name = agent && (textAt(agent, 'name') ?? textAt(agent, 'hostname') ?? textAt(agent, 'id'))
+  if (name !== undefined) return name
+  const host = mapAt(fields, 'host')
+  return host && (textAt(host, 'name') ?? textAt(host, 'hostname'))
+}
+
+/** Whether Filebeat left the line in `message` and decoded nothing of it into further fields. */
+function holdsOnlyLine(fields: Fields, shipper_fields: ReadonlySet<string>): boolean {
+  for (const name of Object.keys(fields)) {
+    if (name !== 'message' && !shipper_fields.has(name)) return false
+  }
+  return true
+}
+
+/** The fields that were in the line, in sorted order: the order in which Filebeat sends them is random. */
+function canonicalLine(json: string, shipper_fields: ReadonlySet<string>): string {
+  const { value } = parseJson(json)
+  if (!isFields(value)) return json
+  const names = Object.keys(value).filter((name) => !shipper_fields.has(name))
+  return canonicalMembers(value, names)
+}
+
+function canonicalMembers(fields: Fields, names: string[]): string {
+  let text = '{'
+  for (const name of names.sort()) text += `${JSON.stringify(name)}:${canonicalText(fields[name] ?? null)},`
+  return `${text}}`
+}
+
+function canonicalText(value: Value): string {
+  if (Array.isArray(value)) return `[${value.map(canonicalText).join(',')}]`
+  if (isFields(value)) return canonicalMembers(value, Object.keys(value))
+  if (typeof value === 'bigint' || value instanceof SourceNumber) return value.toString()
+  return JSON.stringify(value)
+}
+
+function mapAt(fields: Fields, name: string): Fields | undefined {
+  const value = member(fields, name)
+  return isFields(value) ? value : undefined
+}
+
+function textAt(fields: Fields, name: string): string | undefined {
+  const value = member(fields, name)
+  if (typeof value === 'string') return value
+  return isNumber(value) ? String(value) : undefined
+}

@@ -1,0 +1,52 @@
+import { hostname } from 'node:os'
+import { crc32 } from 'node:zlib'
+import { setIfMissing } from '../../codecs/text.ts'
+import type { Decoded, Decoder, InputContext } from '../../core/contracts.ts'
+import type { Event } from '../../core/event.ts'
+import { FileOrigin } from './file-origin.ts'
+import type { TrackedFile } from './tracked-file.ts'
+
+/** Why something in a file is no event. */
+export type Refusal = 'too_large' | 'too_deep' | 'undecodable'
+
+/** Makes the events of a file: fields, host and path in Logstash's places, and an origin. */
+export class EventBuilder {
+  readonly #context: InputContext
+  readonly #host = hostname()
+  readonly #host_path: readonly string[]
+  readonly #path_path: readonly string[]
+
+  constructor(context: InputContext) {
+    this.#context = context
+    const ecs = context.ecs_compatibility !== 'disabled'
+    this.#host_path = ecs ? ['host', 'name'] : ['host']
+    this.#path_path = ecs ? ['log', 'file', 'path'] : ['path']
+  }
+
+  /** The events of one line. */
+  ofLine(file: TrackedFile, decoder: Decoder, line: Buffer, offset: number): Event[] {
+    const decoded = decoder.decode(line)
+    // A codec for streams waits for a newline, which was cut off.
+    const all = decoder.splits_stream === true ? [...decoded, ...decoder.flush()] : decoded
+    return this.ofDecoded(file, all, offset, crc32(line), line.length)
+  }
+
+  ofDecoded(file: TrackedFile, decoded: readonly Decoded[], offset: number, checksum: number, size_bytes: number): Event[] {
+    const each_bytes = Math.ceil(size_bytes / Math.max(1, decoded.length))
+    return decoded.map((one, ordinal) => {
+      const { fields } = one
+      setIfMissing(fields, this.#host_path, this.#host)
+      setIfMissing(fields, this.#path_path, file.path)
+      setIfMissing(fields, ['@metadata', 'path'], file.path)
+      setIfMissing(fields, ['@metadata', 'host'], this.#host)
+      const origin = new FileOrigin(this.#context.id, file.path, file.id, offset, checksum, ordinal)
+      return this.#context.createEvent(one, origin, each_bytes)
+    })
+  }
+
+  /** Keeps the beginning of what cannot be an event among the dead letters. Resolves once it is on the disk. */
+  async deadLetter(file: TrackedFile, reason: Refusal, raw: Buffer, offset: number, size_bytes: number): Promise<void> {
+    const origin = new FileOrigin(this.#context.id, file.path, file.id, offset, crc32(raw), 0)
+    await this.#context.deadLetter(raw, reason, origin, size_bytes)
+  }
+}

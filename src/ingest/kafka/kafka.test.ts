@@ -1,0 +1,95 @@
+import { mkdtempSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { buildInput, Collector } from '../../../test/helpers/run-input.ts'
+import { plain } from '../../codecs/plain.ts'
+import { describeTrouble } from './client-log.ts'
+import { kafka } from './kafka.ts'
+import { byName, byPattern } from './topics.ts'
+
+function build(options: { readonly [name: string]: unknown }): void {
+  buildInput(kafka, [plain], options, new Collector())
+}
+
+test('a config as Logstash users write it is taken', () => {
+  build({
+    bootstrap_servers: 'kafka-1:9092, kafka-2:9092,[::1]:9092',
+    topics: 'logs',
+    consumer_threads: 4,
+    decorate_events: true,
+    enable_auto_commit: 'false',
+    auto_offset_reset: 'earliest',
+    max_poll_records: '500',
+    partition_assignment_strategy: 'round_robin',
+    value_deserializer_class: 'org.apache.kafka.common.serialization.ByteArrayDeserializer',
+  })
+  build({
+    security_protocol: 'SASL_PLAINTEXT',
+    sasl_mechanism: 'PLAIN',
+    sasl_jaas_config: 'X required username="u" password="p";',
+  })
+  for (const { options } of kafka.examples) build({ ...options, codec: 'plain' })
+})
+
+test.for([
+  [{ group_instance_id: 'a' }, 'kafka.group_instance_id cannot be honoured: static membership'],
+  [{ kerberos_config: 'a' }, 'use sasl_mechanism PLAIN'],
+  [{ schema_registry_url: 'a' }, 'there is no schema registry client'],
+  [{ sasl_mechanism: 'GSSAPI' }, 'expected one of PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, got "GSSAPI"'],
+  [{ partition_assignment_strategy: 'cooperative_sticky' }, 'expected one of round_robin'],
+  [{ security_protocol: 'SASL_SSL' }, 'security_protocol SASL_SSL needs sasl_mechanism'],
+  [{ sasl_mechanism: 'PLAIN' }, 'sasl_mechanism needs security_protocol SASL_PLAINTEXT or SASL_SSL'],
+  [{ security_protocol: 'SASL_SSL', sasl_mechanism: 'PLAIN' }, 'sasl_jaas_config is missing'],
+  [{ bootstrap_servers: 'kafka-1' }, 'bootstrap_servers: expected host:port with commas between, got "kafka-1"'],
+  [{ bootstrap_servers: 'http://kafka-1:9092' }, 'bootstrap_servers: expected host:port'],
+  [{ topics_pattern: '(' }, 'topics_pattern: Invalid regular expression'],
+  [
+    { session_timeout_ms: 6_000, heartbeat_interval_ms: 5_000 },
+    'heartbeat_interval_ms (5000) must be at most half of session_timeout_ms (6000)',
+  ],
+  [{ security_protocol: 'SSL', ssl_truststore_location: '/no/such/file' }, 'ssl_truststore_location: ENOENT'],
+  [{ ssl_truststore_password: 'secret' }, 'write its certificates into a PEM file'],
+] as const)('%j is refused with what to do', ([options, message]) => {
+  expect(() => build(options)).toThrow(message)
+})
+
+test('a Java keystore is refused with the command that converts it', () => {
+  const file = join(mkdtempSync(join(tmpdir(), 'millrace-')), 'store')
+  writeFileSync(file, Buffer.from('feedfeed00000002', 'hex'))
+  expect(() => build({ security_protocol: 'SSL', ssl_keystore_location: file })).toThrow('-deststoretype PKCS12')
+  expect(() => build({ security_protocol: 'SSL', ssl_truststore_location: file })).toThrow(
+    'is a Java keystore: write its certificates as PEM',
+  )
+})
+
+test('topics are chosen by name, and those that are missing are known', () => {
+  expect(byName(['a', 'b', 'a'])(['b', 'c'])).toEqual({ present: ['b'], missing: ['a'] })
+})
+
+test('a pattern means whole names, without the internal topics', () => {
+  const existing = ['logs-b', 'logs-a', 'my-logs-a', '__consumer_offsets']
+  expect(byPattern('logs-.*', true)(existing)).toEqual({ present: ['logs-a', 'logs-b'], missing: [] })
+  expect(byPattern('.*', true)(existing).present).not.toContain('__consumer_offsets')
+  expect(byPattern('.*offsets', false)(existing).present).toEqual(['__consumer_offsets'])
+})
+
+test('a fault tells what to do, however deep its cause is', () => {
+  const refused = Object.assign(new Error('connect ECONNREFUSED 127.0.0.1:9092'), { code: 'ECONNREFUSED' })
+  expect(describeTrouble(new Error('retries exceeded', { cause: refused }), '127.0.0.1:9092')).toMatchObject({
+    kind: 'kafka_unreachable',
+    level: 'warn',
+    message: expect.stringContaining('start it, or correct bootstrap_servers') as string,
+  })
+  const protocol = Object.assign(new Error('not compatible'), { type: 'INCONSISTENT_GROUP_PROTOCOL' })
+  expect(describeTrouble(protocol, 'kafka:9092')).toMatchObject({ kind: 'kafka_group_protocol', level: 'error' })
+  const loading = Object.assign(new Error('loading'), { type: 'GROUP_LOAD_IN_PROGRESS' })
+  expect(describeTrouble(loading, 'kafka:9092')).toMatchObject({ kind: 'kafka_coordinator', level: 'info' })
+  expect(describeTrouble('odd', 'kafka:9092').message).toBe('reading from Kafka at kafka:9092 failed: odd')
+})
+
+test('a fault whose causes go round in a circle is still described', () => {
+  const circle = new Error('round')
+  circle.cause = circle
+  expect(describeTrouble(circle, 'kafka:9092').kind).toBe('kafka_fault')
+})

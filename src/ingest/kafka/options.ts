@@ -1,0 +1,171 @@
+import * as option from '../../core/options.ts'
+
+const KEPT = "Kept for Logstash's configs; it changes nothing here"
+
+/** Logstash's names and defaults; what is ours says so. */
+export const KAFKA_OPTIONS = {
+  bootstrap_servers: option.string('Brokers to start from, `host:port` with commas between; the others are learnt from them.', {
+    default: 'localhost:9092',
+  }),
+  topics: option.list('Topics to read. One that does not exist is waited for, never created.', { default: ['logstash'] }),
+  topics_pattern: option.string(
+    'A regular expression for whole topic names; wins over `topics`. New topics that fit are found every `metadata_max_age_ms`.',
+  ),
+  exclude_internal_topics: option.boolean('Leave topics that start with two underscores out of `topics_pattern`.', {
+    default: true,
+  }),
+  group_id: option.string('The consumer group. Members with the same group share the partitions.', { default: 'logstash' }),
+  client_id: option.string("Name of this client in the brokers' logs and quotas.", { default: 'logstash' }),
+  client_rack: option.string('Where this client stands, so that it may read from a replica nearby.', { default: '' }),
+  auto_offset_reset: option.oneOf(
+    'Where a group without a committed offset starts. The start is committed at once, so that a restart skips nothing.',
+    ['latest', 'earliest'],
+    { default: 'latest' },
+  ),
+  isolation_level: option.oneOf(
+    'Whether records of open or aborted transactions are read.',
+    ['read_uncommitted', 'read_committed'],
+    {
+      default: 'read_uncommitted',
+    },
+  ),
+  decorate_events: option.oneOf(
+    'Puts topic, consumer_group, partition, offset, timestamp and key into `[@metadata][kafka]` (basic or true), with headers (extended).',
+    ['none', 'basic', 'extended', 'true', 'false'],
+    { default: 'none' },
+  ),
+  timestamp: option.oneOf(
+    "Ours. The time of an event that has none of its own: the record's, so that a replay lands in the same index, or that of receipt, as in Logstash.",
+    ['record', 'receive'],
+    { default: 'record' },
+  ),
+  session_timeout_ms: option.integer('The group takes a member for dead that was not heard of for so long.', {
+    default: 10_000,
+    min: 1_000,
+  }),
+  heartbeat_interval_ms: option.integer(
+    'How often the group hears of this member, also while an output is slow. At most a third of the session timeout.',
+    {
+      default: 3_000,
+      min: 100,
+    },
+  ),
+  max_poll_interval_ms: option.integer(
+    'How long the group waits for its members when partitions are divided anew. A slow output evicts nobody.',
+    {
+      default: 300_000,
+      min: 1_000,
+    },
+  ),
+  max_poll_records: option.integer('Events handed on at once. Logstash has 500.', { default: 2_048, min: 1, max: 100_000 }),
+  max_partition_fetch_bytes: option.bytes('The most that one fetch brings of one partition.', { default: 1_048_576, min: 1 }),
+  fetch_max_bytes: option.bytes('The most that one fetch brings from one broker.', { default: 52_428_800, min: 1 }),
+  fetch_min_bytes: option.bytes('A broker answers a fetch when it has so much, or after `fetch_max_wait_ms`.', {
+    default: 1,
+    min: 1,
+  }),
+  fetch_max_wait_ms: option.integer('How long a broker may wait with its answer when there is nothing new.', {
+    default: 500,
+    min: 1,
+  }),
+  metadata_max_age_ms: option.integer('How often topics, partitions and their leaders are looked up anew.', {
+    default: 300_000,
+    min: 100,
+  }),
+  request_timeout_ms: option.integer('How long a request may take before its connection counts as broken.', {
+    default: 40_000,
+    min: 1_000,
+  }),
+  connection_timeout_ms: option.integer('Ours. How long it may take to connect, TLS included.', { default: 10_000, min: 100 }),
+  retry_backoff_ms: option.integer('The first wait before a failed request is sent again; doubled from then on.', {
+    default: 100,
+    min: 1,
+  }),
+  enable_auto_commit: option.boolean('Taken either way: an offset is committed after its events are stored, and never before.', {
+    default: true,
+  }),
+  auto_commit_interval_ms: option.integer('How often the offsets of what was stored are committed. Logstash has 5000.', {
+    default: 1_000,
+    min: 10,
+  }),
+  consumer_threads: option.integer(`${KEPT}: one member reads all its partitions side by side.`, { default: 1, min: 1 }),
+  auto_create_topics: option.boolean(`${KEPT}: topics are never created by reading.`, { default: true }),
+  poll_timeout_ms: option.integer(`${KEPT}.`, { default: 100 }),
+  check_crcs: option.boolean(`${KEPT}: checksums are the brokers' work.`, { default: true }),
+  client_dns_lookup: option.string(`${KEPT}.`, { default: 'use_all_dns_ips' }),
+  connections_max_idle_ms: option.integer(`${KEPT}.`, { default: 540_000 }),
+  reconnect_backoff_ms: option.integer(`${KEPT}: waits grow from 1 s to 30 s.`, { default: 50 }),
+  receive_buffer_bytes: option.integer(`${KEPT}.`, { default: 32_768 }),
+  send_buffer_bytes: option.integer(`${KEPT}.`, { default: 131_072 }),
+  group_protocol: option.oneOf(`${KEPT}: only the classic one is spoken.`, ['classic'], { default: 'classic' }),
+  partition_assignment_strategy: option.oneOf(
+    'How partitions are divided. All members must be of this kind: a Logstash in the same group has to be stopped first.',
+    ['round_robin', 'org.apache.kafka.clients.consumer.RoundRobinAssignor'],
+    { default: 'round_robin' },
+  ),
+  key_deserializer_class: option.oneOf(`${KEPT}: keys are text.`, ['org.apache.kafka.common.serialization.StringDeserializer'], {
+    default: 'org.apache.kafka.common.serialization.StringDeserializer',
+  }),
+  value_deserializer_class: option.oneOf(
+    `${KEPT}: the codec reads the bytes.`,
+    ['org.apache.kafka.common.serialization.StringDeserializer', 'org.apache.kafka.common.serialization.ByteArrayDeserializer'],
+    { default: 'org.apache.kafka.common.serialization.StringDeserializer' },
+  ),
+  security_protocol: option.oneOf(
+    'Encryption and log-in of the connections.',
+    ['PLAINTEXT', 'SSL', 'SASL_PLAINTEXT', 'SASL_SSL'],
+    {
+      default: 'PLAINTEXT',
+    },
+  ),
+  sasl_mechanism: option.oneOf('How to log in where `security_protocol` starts with SASL.', [
+    'PLAIN',
+    'SCRAM-SHA-256',
+    'SCRAM-SHA-512',
+  ]),
+  sasl_jaas_config: option.secret(
+    'User name and password in Java\'s form: `org.apache.kafka.common.security.plain.PlainLoginModule required username="…" password="…";`',
+  ),
+  ssl_truststore_location: option.path(
+    "PEM file with the authorities that may have signed the brokers' certificates. Without it: the system's.",
+  ),
+  ssl_truststore_type: option.oneOf('The form of the truststore; found out without it.', ['PEM', 'pem']),
+  ssl_keystore_location: option.path(
+    'Our own certificate and key for brokers that ask for one: a PEM file with both, or PKCS #12.',
+  ),
+  ssl_keystore_type: option.oneOf('The form of the keystore; found out without it.', ['PEM', 'pem', 'PKCS12', 'pkcs12']),
+  ssl_keystore_password: option.secret('Password of a PKCS #12 keystore.'),
+  ssl_key_password: option.secret('Password of the private key in a PEM keystore.'),
+  ssl_endpoint_identification_algorithm: option.oneOf(
+    "Whether a broker's certificate must be for its host name (https); an empty text turns that off.",
+    ['https', ''],
+    { default: 'https' },
+  ),
+}
+
+export type KafkaOptions = option.OptionValues<typeof KAFKA_OPTIONS>
+
+const NO_KERBEROS =
+  'Kerberos (GSSAPI) is not spoken; use sasl_mechanism PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512, or TLS certificates'
+const NO_REGISTRY = 'there is no schema registry client; write JSON or text into the topic and set codec'
+const NO_CALLBACKS = 'Java classes cannot be loaded here; use sasl_mechanism PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512'
+
+/** Logstash's options that cannot be honoured, and what to do instead. */
+export const REFUSED_OPTIONS = {
+  group_instance_id:
+    'static membership is not spoken; leave it out: after a restart the partitions are divided anew within a second',
+  jaas_path: 'put the user name and password into sasl_jaas_config',
+  kerberos_config: NO_KERBEROS,
+  sasl_kerberos_service_name: NO_KERBEROS,
+  sasl_client_callback_handler_class: NO_CALLBACKS,
+  sasl_login_callback_handler_class: NO_CALLBACKS,
+  sasl_oauthbearer_token_endpoint_url: NO_CALLBACKS,
+  sasl_oauthbearer_scope_claim_name: NO_CALLBACKS,
+  schema_registry_url: NO_REGISTRY,
+  schema_registry_key: NO_REGISTRY,
+  schema_registry_secret: NO_REGISTRY,
+  schema_registry_proxy: NO_REGISTRY,
+  schema_registry_validation: NO_REGISTRY,
+  ssl_truststore_password:
+    'a truststore with a password is not read: write its certificates into a PEM file (keytool -exportcert -rfc) and give that as ssl_truststore_location',
+}

@@ -1,0 +1,284 @@
+import pLimit, { type LimitFunction } from 'p-limit'
+import type { Context } from '../core/context.ts'
+import type { Batching, Outcome, Sink, WriteResult } from '../core/contracts.ts'
+import { MillraceError, messageOf } from '../core/errors.ts'
+import type { Event, EventState } from '../core/event.ts'
+import { Backoff } from './backoff.ts'
+import { BatchQueue } from './batch-queue.ts'
+import { DeliveryLedger, type DeliveryOutcome } from './ledger.ts'
+import { Pace } from './pace.ts'
+import { WaitingRoom } from './waiting-room.ts'
+
+/** For sinks that say nothing about it. */
+const DEFAULT_BATCHING: Batching = { events_max: 2048, bytes_max: 20 * 1024 * 1024, concurrency: 1 }
+
+const RETRY_FIRST_MS = 200
+const RETRY_MAX_MS = 30_000
+
+export interface OutputServices {
+  readonly pipeline: string
+  readonly batch_size: number
+  readonly batch_delay_ms: number
+  /** An event has its outcome at this output. */
+  ended(event: Event, state: EventState): void
+  /** Keeps events among the dead letters; true once they are fsynced, false when the program leaves before. */
+  deadLetter(events: readonly { readonly event: Event; readonly reason: string }[]): Promise<boolean>
+}
+
+/**
+ * Brings events to one sink until each has an outcome: cuts batches, keeps several on their way, tries again what
+ * may succeed later, parks what has to wait by itself, and hands what never can be stored to the dead letters.
+ *
+ * A batch is cut when it is full, when its oldest event is `batch_delay_ms` old, or at once when nothing else is on
+ * its way: then every sender may be waiting for just these events (a peer that always waits for its timer falls to
+ * 970 events a second).
+ */
+export class OutputRunner {
+  readonly ledger: DeliveryLedger
+  readonly #sink: Sink
+  readonly #context: Context
+  readonly #services: OutputServices
+  readonly #batching: Batching
+  readonly #limit: LimitFunction
+  readonly #queue = new BatchQueue()
+  readonly #retries: WaitingRoom
+  readonly #parked: WaitingRoom
+  readonly #backoff: Backoff
+  readonly #pace: Pace
+  readonly #abandon: AbortSignal
+  /** Events of writes on their way, dead letters included. */
+  #writing = 0
+  #writes = 0
+  #opened = false
+  #draining = false
+  /** Not before: the other side does not answer at all. */
+  #blockedUntil = 0
+  #timer: NodeJS.Timeout | undefined
+  #wakeQueued = false
+
+  constructor(sink: Sink, context: Context, services: OutputServices, abandon: AbortSignal) {
+    this.#sink = sink
+    this.#context = context
+    this.#services = services
+    this.#abandon = abandon
+    const own = sink.batching ?? DEFAULT_BATCHING
+    this.#batching = { ...own, events_max: Math.min(own.events_max, services.batch_size) }
+    this.#limit = pLimit(this.#batching.concurrency)
+    this.#pace = new Pace(this.#batching)
+    const { retry_first_ms = RETRY_FIRST_MS, retry_max_ms = RETRY_MAX_MS } = own
+    this.#backoff = new Backoff(retry_first_ms, retry_max_ms)
+    this.#retries = new WaitingRoom(retry_first_ms, retry_max_ms)
+    this.#parked = new WaitingRoom(retry_first_ms * 5, retry_max_ms)
+    this.ledger = new DeliveryLedger(context.metrics, services.pipeline, context.id, () => this.held)
+  }
+
+  /** Events that are with this output. */
+  get held(): number {
+    return this.#queue.length + this.#writing + this.#retries.length + this.#parked.length
+  }
+
+  get isOpen(): boolean {
+    return this.#opened
+  }
+
+  /** For people: what the output is doing. */
+  get state(): string {
+    if (!this.#opened) return 'waiting for the other side'
+    if (this.#backoff.attempts > 0) return `no answer, try ${this.#backoff.attempts + 1} follows`
+    if (this.#parked.length > 0) return `${this.#parked.length} events parked: ${this.#parked.keys.join(', ')}`
+    return this.#pace.isSlowed ? 'slowed down: the other side is overloaded' : 'open'
+  }
+
+  /** Opens the sink; until then events wait. */
+  async open(signal: AbortSignal): Promise<void> {
+    await this.#sink.open(signal)
+    this.#opened = true
+    this.#wake()
+  }
+
+  /** Takes one event. Room was made for it by the process's byte budget. */
+  push(event: Event): void {
+    this.ledger.handed(1)
+    this.#queue.push(event, performance.now())
+    this.#wake()
+  }
+
+  /** From here on batches are cut without waiting. */
+  drain(): void {
+    this.#draining = true
+    this.#wake()
+  }
+
+  async close(): Promise<void> {
+    clearTimeout(this.#timer)
+    await this.#sink.close()
+  }
+
+  /** Once per turn of the loop: what arrives in the same turn goes into the same batch. */
+  #wake(): void {
+    if (this.#wakeQueued) return
+    this.#wakeQueued = true
+    setImmediate(() => {
+      this.#wakeQueued = false
+      this.#pump()
+    })
+  }
+
+  #pump(): void {
+    if (!this.#opened || this.#abandon.aborted) return
+    const now = performance.now()
+    if (now < this.#blockedUntil) return this.#wakeAt(this.#blockedUntil)
+    while (this.#writes < this.#pace.concurrency) {
+      const batch = this.#nextBatch(now)
+      if (batch === undefined) break
+      this.#start(batch)
+      // While the other side does not answer, one batch at a time finds out whether it does again.
+      if (this.#backoff.attempts > 0) break
+    }
+    this.#wakeAt(this.#nextDue(now))
+  }
+
+  #nextBatch(now: number): Event[] | undefined {
+    if (this.#backoff.attempts > 0 && this.#writes > 0) return undefined
+    const again = this.#retries.takeDue(now, this.#pace.events_max) ?? this.#parked.takeDue(now, this.#pace.events_max)
+    if (again !== undefined) return again
+    return this.#isCut(now) ? this.#queue.take(this.#pace.events_max, this.#batching.bytes_max, now) : undefined
+  }
+
+  #isCut(now: number): boolean {
+    const { length } = this.#queue
+    if (length === 0) return false
+    if (length >= this.#pace.events_max || this.#queue.bytes >= this.#batching.bytes_max) return true
+    return this.#draining || this.#writes === 0 || now >= this.#queue.since_ms + this.#services.batch_delay_ms
+  }
+
+  /** When there may be something to do although no event comes and no write ends. */
+  #nextDue(now: number): number {
+    // The end of a write pumps again.
+    if (this.#writes >= this.#pace.concurrency || (this.#backoff.attempts > 0 && this.#writes > 0))
+      return Number.POSITIVE_INFINITY
+    const queued = this.#queue.length > 0 ? this.#queue.since_ms + this.#services.batch_delay_ms : Number.POSITIVE_INFINITY
+    return Math.max(now, Math.min(queued, this.#retries.due_ms, this.#parked.due_ms))
+  }
+
+  #wakeAt(due_ms: number): void {
+    clearTimeout(this.#timer)
+    if (!Number.isFinite(due_ms)) return
+    this.#timer = setTimeout(() => this.#pump(), Math.max(1, due_ms - performance.now()))
+  }
+
+  #start(batch: Event[]): void {
+    this.#writes++
+    this.#writing += batch.length
+    // `#write` handles every failure itself, so nothing is lost by not awaiting it here.
+    void this.#limit(() => this.#write(batch))
+  }
+
+  async #write(batch: Event[]): Promise<void> {
+    const result = await this.#attempt(batch)
+    if (result !== undefined) {
+      this.#backoff.reset()
+      this.#pace.heed(result)
+      await this.#conclude(batch, result)
+    }
+    this.#writes--
+    this.#pump()
+  }
+
+  /** One attempt; `undefined` when it failed as a whole and the batch waits for the next one. */
+  async #attempt(batch: Event[]): Promise<WriteResult | undefined> {
+    try {
+      const result = await this.#sink.write(batch, this.#abandon)
+      if (result.outcomes.length === batch.length) return result
+      throw new MillraceError('OUTPUT_OUTCOME_COUNT', `expected ${batch.length} outcomes, got ${result.outcomes.length}`)
+    } catch (thrown) {
+      this.#retryAll(batch, thrown)
+      return undefined
+    }
+  }
+
+  #retryAll(batch: Event[], thrown: unknown): void {
+    this.#writing -= batch.length
+    const wait_ms = this.#backoff.next()
+    this.#blockedUntil = performance.now() + wait_ms
+    this.#retries.add('', batch, this.#blockedUntil)
+    this.#countRetries(batch.length)
+    this.#context.log.warn(
+      'output_retry',
+      `${this.#context.id} could not be written to: ${messageOf(thrown)}. Nothing is lost: the events wait, the senders are held back`,
+      { next_try_ms: Math.round(wait_ms), held: this.held },
+    )
+  }
+
+  async #conclude(batch: readonly Event[], { outcomes }: WriteResult): Promise<void> {
+    const rejected: { event: Event; reason: string }[] = []
+    const retry: Event[] = []
+    let after_ms = 0
+    for (const [index, event] of batch.entries()) {
+      const outcome = outcomes[index] as Outcome
+      switch (outcome.kind) {
+        case 'stored':
+        case 'already_there':
+          this.#end(event, outcome.kind)
+          break
+        case 'drop':
+          this.#end(event, 'dropped')
+          break
+        case 'reject':
+          rejected.push({ event, reason: outcome.reason })
+          break
+        case 'retry':
+          retry.push(event)
+          after_ms = Math.max(after_ms, outcome.after_ms ?? 0)
+          break
+        case 'park':
+          this.#park(event, outcome.key, outcome.reason)
+          break
+      }
+    }
+    if (retry.length > 0) this.#retry(retry, after_ms, outcomes)
+    this.#retries.forgetEmpty()
+    this.#parked.forgetEmpty()
+    if (rejected.length > 0) await this.#reject(rejected)
+  }
+
+  #end(event: Event, outcome: DeliveryOutcome): void {
+    this.#writing--
+    this.ledger.ended(outcome)
+    this.#services.ended(event, outcome)
+  }
+
+  #retry(events: Event[], after_ms: number, outcomes: readonly Outcome[]): void {
+    this.#writing -= events.length
+    this.#retries.fail('', events, performance.now(), after_ms)
+    this.#countRetries(events.length)
+    const reason = outcomes.find((outcome) => outcome.kind === 'retry')?.reason
+    this.#context.log.warn('output_retry_items', `${this.#context.id}: ${events.length} events are tried again: ${reason}`)
+  }
+
+  #park(event: Event, key: string, reason: string): void {
+    this.#writing--
+    this.#parked.fail(key, [event], performance.now(), 0)
+    this.#context.log.error(
+      'output_parked',
+      `${this.#context.id}: ${key} cannot be written to (${reason}). Its events wait and everything else goes on; they follow by themselves once it can`,
+      { parked: this.#parked.length },
+    )
+  }
+
+  async #reject(rejected: readonly { event: Event; reason: string }[]): Promise<void> {
+    this.#context.log.error(
+      'output_rejected',
+      `${this.#context.id} refuses events: ${rejected[0]?.reason}. They are kept: look with millrace dlq show`,
+      { events: rejected.length },
+    )
+    if (!(await this.#services.deadLetter(rejected))) return
+    for (const { event } of rejected) this.#end(event, 'dead_lettered')
+  }
+
+  #countRetries(count: number): void {
+    this.#context.metrics
+      .counter('millrace_output_retries_total', 'Events that were tried again.', { output: this.#context.id })
+      .inc(count)
+  }
+}

@@ -1,0 +1,34 @@
+import type { Batching, WriteResult } from '../core/contracts.ts'
+
+/** Smaller than this a batch is not made for a slow other side: the requests themselves would be the load. */
+const EVENTS_MIN = 64
+
+/**
+ * How fast an output goes: full size and concurrency, halved when the other side says that it is overloaded or that
+ * a batch was too large, and grown back by a sixteenth with each write that went well.
+ */
+export class Pace {
+  readonly #full: Batching
+  #share = 1
+
+  constructor(full: Batching) {
+    this.#full = full
+  }
+
+  get isSlowed(): boolean {
+    return this.#share < 1
+  }
+
+  get events_max(): number {
+    return Math.max(Math.min(EVENTS_MIN, this.#full.events_max), Math.floor(this.#full.events_max * this.#share))
+  }
+
+  get concurrency(): number {
+    return Math.max(1, Math.floor(this.#full.concurrency * this.#share))
+  }
+
+  heed(result: WriteResult): void {
+    if (result.overloaded === true || result.tooLarge === true) this.#share = Math.max(1 / 64, this.#share / 2)
+    else this.#share = Math.min(1, this.#share + 1 / 16)
+  }
+}

@@ -1,0 +1,315 @@
+import { setTimeout as wait } from 'node:timers/promises'
+import { linkChain, linkRoute, type Route } from '../compile/chain.ts'
+import type { CompiledInput, CompiledPipeline } from '../compile/pipeline.ts'
+import type { Context, Log } from '../core/context.ts'
+import type { Deliver, Settled } from '../core/contracts.ts'
+import { MillraceError, messageOf } from '../core/errors.ts'
+import type { Event, EventState, Origin } from '../core/event.ts'
+import type { PipelineSettings } from '../core/plan.ts'
+import { Backoff } from './backoff.ts'
+import { ByteBudget } from './byte-budget.ts'
+import { type DeadLetterBox, entryOfEvent, entryOfRaw } from './dead-letter-box.ts'
+import { EventLedger } from './ledger.ts'
+import { OutputRunner } from './output-runner.ts'
+import { Receipt, Tracked, trackedOf } from './receipt.ts'
+import { RecentEvents } from './recent-events.ts'
+
+/** How long an input that failed while running rests before it is started again. */
+const INPUT_RESTART_FIRST_MS = 1_000
+const INPUT_RESTART_MAX_MS = 30_000
+
+export interface PipelineServices {
+  /** The context of the pipeline itself and of its outputs, by id. */
+  context(id: string): Context
+  readonly deadLetters: DeadLetterBox
+  /** How long events may take to reach their end after a stop. */
+  readonly drain_timeout_ms: number
+}
+
+/**
+ * One running pipeline: takes batches from inputs, runs the filters, hands events to outputs, follows each event to
+ * its one final state and settles the batch's receipt when all of them have it.
+ *
+ *     deliver -> [intake: waits for bytes] -> filters -> route -> [output runners] -> ended -> receipt settles
+ */
+export class Pipeline {
+  readonly ledger: EventLedger
+  readonly outputs: readonly OutputRunner[]
+  readonly budget: ByteBudget
+  readonly recent = new RecentEvents()
+  readonly #compiled: CompiledPipeline
+  readonly #settings: PipelineSettings
+  readonly #services: PipelineServices
+  readonly #log: Log
+  readonly #run: (event: Event) => void
+  readonly #route: Route
+  readonly #abandon = new AbortController()
+  readonly #stopYielding = new AbortController()
+  readonly #unsettled = new Set<Receipt>()
+  /** Batches that have room and wait for the filters. */
+  readonly #ready: Event[][] = []
+  readonly #taken: number[] = []
+  #inIntake = 0
+  #inFilters = 0
+  #inOutputs = 0
+  #inDeadLetters = 0
+  #turnQueued = false
+  #whenEmpty: (() => void) | undefined
+
+  constructor(compiled: CompiledPipeline, settings: PipelineSettings, services: PipelineServices) {
+    this.#compiled = compiled
+    this.#settings = settings
+    this.#services = services
+    const own = services.context(settings.id)
+    this.#log = own.log
+    this.budget = new ByteBudget(settings.max_in_flight_bytes)
+    own.metrics.gauge(
+      'millrace_in_flight_bytes',
+      'Bytes of events that the pipeline holds.',
+      { pipeline: settings.id },
+      () => this.budget.used,
+    )
+    this.ledger = new EventLedger(own.metrics, settings.id)
+    this.ledger.holds('intake', () => this.#inIntake)
+    this.ledger.holds('filters', () => this.#inFilters)
+    this.ledger.holds('outputs', () => this.#inOutputs)
+    this.ledger.holds('dead_letters', () => this.#inDeadLetters)
+    this.#route = linkRoute(compiled.routes)
+    this.#run = linkChain(compiled.chain, {
+      passed: (event) => this.#passed(event),
+      dropped: (event) => this.#end(event, 'dropped'),
+      failed: (event, filter, where, thrown) => this.#failed(event, filter, where, thrown),
+      created: (child, parent) => this.#created(child, parent),
+    })
+    const outputServices = {
+      pipeline: settings.id,
+      batch_size: settings.batch_size,
+      batch_delay_ms: settings.batch_delay_ms,
+      ended: (event: Event, state: EventState) => this.#endedAtOutput(event, state),
+    }
+    this.outputs = compiled.outputs.map(({ id, where, sink }) => {
+      const deadLetter = (rejected: readonly { readonly event: Event; readonly reason: string }[]): Promise<boolean> =>
+        services.deadLetters.keep(
+          rejected.map(({ event, reason }) => entryOfEvent(event, `${id} (${where})`, reason)),
+          this.#abandon.signal,
+        )
+      return new OutputRunner(sink, services.context(id), { ...outputServices, deadLetter }, this.#abandon.signal)
+    })
+  }
+
+  /**
+   * Runs until every input has ended by itself or `stop` aborts, then until everything has its end: after a stop for
+   * `drain_timeout_ms` at most. Returns how many events were left without one (their senders will repeat them).
+   * @throws MillraceError INPUT_CANNOT_START, OUTPUT_CANNOT_START
+   */
+  async run(stop: AbortSignal): Promise<number> {
+    const failed = new AbortController()
+    const stopping = AbortSignal.any([stop, failed.signal])
+    const deadline = this.#abandonAfter(stopping)
+    const fatal: unknown[] = []
+    const fail = (thrown: unknown): void => {
+      if (this.#abandon.signal.aborted) return
+      fatal.push(thrown)
+      failed.abort()
+    }
+    // An output that never opens must not keep a stopped program, so opening is not waited for.
+    for (const output of this.outputs) output.open(this.#abandon.signal).catch(fail)
+    await Promise.all(this.#compiled.inputs.map((input) => this.#runInput(input, stopping).catch(fail)))
+    for (const output of this.outputs) output.drain()
+    if (fatal.length > 0) this.#abandonAll()
+    await this.#empty()
+    clearTimeout(deadline.timer)
+    const left = this.#held
+    this.#abandonAll()
+    await Promise.allSettled(this.outputs.map((output) => output.close()))
+    if (fatal.length > 0) throw fatal[0]
+    return left
+  }
+
+  /** Keeps what an input could not make an event of. */
+  async deadLetterRaw(
+    input: string,
+    raw: Buffer,
+    reason: string,
+    origin: Origin | undefined,
+    size_bytes = raw.length,
+  ): Promise<void> {
+    this.ledger.input(input).inc()
+    this.#inDeadLetters++
+    const kept = await this.#services.deadLetters.keep([entryOfRaw(raw, input, reason, origin, size_bytes)], this.#abandon.signal)
+    if (!kept) throw this.#abandon.signal.reason as Error
+    this.#inDeadLetters--
+    this.ledger.ended('dead_lettered')
+    this.#tellWhenEmpty()
+  }
+
+  get #held(): number {
+    return this.#inIntake + this.#inFilters + this.#inOutputs + this.#inDeadLetters
+  }
+
+  #abandonAfter(stopping: AbortSignal): { timer: NodeJS.Timeout | undefined } {
+    const deadline: { timer: NodeJS.Timeout | undefined } = { timer: undefined }
+    const begin = (): void => {
+      for (const output of this.outputs) output.drain()
+      deadline.timer = setTimeout(() => this.#abandonAll(), this.#services.drain_timeout_ms)
+    }
+    if (stopping.aborted) begin()
+    else stopping.addEventListener('abort', begin, { once: true })
+    return deadline
+  }
+
+  #abandonAll(): void {
+    this.#abandon.abort(new Error('the program stops'))
+    for (const receipt of this.#unsettled) receipt.abandon()
+    this.#whenEmpty?.()
+  }
+
+  async #empty(): Promise<void> {
+    if (this.#held === 0 || this.#abandon.signal.aborted) return
+    await new Promise<void>((resolve) => {
+      this.#whenEmpty = resolve
+    })
+  }
+
+  #tellWhenEmpty(): void {
+    if (this.#whenEmpty !== undefined && this.#held === 0) this.#whenEmpty()
+  }
+
+  async #runInput(input: CompiledInput, stopping: AbortSignal): Promise<void> {
+    const stop = input.yields ? AbortSignal.any([stopping, this.#stopYielding.signal]) : stopping
+    const deliver = this.#deliverOf(input)
+    const backoff = new Backoff(INPUT_RESTART_FIRST_MS, INPUT_RESTART_MAX_MS)
+    while (!stop.aborted) {
+      try {
+        await input.source.run(deliver, stop, this.#abandon.signal)
+        return
+      } catch (thrown) {
+        if (thrown instanceof MillraceError && thrown.code === 'INPUT_CANNOT_START') throw thrown
+        if (stop.aborted) return
+        const wait_ms = backoff.next()
+        this.#log.error('input_failed', `${input.id} (${input.where}) stopped: ${messageOf(thrown)}. It is started again`, {
+          wait_ms,
+        })
+        await wait(wait_ms, undefined, { signal: stop }).catch(() => {})
+      }
+    }
+  }
+
+  #deliverOf(input: CompiledInput): Deliver {
+    const received = this.ledger.input(input.id)
+    return async (events) => {
+      received.inc(events.length)
+      if (!input.yields && events.length > 0) this.#stopYielding.abort()
+      return await this.#accept(events)
+    }
+  }
+
+  async #accept(events: Event[]): Promise<{ readonly settled: Promise<Settled> }> {
+    const receipt = new Receipt(events.length)
+    let bytes = 0
+    for (const event of events) {
+      event.tracking = new Tracked(receipt)
+      bytes += event.size_bytes
+    }
+    this.#inIntake += events.length
+    this.#unsettled.add(receipt)
+    // Only when the program leaves: then the receipt says so.
+    const admitted = await this.budget.acquire(bytes, this.#abandon.signal).then(
+      () => true,
+      () => false,
+    )
+    if (!admitted) receipt.abandon()
+    else if (events.length > 0) {
+      this.#ready.push(events)
+      this.#queueTurn()
+    }
+    const settled = receipt.settled.finally(() => this.#unsettled.delete(receipt))
+    return { settled }
+  }
+
+  /** Filters run in turns of at most one batch, so that sockets and timers get theirs in between. */
+  #queueTurn(): void {
+    if (this.#turnQueued) return
+    this.#turnQueued = true
+    setImmediate(() => {
+      this.#turnQueued = false
+      this.#turn()
+    })
+  }
+
+  #turn(): void {
+    const first = this.#ready.shift()
+    if (first === undefined) return
+    const batch = first.length > this.#settings.batch_size ? first.splice(0, this.#settings.batch_size) : first
+    if (batch !== first) this.#ready.unshift(first)
+    this.#inIntake -= batch.length
+    this.#inFilters += batch.length
+    for (const event of batch) this.#run(event)
+    if (this.#ready.length > 0) this.#queueTurn()
+  }
+
+  #passed(event: Event): void {
+    this.recent.offer(event)
+    this.#taken.length = 0
+    try {
+      this.#route(event, (output) => this.#taken.push(output))
+    } catch (thrown) {
+      this.#failed(event, 'outputs', 'the conditions around outputs', thrown)
+      return
+    }
+    if (this.#taken.length === 0) {
+      this.#end(event, 'unrouted')
+      return
+    }
+    trackedOf(event).pending = this.#taken.length
+    this.#inFilters--
+    this.#inOutputs++
+    for (const output of this.#taken) this.outputs[output]?.push(event)
+  }
+
+  #created(child: Event, parent: Event): void {
+    const { receipt } = trackedOf(parent)
+    receipt.join()
+    child.tracking = new Tracked(receipt)
+    this.budget.take(child.size_bytes)
+    this.ledger.created()
+    this.#inFilters++
+  }
+
+  #endedAtOutput(event: Event, state: EventState): void {
+    const tracked = trackedOf(event)
+    tracked.worsen(state)
+    tracked.pending--
+    if (tracked.pending > 0) return
+    this.#inOutputs--
+    this.#conclude(event, tracked.worst)
+  }
+
+  /** An event ends without having been at an output. */
+  #end(event: Event, state: EventState): void {
+    this.#inFilters--
+    this.#conclude(event, state)
+  }
+
+  #conclude(event: Event, state: EventState): void {
+    this.ledger.ended(state)
+    event.settle(state)
+    this.budget.release(event.size_bytes)
+    trackedOf(event).receipt.leave()
+    this.#tellWhenEmpty()
+  }
+
+  #failed(event: Event, filter: string, where: string, thrown: unknown): void {
+    const reason = `${filter} (${where}) failed: ${messageOf(thrown)}`
+    this.#log.error('filter_failed', `${reason}. The event is kept: look with millrace dlq show`)
+    this.#inFilters--
+    this.#inDeadLetters++
+    const kept = this.#services.deadLetters.keep([entryOfEvent(event, filter, reason)], this.#abandon.signal)
+    // `keep` never rejects: it tries until the entry is on disk or the program leaves.
+    void kept.then((isKept) => {
+      if (!isKept) return
+      this.#inDeadLetters--
+      this.#conclude(event, 'dead_lettered')
+    })
+  }
+}

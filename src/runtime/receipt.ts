@@ -1,0 +1,59 @@
+import type { Settled } from '../core/contracts.ts'
+import { EVENT_STATES, type Event, type EventState, type Tracking } from '../core/event.ts'
+
+/**
+ * What a source holds for a batch it handed over. It settles as `stored` once every event of the batch, and every
+ * event made of one, has its final state; or as `abandoned` when the program leaves before.
+ */
+export class Receipt {
+  readonly settled: Promise<Settled>
+  readonly #settle: (settled: Settled) => void
+  #open: number
+
+  constructor(events: number) {
+    const { promise, resolve } = Promise.withResolvers<Settled>()
+    this.settled = promise
+    this.#settle = resolve
+    this.#open = events
+    if (events === 0) resolve('stored')
+  }
+
+  /** An event was made of one of the batch. */
+  join(): void {
+    this.#open++
+  }
+
+  /** An event of the batch has its final state. */
+  leave(): void {
+    this.#open--
+    if (this.#open === 0) this.#settle('stored')
+  }
+
+  abandon(): void {
+    this.#settle('abandoned')
+  }
+}
+
+/** What the runtime knows of one event on its way. */
+export class Tracked implements Tracking {
+  readonly followed = true
+  readonly receipt: Receipt
+  /** Outputs that have not said yet what became of it. */
+  pending = 0
+  worst: EventState = 'already_there'
+
+  constructor(receipt: Receipt) {
+    this.receipt = receipt
+  }
+
+  /** The event's state is the worst of what its outputs made of it. */
+  worsen(state: EventState): void {
+    if (EVENT_STATES.indexOf(state) < EVENT_STATES.indexOf(this.worst)) this.worst = state
+  }
+}
+
+/** The runtime's notes on an event that went through `Intake`. */
+export function trackedOf(event: Event): Tracked {
+  if (event.tracking instanceof Tracked) return event.tracking
+  throw new TypeError('an event reached the pipeline without passing its intake')
+}

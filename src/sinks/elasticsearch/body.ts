@@ -1,0 +1,101 @@
+import type { Action } from './action.ts'
+
+/** Two bodies of 2,048 usual events; what grew larger than the limit is not kept. */
+const INITIAL_BYTES = 1024 * 1024
+const KEPT_BYTES_MAX = 8 * 1024 * 1024
+const NEWLINE = 0x0a
+/** A UTF-16 unit becomes at most this many bytes of UTF-8. */
+const UTF8_BYTES_MAX = 3
+
+/**
+ * A bulk body under construction: for each item its action line, its document and where both lie in one growing buffer.
+ *
+ *     {"create":{"_index":"exchange-logs-2026.01.02","_id":"…"}}\n     starts[i]
+ *     {"@timestamp":"2026-01-02T03:04:05.678Z", …}\n
+ *     {"create":…                                                      starts[i + 1]
+ */
+export class Body {
+  #buffer: Buffer
+  #length = 0
+  /** Item -> where it begins. */
+  readonly #starts: number[] = []
+  /** Item -> position of its event in the batch. */
+  readonly positions: number[] = []
+  /** Item -> name of its index. */
+  readonly indices: string[] = []
+
+  constructor(buffer: Buffer) {
+    this.#buffer = buffer
+  }
+
+  get count(): number {
+    return this.positions.length
+  }
+
+  add(position: number, action: Action, document: string): void {
+    this.#begin(position, action.index)
+    this.#reserve((action.line.length + document.length) * UTF8_BYTES_MAX + 1)
+    this.#length += this.#buffer.write(action.line, this.#length)
+    this.#length += this.#buffer.write(document, this.#length)
+    this.#buffer[this.#length++] = NEWLINE
+  }
+
+  /** An item whose bytes were made for an earlier attempt. */
+  addReady(position: number, index: string, bytes: Buffer): void {
+    this.#begin(position, index)
+    this.#reserve(bytes.length)
+    this.#length += bytes.copy(this.#buffer, this.#length)
+  }
+
+  /** The bytes of the items `from` up to (not including) `to`: not copied, and valid only as long as the body is. */
+  slice(from: number, to: number): Buffer {
+    return this.#buffer.subarray(this.#startOf(from), this.#startOf(to))
+  }
+
+  sizeOf(from: number, to: number): number {
+    return this.#startOf(to) - this.#startOf(from)
+  }
+
+  /** The buffer, for another body. */
+  release(): Buffer {
+    return this.#buffer
+  }
+
+  #begin(position: number, index: string): void {
+    this.#starts.push(this.#length)
+    this.positions.push(position)
+    this.indices.push(index)
+  }
+
+  #startOf(item: number): number {
+    return this.#starts[item] ?? this.#length
+  }
+
+  #reserve(bytes: number): void {
+    const needed = this.#length + bytes
+    if (needed <= this.#buffer.length) return
+    const grown = Buffer.allocUnsafeSlow(Math.max(needed, this.#buffer.length * 2))
+    this.#buffer.copy(grown, 0, 0, this.#length)
+    this.#buffer = grown
+  }
+}
+
+/** Hands out buffers for as many bodies as there are requests on their way, and takes them back once they are answered. */
+export class BodyPool {
+  readonly #free: Buffer[] = []
+  readonly #kept_max: number
+
+  constructor(kept_max: number) {
+    this.#kept_max = kept_max
+  }
+
+  take(): Body {
+    return new Body(this.#free.pop() ?? Buffer.allocUnsafeSlow(INITIAL_BYTES))
+  }
+
+  /** Only once nothing can read the body's bytes any more: not while a request with them may still be on the wire. */
+  giveBack(body: Body): void {
+    const buffer = body.release()
+    if (this.#free.length < this.#kept_max && buffer.length <= KEPT_BYTES_MAX) this.#free.push(buffer)
+  }
+}

@@ -1,0 +1,230 @@
+import type { Context, Histogram } from '../../core/context.ts'
+import { type Outcome, STORED } from '../../core/contracts.ts'
+import type { Body } from './body.ts'
+import { type Answer, type ElasticsearchClient, RequestFailure } from './client.ts'
+import { judge, type OwnRules } from './outcome.ts'
+import { BULK_FILTER_PATH, readBulkReply, readRequestError } from './reply.ts'
+import type { SizeLimit } from './size-limit.ts'
+
+/** What became of a body's items. */
+export interface BulkResult {
+  /** By item; `undefined` where `failure` kept Elasticsearch from deciding. */
+  readonly outcomes: (Outcome | undefined)[]
+  /** Items that may be stored although their outcome does not say so. */
+  readonly uncertain: Set<number>
+  failure: RequestFailure | undefined
+  too_large: boolean
+  overloaded: boolean
+  /** Every request was answered with success, so none of the body's bytes are in use any more. */
+  done_with_body: boolean
+}
+
+/** A whole request refused with one of these holds a document that Elasticsearch cannot even take in: halving finds it. */
+const FAULTS_OF_ONE_DOCUMENT = new Set([
+  'action_request_validation_exception',
+  'illegal_argument_exception',
+  'json_e_o_f_exception',
+  'json_parse_exception',
+  'parse_exception',
+  'parsing_exception',
+  'validation_exception',
+  'x_content_parse_exception',
+])
+
+/** A body that was cut off at this size or more may have been too large for a server that closes without an answer. */
+const SUSPICIOUS_BYTES = 1024 * 1024
+
+const SECONDS_BUCKETS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
+
+type Range = readonly [from: number, to: number]
+type Next = 'go_on' | 'halve' | 'stop'
+
+/** Sends bodies as bulk requests and says what became of each item. One attempt for each item, except where a body is cut. */
+export class Bulk {
+  readonly #client: ElasticsearchClient
+  readonly #context: Context
+  readonly #limit: SizeLimit
+  readonly #query: { readonly [name: string]: string }
+  readonly #own: OwnRules
+  readonly #seconds: Histogram
+
+  constructor(
+    client: ElasticsearchClient,
+    context: Context,
+    settings: { limit: SizeLimit; parameters: { readonly [name: string]: string }; own: OwnRules },
+  ) {
+    this.#client = client
+    this.#context = context
+    this.#limit = settings.limit
+    this.#query = { ...settings.parameters, filter_path: BULK_FILTER_PATH }
+    this.#own = settings.own
+    this.#seconds = context.metrics.histogram(
+      'millrace_elasticsearch_bulk_seconds',
+      'How long bulk requests took until their answer was there.',
+      SECONDS_BUCKETS,
+      { output: context.id },
+    )
+  }
+
+  /** `mayBeStored`: whether an earlier attempt at that item may have stored it. */
+  async send(body: Body, mayBeStored: (item: number) => boolean, signal: AbortSignal): Promise<BulkResult> {
+    const result: BulkResult = {
+      outcomes: Array.from({ length: body.count }),
+      uncertain: new Set(),
+      failure: undefined,
+      too_large: false,
+      overloaded: false,
+      done_with_body: true,
+    }
+    const waiting: Range[] = [[0, body.count]]
+    for (let range = waiting.pop(); range !== undefined; range = waiting.pop()) {
+      const [from, end] = range
+      const to = this.#fittingEnd(body, from, end)
+      if (to < end) waiting.push([to, end])
+      const next = await this.#sendRange(body, from, to, mayBeStored, result, signal)
+      if (next === 'stop') break
+      if (next === 'halve') {
+        const middle = (from + to) >> 1
+        waiting.push([middle, to], [from, middle])
+      }
+    }
+    return result
+  }
+
+  /** The end of the largest range from `from` on that the limit allows; at least one item. */
+  #fittingEnd(body: Body, from: number, end: number): number {
+    if (body.sizeOf(from, end) <= this.#limit.bytes) return end
+    let to = from + 1
+    while (to < end && body.sizeOf(from, to + 1) <= this.#limit.bytes) to++
+    return to
+  }
+
+  async #sendRange(
+    body: Body,
+    from: number,
+    to: number,
+    mayBeStored: (item: number) => boolean,
+    result: BulkResult,
+    signal: AbortSignal,
+  ): Promise<Next> {
+    try {
+      const answer = await this.#request(body.slice(from, to), signal)
+      if (answer.status >= 200 && answer.status < 300) {
+        const items = readBulkReply(answer.text, to - from)
+        this.#limit.passed(body.sizeOf(from, to))
+        if (items === undefined) result.outcomes.fill(STORED, from, to)
+        else {
+          for (const [offset, item] of items.entries()) {
+            const index = body.indices[from + offset] ?? ''
+            const may_be_stored = mayBeStored(from + offset)
+            const judgement = judge(item, { index, may_be_stored }, this.#own)
+            result.outcomes[from + offset] = judgement.outcome
+            if (item.status >= 500) result.uncertain.add(from + offset)
+            if (judgement.overloaded) result.overloaded = true
+            if (judgement.unauthorized) this.#reportUnauthorized(`for the index ${index}: ${item.reason ?? item.status}`)
+          }
+        }
+        return 'go_on'
+      }
+      // A refusal may come before the body was read to its end.
+      result.done_with_body = false
+      return this.#judgeRefusal(answer, body, from, to, result)
+    } catch (thrown) {
+      result.done_with_body = false
+      if (!(thrown instanceof RequestFailure)) {
+        // The signal: what was on its way may still arrive.
+        for (let item = from; item < to; item++) result.uncertain.add(item)
+        const message = 'the program stopped waiting for the answer to a bulk request'
+        result.failure = new RequestFailure('OUTPUT_UNREACHABLE', message, { may_have_arrived: true })
+        return 'stop'
+      }
+      if (thrown.may_have_arrived) for (let item = from; item < to; item++) result.uncertain.add(item)
+      if (thrown.was_cut && to - from > 1 && body.sizeOf(from, to) >= SUSPICIOUS_BYTES) {
+        this.#limit.refused(body.sizeOf(from, to))
+        result.too_large = true
+      }
+      result.failure = thrown
+      return 'stop'
+    }
+  }
+
+  async #request(bytes: Buffer, signal: AbortSignal): Promise<Answer> {
+    const started_ms = performance.now()
+    let status = 'none'
+    try {
+      const answer = await this.#client.request({ method: 'POST', path: '/_bulk', query: this.#query, body: bytes }, signal)
+      status = statusClass(answer.status)
+      return answer
+    } finally {
+      const { metrics, id } = this.#context
+      this.#seconds.observe((performance.now() - started_ms) / 1000)
+      metrics
+        .counter('millrace_elasticsearch_bulk_requests_total', 'Bulk requests by status; none: there was no answer.', {
+          output: id,
+          status,
+        })
+        .inc()
+      metrics
+        .counter('millrace_elasticsearch_bulk_bytes_total', 'Bytes of bulk bodies before compression.', { output: id })
+        .inc(bytes.length)
+    }
+  }
+
+  /** The request as a whole was refused. */
+  #judgeRefusal(answer: Answer, body: Body, from: number, to: number, result: BulkResult): Next {
+    const { type, reason } = readRequestError(answer.text)
+    const told = `status ${answer.status}${type === undefined ? '' : ` ${type}`}${reason === undefined ? '' : `: ${reason.slice(0, 200)}`}`
+    const bytes = body.sizeOf(from, to)
+    if (answer.status === 413) {
+      if (to - from === 1) {
+        const refusal = `${told}: the document of ${bytes} bytes is larger than Elasticsearch, or a proxy before it, takes`
+        result.outcomes[from] = { kind: 'reject', reason: refusal }
+        return 'go_on'
+      }
+      this.#limit.refused(bytes)
+      result.too_large = true
+      return 'halve'
+    }
+    if (answer.status === 400 && type !== undefined && FAULTS_OF_ONE_DOCUMENT.has(type)) {
+      if (to - from > 1) return 'halve'
+      result.outcomes[from] = { kind: 'reject', reason: told }
+      return 'go_on'
+    }
+    if (answer.status === 429 || (answer.status === 503 && answer.retry_after_ms !== undefined)) {
+      result.overloaded = true
+      const after = answer.retry_after_ms === undefined ? {} : { after_ms: answer.retry_after_ms }
+      const retry: Outcome = { kind: 'retry', reason: told, ...after }
+      for (let item = from; item < body.count; item++) result.outcomes[item] = retry
+      if (answer.status === 503) for (let item = from; item < to; item++) result.uncertain.add(item)
+      return 'stop'
+    }
+    if (answer.status >= 500 || answer.status === 408) {
+      for (let item = from; item < to; item++) result.uncertain.add(item)
+      const message = `Elasticsearch cannot take a bulk request now: ${told}`
+      result.failure = new RequestFailure('OUTPUT_UNAVAILABLE', message, { may_have_arrived: true })
+      return 'stop'
+    }
+    if (answer.status === 401 || answer.status === 403) this.#reportUnauthorized(told)
+    else {
+      this.#context.log.error(
+        'elasticsearch_refuses_requests',
+        `Elasticsearch refuses bulk requests (${told}): check the addresses and the path of the output at ${this.#context.where}. Nothing is lost; they are tried again`,
+      )
+    }
+    const message = `Elasticsearch refuses bulk requests: ${told}`
+    result.failure = new RequestFailure('OUTPUT_REFUSED', message, { may_have_arrived: false })
+    return 'stop'
+  }
+
+  #reportUnauthorized(told: string): void {
+    this.#context.log.error(
+      'elasticsearch_unauthorized',
+      `Elasticsearch refuses to store (${told}): check user, password or api_key of the output at ${this.#context.where}, and that its role may create and write the indices. Nothing is lost; they are tried again`,
+    )
+  }
+}
+
+function statusClass(status: number): string {
+  if (status === 413 || status === 429) return String(status)
+  return `${Math.floor(status / 100)}xx`
+}

@@ -1,0 +1,132 @@
+import { defineOutput } from '../../core/component.ts'
+import { type Entry, readText } from '../../core/options.ts'
+import { compileTemplate } from '../../core/template.ts'
+import { compileAction } from './action.ts'
+import type { ClientSettings } from './client.ts'
+import { authorizationOf, refused, resolveNodes } from './nodes.ts'
+import { ELASTICSEARCH_OPTIONS, type ElasticsearchOptions, REFUSED_OPTIONS, RENAMED_OPTIONS } from './options.ts'
+import { ElasticsearchSink } from './sink.ts'
+import { wantedTemplates } from './template.ts'
+import { tlsSettings } from './tls.ts'
+
+/** The level of `http_compression => true` in older configs. */
+const HTTP_COMPRESSION_LEVEL = 1
+
+export const elasticsearch = defineOutput({
+  name: 'elasticsearch',
+  summary: 'Stores events as documents in Elasticsearch 7.14 and newer, by bulk requests into daily indices.',
+  description: `
+Every document gets an id that is derived from where its event came from (\`document_id => auto\`), so that a repeated
+delivery is recognised by Elasticsearch and counted as already there.
+
+What Elasticsearch answers is judged document by document. Documents that it can never take (a value that does not fit the
+mapping) go to the dead letters with its reason. A closed or write-blocked index parks the events of that index alone.
+An overloaded, restarting or missing cluster is waited for.
+
+At the start the index templates \`exchange-logs\` and \`exchange-alerts\` are installed for \`exchange-logs-*\` and
+\`exchange-alerts-*\`; a template of the same name that this program did not make stays as it is.
+`,
+  default_codec: 'plain',
+  options: ELASTICSEARCH_OPTIONS,
+  renamed: RENAMED_OPTIONS,
+  refused: REFUSED_OPTIONS,
+  examples: [
+    {
+      title: 'One index a day',
+      options: { hosts: ['http://127.0.0.1:9200'], index: 'exchange-logs-%{+YYYY.MM.dd}' },
+    },
+    {
+      title: 'A cluster with TLS and an API key',
+      options: {
+        hosts: ['https://es1:9200', 'https://es2:9200'],
+        index: 'exchange-logs-%{+YYYY.MM.dd}',
+        api_key: 'VuaCfGcBCdbkQm-e5aOx:ui2lp2axTNmsyakw9tvNnw',
+        ssl_certificate_authorities: ['/etc/millrace/ca.pem'],
+        compression_level: 1,
+      },
+    },
+  ],
+  create: (options, context) =>
+    new ElasticsearchSink(
+      {
+        client: clientSettings(options, context.paths.config),
+        batching: {
+          events_max: options.bulk_events_max,
+          bytes_max: options.bulk_bytes_max,
+          concurrency: options.bulk_concurrency,
+        },
+        actionOf: compileAction({
+          ...options,
+          index: options.index ?? compileTemplate(defaultIndex(context.ecs_compatibility !== 'disabled')),
+          document_id: options.document_id ?? compileTemplate('auto'),
+          action: checkedAction(options),
+        }),
+        own: { dlq_custom_codes: checkedCodes(options), drop_error_types: options.drop_error_types },
+        parameters: textsOf(options.parameters),
+        healthcheck_path: options.healthcheck_path,
+        templates: wantedTemplates(options, context.paths.config),
+      },
+      context,
+    ),
+})
+
+function defaultIndex(ecs: boolean): string {
+  return ecs ? 'ecs-logstash-%{+yyyy.MM.dd}' : 'logstash-%{+yyyy.MM.dd}'
+}
+
+function clientSettings(options: ElasticsearchOptions, config_folder: string): ClientSettings {
+  const nodes = resolveNodes(options)
+  return {
+    nodes,
+    authorization: authorizationOf(options),
+    // The client sends a name twice that it meets in two spellings.
+    headers: lowerCaseNames(textsOf(options.custom_headers)),
+    tls: tlsSettings(options, config_folder),
+    ca_fingerprint: checkedFingerprint(options, nodes[0]?.url.protocol === 'https:'),
+    timeout_ms: options.timeout * 1000,
+    compression_level: options.http_compression === true ? HTTP_COMPRESSION_LEVEL : options.compression_level,
+    concurrency: options.bulk_concurrency,
+  }
+}
+
+function checkedAction({ action }: ElasticsearchOptions): ElasticsearchOptions['action'] {
+  const constant = action?.constant
+  if (constant === 'update' || constant === 'delete') {
+    throw refused(`action: ${constant} is not written: a log line does not change. Expected index or create`)
+  }
+  if (constant !== undefined && constant !== 'index' && constant !== 'create') {
+    throw refused(`action: expected index or create, got ${JSON.stringify(constant)}`)
+  }
+  return action
+}
+
+function checkedCodes({ dlq_custom_codes }: ElasticsearchOptions): readonly number[] {
+  const never = dlq_custom_codes.find((code) => code === 200 || code === 201 || code === 409)
+  if (never !== undefined)
+    throw refused(`dlq_custom_codes: ${never} means that the document is stored, so it cannot be dead-lettered`)
+  return dlq_custom_codes
+}
+
+function checkedFingerprint({ ca_trusted_fingerprint }: ElasticsearchOptions, tls: boolean): string | undefined {
+  if (ca_trusted_fingerprint === undefined) return undefined
+  if (!tls) throw refused('ca_trusted_fingerprint needs https: write https:// in hosts, or set ssl_enabled')
+  if (!/^[0-9a-f]{64}$/i.test(ca_trusted_fingerprint.replaceAll(':', ''))) {
+    throw refused('ca_trusted_fingerprint: expected 64 hexadecimal digits, the SHA-256 of the certificate')
+  }
+  return ca_trusted_fingerprint
+}
+
+function textsOf(entries: readonly Entry[] | undefined): { [name: string]: string } {
+  const texts: { [name: string]: string } = {}
+  for (const { name, value } of entries ?? [])
+    texts[name] = readText(value, (problem) => refuseEntry(name, problem.message)) ?? ''
+  return texts
+}
+
+function lowerCaseNames(headers: { readonly [name: string]: string }): { [name: string]: string } {
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]))
+}
+
+function refuseEntry(name: string, message: string): never {
+  throw refused(`${name}: ${message}`)
+}

@@ -1,0 +1,99 @@
+/** A composable index template with the name it is installed under. */
+export interface IndexTemplate {
+  readonly name: string
+  readonly body: { readonly [name: string]: unknown }
+}
+
+/** Raised with every change below: an older template on the server is then replaced. */
+export const TEMPLATE_VERSION = 1
+
+/** Above Elasticsearch's own (100 to 201), so that a pattern such as `*-logs-*` of somebody else does not win by accident. */
+const PRIORITY = 300
+
+/** Longer texts are stored but not searchable: Lucene refuses terms over 32,766 bytes and the whole document with them. */
+const KEYWORD = { type: 'keyword', ignore_above: 1024 }
+const TEXT = { type: 'text' }
+/** Data from outside: an unreadable value leaves the field out of the search and the document in the index. */
+const ADDRESS = { type: 'ip', ignore_malformed: true }
+const DECIMAL = { type: 'double', ignore_malformed: true }
+const TIME = { type: 'date', ignore_malformed: true }
+const PLACE = { properties: { location: { type: 'geo_point', ignore_malformed: true }, ip: ADDRESS } }
+/** The geoip filter in an ECS layout writes below these. */
+const ECS_PEER = { properties: { ip: ADDRESS, geo: PLACE } }
+
+const COMMON_FIELDS = {
+  '@timestamp': { type: 'date' },
+  '@version': KEYWORD,
+  tags: KEYWORD,
+  level: KEYWORD,
+  logger: KEYWORD,
+  service: KEYWORD,
+  env: KEYWORD,
+  message: TEXT,
+}
+
+/** Unknown texts are keywords: dates are not guessed, for one odd first value would refuse all later ones. */
+function templateBody(pattern: string, description: string, properties: { readonly [name: string]: unknown }) {
+  return {
+    index_patterns: [pattern],
+    priority: PRIORITY,
+    _meta: { millrace: { version: TEMPLATE_VERSION }, description },
+    template: {
+      settings: { index: { auto_expand_replicas: '0-1' } },
+      mappings: {
+        date_detection: false,
+        dynamic_templates: [{ texts: { match_mapping_type: 'string', mapping: KEYWORD } }],
+        properties: { ...COMMON_FIELDS, ...properties },
+      },
+    },
+  }
+}
+
+export const INDEX_TEMPLATES: readonly IndexTemplate[] = [
+  {
+    name: 'exchange-logs',
+    body: templateBody('exchange-logs-*', 'Exchange logs, one index a day.', {
+      ts: TIME,
+      caller: KEYWORD,
+      msg: TEXT,
+      action: KEYWORD,
+      user_id: KEYWORD,
+      // Up to 20 digits, which do not fit a long.
+      order_id: KEYWORD,
+      symbol: KEYWORD,
+      side: KEYWORD,
+      type: KEYWORD,
+      price: DECIMAL,
+      quantity: DECIMAL,
+      endpoint: KEYWORD,
+      method: KEYWORD,
+      status: { type: 'integer' },
+      duration: { type: 'double' },
+      ip: ADDRESS,
+      trace_id: KEYWORD,
+      span_id: KEYWORD,
+      geoip: PLACE,
+      client: ECS_PEER,
+      source: ECS_PEER,
+      destination: ECS_PEER,
+    }),
+  },
+  {
+    name: 'exchange-alerts',
+    body: templateBody('exchange-alerts-*', 'Alerts about the exchange, one index a day.', {
+      alertname: KEYWORD,
+      severity: KEYWORD,
+      status: KEYWORD,
+      fingerprint: KEYWORD,
+      endpoint: KEYWORD,
+      value: DECIMAL,
+      starts_at: TIME,
+      ends_at: TIME,
+      startsAt: TIME,
+      endsAt: TIME,
+      summary: TEXT,
+      description: TEXT,
+      annotations: { properties: { summary: TEXT, description: TEXT } },
+    }),
+  },
+]

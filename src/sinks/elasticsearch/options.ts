@@ -1,0 +1,146 @@
+import * as option from '../../core/options.ts'
+
+/** Most events in one bulk request: enough that the request's own cost vanishes, small enough for a quick answer. */
+const BULK_EVENTS_MAX = 2048
+/** Logstash cuts at the same size; Elasticsearch itself takes 100 MiB, proxies often less. */
+const BULK_BYTES_MAX = 20 * 1024 * 1024
+const BULK_BYTES_MIN = 64 * 1024
+
+const KEPT = "Kept for Logstash's configs, without effect: "
+
+export const ELASTICSEARCH_OPTIONS = {
+  hosts: option.list('Addresses of the nodes, used in turn. Without a port: 9200. May carry user, password and a path.', {
+    default: ['//127.0.0.1'],
+  }),
+  index: option.template(
+    'Name of the index, lower case. Default: logstash-%{+yyyy.MM.dd}, with ECS ecs-logstash-%{+yyyy.MM.dd}.',
+  ),
+  document_id: option.template(
+    'Id of the document. auto: derived from where the event came from, so that a repeated delivery is stored once.',
+    { default: 'auto' },
+  ),
+  action: option.template(
+    'index or create. Default: create where the id is derived by itself (document_id auto), else index as in Logstash.',
+  ),
+  routing: option.template('Routing value of the document.'),
+  pipeline: option.template('Ingest pipeline that Elasticsearch runs the document through.'),
+
+  user: option.string('User for basic authentication.'),
+  password: option.secret('Password for basic authentication.'),
+  api_key: option.secret('API key, as id:key or in its encoded form. Needs TLS in production.'),
+  cloud_id: option.string('Cloud id of an Elastic Cloud deployment, in place of hosts.'),
+  cloud_auth: option.secret('user:password for Elastic Cloud, in place of user and password.'),
+  custom_headers: option.hash('Headers for every request.'),
+  parameters: option.hash('Query parameters for every bulk request.'),
+  path: option.string('Path in front of every request, where a proxy puts Elasticsearch below one.'),
+
+  ssl_enabled: option.boolean('Whether to use TLS. Default: as the scheme of the hosts says.'),
+  ssl_certificate_authorities: option.list('PEM files of the authorities that the server certificate must come from.'),
+  ssl_verification_mode: option.oneOf('Whether the certificate of the server is checked.', ['full', 'none'], { default: 'full' }),
+  ssl_certificate: option.path('PEM file of the client certificate.'),
+  ssl_key: option.path('PEM file of the key of the client certificate.'),
+  ca_trusted_fingerprint: option.string(
+    'SHA-256 fingerprint (hex) of the authority to trust, as Elasticsearch prints it at its first start. The host name is not checked then.',
+  ),
+  ssl_supported_protocols: option.list('TLS versions to offer: TLSv1.2, TLSv1.3.'),
+
+  compression_level: option.integer('gzip level of request bodies; 0 sends them plain.', { default: 0, min: 0, max: 9 }),
+  timeout: option.number('Seconds until a request without an answer is given up and tried again.', { default: 60, min: 0.1 }),
+  bulk_events_max: option.integer('Most events in one bulk request.', { default: BULK_EVENTS_MAX, min: 1, max: 100_000 }),
+  bulk_bytes_max: option.bytes('Largest body of a bulk request before compression.', {
+    default: BULK_BYTES_MAX,
+    min: BULK_BYTES_MIN,
+  }),
+  bulk_concurrency: option.integer('Bulk requests on their way at the same time.', { default: 2, min: 1, max: 64 }),
+
+  manage_template: option.boolean('Whether to install the index templates exchange-logs and exchange-alerts at the start.', {
+    default: true,
+  }),
+  template: option.path('JSON file of a composable index template to install in place of the built-in ones.'),
+  template_name: option.string('Name of the template from the option template.', { default: 'logstash' }),
+  template_overwrite: option.boolean('Whether a template of that name that is there already is replaced.', { default: false }),
+
+  dlq_custom_codes: option.numbers('Item statuses, beside 400 and 404, that send an event to the dead letters.', { default: [] }),
+  drop_error_types: option.list('Error types of Elasticsearch whose events are dropped and counted instead of dead-lettered.', {
+    default: [],
+  }),
+
+  http_compression: option.boolean('Old form of compression_level: true is level 1.'),
+  ssl_certificate_verification: option.boolean('Old form of ssl_verification_mode: false is none.'),
+  data_stream: option.oneOf(
+    'Whether to write to a data stream: only daily indices are written, so only false and auto are taken.',
+    ['false', 'auto'],
+  ),
+  ilm_enabled: option.oneOf('Whether to write to an ILM alias: only false and auto are taken, both meaning daily indices.', [
+    'false',
+    'auto',
+  ]),
+  template_api: option.oneOf('Which kind of template to install: composable ones, which Elasticsearch has since 7.8.', [
+    'auto',
+    'composable',
+  ]),
+  healthcheck_path: option.string('Path asked at the start to see whether Elasticsearch answers.', { default: '/' }),
+  dlq_on_failed_indexname_interpolation: option.boolean(`${KEPT}events without an index name always go to the dead letters.`),
+  silence_errors_in_log: option.list(`${KEPT}errors of single documents are counted and dead-lettered, not logged one by one.`),
+  retry_initial_interval: option.number(`${KEPT}the pipeline has one back-off for all outputs.`),
+  retry_max_interval: option.number(`${KEPT}the pipeline has one back-off for all outputs.`),
+  pool_max: option.integer(`${KEPT}there are as many connections as bulk_concurrency.`),
+  pool_max_per_route: option.integer(`${KEPT}there are as many connections as bulk_concurrency.`),
+  validate_after_inactivity: option.integer(`${KEPT}idle connections are closed after 30 seconds.`),
+  resurrect_delay: option.number(`${KEPT}dead nodes are tried again by themselves, less and less often.`),
+  sniffing: option.oneOf(`${KEPT}the nodes of hosts are used.`, ['false']),
+  sniffing_delay: option.number(`${KEPT}the nodes of hosts are used.`),
+  workers: option.integer(`${KEPT}see bulk_concurrency.`),
+}
+
+export type ElasticsearchOptions = option.OptionValues<typeof ELASTICSEARCH_OPTIONS>
+
+export const RENAMED_OPTIONS = {
+  ssl: 'ssl_enabled',
+  cacert: 'ssl_certificate_authorities',
+  failure_type_logging_whitelist: 'silence_errors_in_log',
+}
+
+const NO_UPDATES = 'only index and create are written, not updates: a log line does not change'
+const NO_VERSIONS = 'documents are written once, so external versions have no meaning here'
+const NO_STREAMS = 'data streams are not written: use daily indices with the option index'
+const NO_ILM = 'ILM aliases are not written: use daily indices with the option index and an ILM policy in their template'
+const NO_JAVA_STORES =
+  'Java key stores cannot be read: export PEM files and name them in ssl_certificate, ssl_key and ssl_certificate_authorities'
+
+export const REFUSED_OPTIONS = {
+  proxy: 'requests cannot go through a forward proxy: name the address that reaches Elasticsearch in hosts',
+  bulk_path: 'the path is made from the option path and /_bulk: use path',
+  sniffing_path: 'nodes are not sniffed: list them in hosts',
+  doc_as_upsert: NO_UPDATES,
+  upsert: NO_UPDATES,
+  script: NO_UPDATES,
+  script_type: NO_UPDATES,
+  script_lang: NO_UPDATES,
+  script_var_name: NO_UPDATES,
+  scripted_upsert: NO_UPDATES,
+  retry_on_conflict: NO_UPDATES,
+  version: NO_VERSIONS,
+  version_type: NO_VERSIONS,
+  parent: 'joined documents are not written',
+  join_field: 'joined documents are not written',
+  data_stream_type: NO_STREAMS,
+  data_stream_dataset: NO_STREAMS,
+  data_stream_namespace: NO_STREAMS,
+  data_stream_auto_routing: NO_STREAMS,
+  data_stream_sync_fields: NO_STREAMS,
+  ilm_rollover_alias: NO_ILM,
+  ilm_pattern: NO_ILM,
+  ilm_policy: NO_ILM,
+  ssl_keystore_path: NO_JAVA_STORES,
+  ssl_keystore_password: NO_JAVA_STORES,
+  ssl_keystore_type: NO_JAVA_STORES,
+  ssl_truststore_path: NO_JAVA_STORES,
+  ssl_truststore_password: NO_JAVA_STORES,
+  ssl_truststore_type: NO_JAVA_STORES,
+  keystore: NO_JAVA_STORES,
+  keystore_password: NO_JAVA_STORES,
+  truststore: NO_JAVA_STORES,
+  truststore_password: NO_JAVA_STORES,
+  ssl_cipher_suites: 'the cipher suites of Node are used, for Java names them differently',
+}

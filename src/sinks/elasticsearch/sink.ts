@@ -1,0 +1,147 @@
+import type { Context } from '../../core/context.ts'
+import type { Batching, Outcome, Sink, WriteResult } from '../../core/contracts.ts'
+import { messageOf } from '../../core/errors.ts'
+import type { Event } from '../../core/event.ts'
+import { type Action, isAction } from './action.ts'
+import { Attempts } from './attempts.ts'
+import { type Body, BodyPool } from './body.ts'
+import { Bulk, type BulkResult } from './bulk.ts'
+import { type ClientSettings, ElasticsearchClient } from './client.ts'
+import { checkHealth, untilReady } from './health.ts'
+import type { OwnRules } from './outcome.ts'
+import { SizeLimit } from './size-limit.ts'
+import { installTemplate, type WantedTemplate } from './template.ts'
+
+export interface SinkSettings {
+  readonly client: ClientSettings
+  readonly batching: Batching
+  readonly actionOf: (event: Event) => Action | Outcome
+  readonly own: OwnRules
+  readonly parameters: { readonly [name: string]: string }
+  readonly healthcheck_path: string
+  readonly templates: readonly WantedTemplate[]
+}
+
+interface Opened {
+  readonly client: ElasticsearchClient
+  readonly bulk: Bulk
+}
+
+/** Writes events as documents, a batch in one bulk request where it fits. */
+export class ElasticsearchSink implements Sink {
+  readonly batching: Batching
+  readonly #settings: SinkSettings
+  readonly #context: Context
+  readonly #pool: BodyPool
+  readonly #attempts = new Attempts()
+  #opened: Opened | undefined
+
+  constructor(settings: SinkSettings, context: Context) {
+    this.batching = settings.batching
+    this.#settings = settings
+    this.#context = context
+    this.#pool = new BodyPool(settings.batching.concurrency)
+  }
+
+  async open(signal: AbortSignal): Promise<void> {
+    const { client: clientSettings, batching, parameters, own, healthcheck_path, templates } = this.#settings
+    const client = await ElasticsearchClient.create(clientSettings)
+    try {
+      await untilReady(() => checkHealth(client, healthcheck_path, signal), this.#context, signal)
+      // Before the first document: the mappings of an index are made from what it meets first.
+      for (const template of templates) {
+        await untilReady(() => installTemplate(client, template, this.#context, signal), this.#context, signal)
+      }
+    } catch (thrown) {
+      await client.close()
+      throw thrown
+    }
+    const bulk = new Bulk(client, this.#context, { limit: new SizeLimit(batching.bytes_max), parameters, own })
+    this.#opened = { client, bulk }
+  }
+
+  async write(events: readonly Event[], signal: AbortSignal): Promise<WriteResult> {
+    const bulk = this.#opened?.bulk
+    if (bulk === undefined) throw new Error('write was called before open')
+    const outcomes = Array.from<Outcome>({ length: events.length })
+    const body = this.#pool.take()
+    for (const [position, event] of events.entries()) {
+      const refusal = this.#append(body, position, event)
+      if (refusal !== undefined) outcomes[position] = refusal
+    }
+    if (body.count === 0) {
+      this.#pool.giveBack(body)
+      this.#count(outcomes)
+      return { outcomes }
+    }
+    const eventOf = (item: number) => events[body.positions[item] ?? 0] as Event
+    const mayBeStored = (item: number) => this.#attempts.find(eventOf(item))?.may_be_stored === true
+    const result = await bulk.send(body, mayBeStored, signal)
+    this.#remember(body, result, eventOf, mayBeStored)
+    const nothing_decided = body.count === events.length && result.outcomes.every((outcome) => outcome === undefined)
+    if (result.failure !== undefined && nothing_decided) {
+      signal.throwIfAborted()
+      throw result.failure
+    }
+    const undecided: Outcome = { kind: 'retry', reason: result.failure?.message ?? 'it was not sent' }
+    for (const [item, position] of body.positions.entries()) outcomes[position] = result.outcomes[item] ?? undecided
+    this.#count(outcomes)
+    return {
+      outcomes,
+      ...(result.too_large ? { tooLarge: true } : {}),
+      ...(result.overloaded ? { overloaded: true } : {}),
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#opened?.client.close()
+    this.#opened = undefined
+  }
+
+  /** Adds an event to the body, or says why it cannot be a document. */
+  #append(body: Body, position: number, event: Event): Outcome | undefined {
+    const attempt = this.#attempts.find(event)
+    if (attempt !== undefined) {
+      body.addReady(position, attempt.index, attempt.bytes)
+      return undefined
+    }
+    try {
+      const action = this.#settings.actionOf(event)
+      if (!isAction(action)) return action
+      body.add(position, action, event.toJsonText())
+      return undefined
+    } catch (thrown) {
+      return { kind: 'reject', reason: `cannot be made a document: ${messageOf(thrown)}` }
+    }
+  }
+
+  /** Keeps the bytes of what is to be tried again, and lets the body's buffer go where nothing needs it any more. */
+  #remember(body: Body, result: BulkResult, eventOf: (item: number) => Event, mayBeStored: (item: number) => boolean): void {
+    for (const [item, outcome] of result.outcomes.entries()) {
+      const event = eventOf(item)
+      if (outcome !== undefined && outcome.kind !== 'retry' && outcome.kind !== 'park') {
+        this.#attempts.forget(event)
+        continue
+      }
+      const slice = body.slice(item, item + 1)
+      // A body whose buffer goes back is overwritten; one that does not can be shared by its items.
+      const bytes = result.done_with_body ? Buffer.from(slice) : slice
+      const may_be_stored = mayBeStored(item) || result.uncertain.has(item)
+      this.#attempts.remember(event, { index: body.indices[item] ?? '', bytes, may_be_stored })
+    }
+    if (result.done_with_body) this.#pool.giveBack(body)
+  }
+
+  #count(outcomes: readonly Outcome[]): void {
+    const counts = new Map<Outcome['kind'], number>()
+    for (const { kind } of outcomes) counts.set(kind, (counts.get(kind) ?? 0) + 1)
+    for (const [outcome, count] of counts) {
+      this.#context.metrics
+        .counter('millrace_elasticsearch_items_total', 'Documents by what became of their attempts.', {
+          output: this.#context.id,
+          outcome,
+        })
+        .inc(count)
+    }
+  }
+}

@@ -1,0 +1,119 @@
+import { MillraceError } from '../core/errors.ts'
+import type { Event } from '../core/event.ts'
+import { stringify, type Timestamp } from '../core/values.ts'
+import { SEGMENT_HEADER } from './segment-format.ts'
+import { SegmentLog } from './segment-log.ts'
+import { type ReportDamage, readSegments } from './segment-reader.ts'
+
+/** Of something that never became an event, the first bytes are enough for a person to see what it was. */
+export const RAW_KEPT_BYTES = 64 * 1024
+const TOTAL_BYTES_MAX = 1024 * 1024 * 1024
+
+export interface DeadLetter {
+  readonly time: Timestamp
+  readonly pipeline: string
+  /** The id of the component that gave up on it. */
+  readonly component: string
+  readonly reason: string
+  /** For people: `exchange-logs/3@1205`. */
+  readonly origin?: string | undefined
+  readonly stable_id?: string | undefined
+  readonly content:
+    | { readonly kind: 'document'; readonly document: string; readonly metadata: string; readonly size_bytes: number }
+    | { readonly kind: 'raw'; readonly raw: Buffer; readonly size_bytes: number }
+}
+
+/** What is kept of an event: its document and its metadata, numbers as they came. */
+export function documentOf(event: Event): DeadLetter['content'] {
+  return { kind: 'document', document: event.toJsonText(), metadata: stringify(event.metadata), size_bytes: event.size_bytes }
+}
+
+export interface DeadLettersOptions {
+  /** Of all dead letters together; at the limit `append` refuses. Default 1 GiB. */
+  readonly max_bytes?: number
+  readonly segment_bytes?: number
+}
+
+/** Keeps what could not be stored, fsynced, with its reason, for people to look at and replay. */
+export class DeadLetters implements AsyncDisposable {
+  readonly max_bytes: number
+  /** Since the start of the program. */
+  entries_written = 0
+  readonly #log: SegmentLog
+  /** Of appends on their way, so that many at once cannot pass the limit together. */
+  #reserved_bytes = 0
+
+  private constructor(log: SegmentLog, max_bytes: number) {
+    this.#log = log
+    this.max_bytes = max_bytes
+  }
+
+  /**
+   * Opens the dead letters of a folder, which need not exist.
+   * @throws MillraceError STORAGE_CORRUPT where the folder holds something else
+   */
+  static async open(folder: string, options: DeadLettersOptions = {}): Promise<DeadLetters> {
+    const log = await SegmentLog.open(folder, options.segment_bytes === undefined ? {} : { segment_bytes: options.segment_bytes })
+    return new DeadLetters(log, options.max_bytes ?? TOTAL_BYTES_MAX)
+  }
+
+  /** What a crash left half-written and opening cut off. */
+  get repair(): SegmentLog['repair'] {
+    return this.#log.repair
+  }
+
+  /** On the disk, all segments together. */
+  get size_bytes(): number {
+    return this.#log.size_bytes
+  }
+
+  /**
+   * Resolves once all entries are fsynced.
+   * @throws MillraceError STORAGE_FULL at the limit or on a full disk, STORAGE_WRITE_FAILED: nothing was kept, wait
+   *   and call again (that is the backpressure)
+   */
+  async append(entries: readonly DeadLetter[]): Promise<void> {
+    if (entries.length === 0) return
+    const payloads = entries.map((entry) => Buffer.from(entryJson(entry)))
+    const size_bytes = payloads.reduce((sum, { length }) => sum + length, SEGMENT_HEADER.length)
+    this.#reserved_bytes += size_bytes
+    try {
+      if (this.#isOver()) await this.#log.refresh()
+      if (this.#isOver()) {
+        throw new MillraceError(
+          'STORAGE_FULL',
+          `${this.#log.folder}: the dead letters have reached their limit of ${this.max_bytes} bytes: replay or delete some, then writing goes on by itself`,
+        )
+      }
+      await this.#log.append(payloads)
+      this.entries_written += entries.length
+    } finally {
+      this.#reserved_bytes -= size_bytes
+    }
+  }
+
+  #isOver(): boolean {
+    return this.#log.size_bytes + this.#reserved_bytes > this.max_bytes
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#log[Symbol.asyncDispose]()
+  }
+}
+
+/**
+ * One line of JSON. Documents go in as they are, not as text in text, so that they can be read and keep their numbers:
+ * { time, pipeline, component, reason, origin, id, size_bytes, document, metadata } or, without the last two, raw_base64
+ */
+function entryJson({ time, pipeline, component, reason, origin, stable_id, content }: DeadLetter): string {
+  const { size_bytes } = content
+  const head = JSON.stringify({ time, pipeline, component, reason, origin, id: stable_id, size_bytes }).slice(0, -1)
+  return content.kind === 'document'
+    ? `${head},"document":${content.document},"metadata":${content.metadata}}`
+    : `${head},"raw_base64":"${content.raw.subarray(0, RAW_KEPT_BYTES).toString('base64')}"}`
+}
+
+/** All dead letters of a folder as lines of JSON, oldest first; the program may be writing meanwhile. */
+export async function* readDeadLetters(folder: string, report: ReportDamage): AsyncGenerator<string, void, void> {
+  for await (const { payload } of readSegments(folder, report)) yield payload.toString()
+}

@@ -1,0 +1,42 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks'
+import type { MetricsRegistry } from './metrics.ts'
+
+/** How finely the loop's delay is sampled: ten milliseconds would cost twice as many wake-ups of an idle process. */
+const LOOP_RESOLUTION_MS = 20
+
+/**
+ * Metrics of the process itself under the names that every Prometheus dashboard knows.
+ * The loop's delay is measured until `signal` aborts.
+ */
+export function registerProcessMetrics(metrics: MetricsRegistry, version: string, signal: AbortSignal): void {
+  const started_s = performance.timeOrigin / 1000
+  const build = { version, node: process.versions.node }
+  metrics.gauge('millrace_build_info', 'Always 1; the labels tell what runs.', build, () => 1)
+  metrics.gauge('process_start_time_seconds', 'When the process started, in seconds since 1970.', {}, () => started_s)
+  metrics.counterReader('process_cpu_seconds_total', 'Processor time used, user and system, in seconds.', {}, () => {
+    const { user, system } = process.cpuUsage()
+    return (user + system) / 1e6
+  })
+  metrics.gauge('process_resident_memory_bytes', 'Memory of the process that is in RAM.', {}, () => process.memoryUsage.rss())
+  metrics.gauge('nodejs_heap_size_used_bytes', "Memory that V8's heap uses.", {}, () => process.memoryUsage().heapUsed)
+  metrics.gauge(
+    'nodejs_external_memory_bytes',
+    "Memory of buffers outside of V8's heap.",
+    {},
+    () => process.memoryUsage().external,
+  )
+  registerLoopDelay(metrics, signal)
+}
+
+function registerLoopDelay(metrics: MetricsRegistry, signal: AbortSignal): void {
+  const delay = monitorEventLoopDelay({ resolution: LOOP_RESOLUTION_MS })
+  delay.enable()
+  signal.addEventListener('abort', () => delay.disable(), { once: true })
+  const help = 'How late the event loop was, 99th percentile since the last scrape.'
+  metrics.gauge('nodejs_eventloop_lag_p99_seconds', help, {}, () => {
+    // What is recorded includes the sampling interval itself.
+    const late_ms = delay.count === 0 ? 0 : delay.percentile(99) / 1e6 - LOOP_RESOLUTION_MS
+    delay.reset()
+    return Math.max(0, late_ms) / 1000
+  })
+}

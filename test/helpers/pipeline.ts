@@ -1,0 +1,163 @@
+import { compilePipeline } from '../../src/compile/pipeline.ts'
+import { catalog } from '../../src/components.ts'
+import { readPipelineJson } from '../../src/config/pipeline-json/read-pipeline.ts'
+import type { Variables } from '../../src/config/variables.ts'
+import { type AnySpec, Catalog, defineInput, defineOutput } from '../../src/core/component.ts'
+import type { Batching, Deliver, Outcome, Settled, Sink, WriteResult } from '../../src/core/contracts.ts'
+import type { Event } from '../../src/core/event.ts'
+import { parseJson } from '../../src/core/json.ts'
+import type { Fields } from '../../src/core/values.ts'
+import { DeadLetterBox } from '../../src/runtime/dead-letter-box.ts'
+import { Pipeline } from '../../src/runtime/pipeline.ts'
+import { readDeadLetters } from '../../src/storage/dead-letters.ts'
+import { type TestContext, testContext } from './context.ts'
+import { temporaryFolder } from './temporary-folder.ts'
+
+type Write = (events: readonly Event[], attempt: number) => Promise<WriteResult> | WriteResult
+
+/** Two components that a test holds in its hands: an input it feeds and an output whose answers it decides. */
+export class TestEnds {
+  /** Documents that the output said `stored` for, in order. */
+  readonly stored: { [name: string]: unknown }[] = []
+  /** Sizes of the batches as the output got them. */
+  readonly batches: number[] = []
+  write: Write = (events) => ({ outcomes: events.map(() => ({ kind: 'stored' })) })
+  /** Quick tries, so that no test waits for them. */
+  batching: Batching = { events_max: 100, bytes_max: 1_000_000, concurrency: 2, retry_first_ms: 1, retry_max_ms: 4 }
+  open: () => Promise<void> = () => Promise.resolve()
+  #deliver = Promise.withResolvers<Deliver>()
+  #createEvent: ((fields: Fields, exact: boolean, bytes: number) => Event) | undefined
+  #ended = Promise.withResolvers<void>()
+
+  /** The specs, to stand beside the program's own components. */
+  get specs(): readonly AnySpec[] {
+    return [
+      defineInput({
+        name: 'test',
+        summary: 'fed by a test',
+        default_codec: 'plain',
+        options: {},
+        examples: [],
+        create: (_options, context) => ({
+          run: async (deliver, stop) => {
+            this.#createEvent = (fields, exact, bytes) => context.createEvent({ fields, exact }, undefined, bytes)
+            this.#deliver.resolve(deliver)
+            stop.addEventListener('abort', () => this.#ended.resolve())
+            await this.#ended.promise
+          },
+        }),
+      }),
+      defineOutput({
+        name: 'test',
+        summary: 'answers what a test decides',
+        default_codec: 'plain',
+        options: {},
+        examples: [],
+        create: () => this.#sink(),
+      }),
+    ]
+  }
+
+  #sink(): Sink {
+    let attempt = 0
+    return {
+      batching: this.batching,
+      open: () => this.open(),
+      write: async (events) => {
+        this.batches.push(events.length)
+        const result = await this.write(events, ++attempt)
+        for (const [index, outcome] of result.outcomes.entries()) {
+          if (outcome.kind === 'stored' && events[index] !== undefined) this.stored.push(documentOf(events[index]))
+        }
+        return result
+      },
+      close: () => Promise.resolve(),
+    }
+  }
+
+  /** Hands one batch over. Resolves when there is room; the returned `settled` is what became of it. */
+  async feed(documents: readonly (Fields | string)[], event_bytes = 100): Promise<{ settled: Promise<Settled> }> {
+    const deliver = await this.#deliver.promise
+    const events = documents.map((document) => {
+      const { value, exact } = parseJson(typeof document === 'string' ? document : JSON.stringify(document))
+      return this.#createEvent?.(value as Fields, exact, event_bytes) as Event
+    })
+    return await deliver(events)
+  }
+
+  /** The input comes to its end by itself. */
+  end(): void {
+    this.#ended.resolve()
+  }
+}
+
+export function all(kind: Outcome['kind'], count: number): WriteResult {
+  const outcome = kind === 'park' ? { kind, key: 'k', reason: 'test' } : { kind, reason: 'test' }
+  return { outcomes: Array.from({ length: count }, () => outcome as Outcome) }
+}
+
+function documentOf(event: Event): { [name: string]: unknown } {
+  return JSON.parse(event.toJsonText()) as { [name: string]: unknown }
+}
+
+export interface RunningPipeline extends AsyncDisposable {
+  readonly pipeline: Pipeline
+  readonly context: TestContext
+  /** How many events were left when it ended. */
+  readonly ended: Promise<number>
+  stop(): void
+  deadLetters(): Promise<{ [name: string]: unknown }[]>
+}
+
+/** Runs a pipeline from the text of a config, with the test's ends beside the program's own components. */
+export async function startPipeline(
+  config: object,
+  ends: TestEnds,
+  { variables = {}, drain_timeout_ms = 5_000 }: { variables?: Variables; drain_timeout_ms?: number } = {},
+): Promise<RunningPipeline> {
+  const folder = await temporaryFolder()
+  const context = testContext({ paths: { data: folder.path, config: folder.path } })
+  const plan = readPipelineJson(JSON.stringify(config), 'pipeline.json', variables)
+  const own = (['input', 'filter', 'output', 'codec'] as const).flatMap((kind) => catalog.all(kind))
+  let pipeline: Pipeline | undefined
+  const contexts = new Map<string, TestContext>()
+  const compiled = await compilePipeline(plan, new Catalog([...own, ...ends.specs]), {
+    context: (id, where) => {
+      const made = { ...context, id, where }
+      contexts.set(id, made)
+      return made
+    },
+    input: (id) => ({
+      max_event_bytes: plan.settings.max_event_bytes,
+      deadLetter: async (raw, reason, origin, size) => await pipeline?.deadLetterRaw(id, raw, reason, origin, size),
+    }),
+  })
+  const box = await DeadLetterBox.open(folder.path, plan.settings.id, context.metrics, context.log)
+  pipeline = new Pipeline(compiled, plan.settings, {
+    context: (id) => contexts.get(id) ?? { ...context, id },
+    deadLetters: box,
+    drain_timeout_ms,
+  })
+  const stop = new AbortController()
+  const ended = pipeline.run(stop.signal)
+  ended.catch(() => {}) // A test that cares awaits it.
+  return {
+    pipeline,
+    context,
+    ended,
+    stop: () => stop.abort(),
+    deadLetters: async () => {
+      const letters: { [name: string]: unknown }[] = []
+      for await (const line of readDeadLetters(DeadLetterBox.folder(folder.path), () => {})) {
+        letters.push(JSON.parse(line) as { [name: string]: unknown })
+      }
+      return letters
+    },
+    [Symbol.asyncDispose]: async () => {
+      stop.abort()
+      await ended.catch(() => {})
+      await box[Symbol.asyncDispose]()
+      await folder[Symbol.asyncDispose]()
+    },
+  }
+}

@@ -1,0 +1,52 @@
+import { globSync, readFileSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path'
+import { expect, test } from 'vitest'
+
+// The arrows of docs/architecture.md: what each folder of src/ may import beside itself.
+const ARROWS: { readonly [folder: string]: readonly string[] } = {
+  core: [],
+  config: ['core'],
+  compile: ['core'],
+  codecs: ['core'],
+  storage: ['core'],
+  telemetry: ['core'],
+  geoip: ['core'],
+  transform: ['geoip', 'core'],
+  ingest: ['codecs', 'storage', 'core'],
+  sinks: ['codecs', 'core'],
+  runtime: ['compile', 'storage', 'telemetry', 'core'],
+  ops: ['runtime', 'telemetry', 'core'],
+  'components.ts': ['ingest', 'transform', 'sinks', 'codecs', 'core'],
+  cli: ['ops', 'runtime', 'compile', 'config', 'telemetry', 'storage', 'core', 'components.ts'],
+  'index.ts': ['cli', 'ops', 'runtime', 'compile', 'config', 'telemetry', 'storage', 'core', 'components.ts'],
+}
+
+const root = join(import.meta.dirname, '..', 'src')
+
+function imports(file: string): string[] {
+  const text = readFileSync(join(root, file), 'utf8')
+  return [...text.matchAll(/(?:from|import)\s*\(?\s*'(\.[^']+)'/g)].map(([, target = '']) =>
+    relative(root, join(root, dirname(file), target)),
+  )
+}
+
+function folderOf(file: string): string {
+  return file.split('/')[0] ?? file
+}
+
+const files = globSync('**/*.ts', { cwd: root })
+
+test('there are files to look at', () => {
+  expect(files.length).toBeGreaterThan(50)
+})
+
+test.each(files.filter((file) => !file.endsWith('.test.ts')))('%s imports only what its folder may', (file) => {
+  const folder = folderOf(file)
+  const allowed = [folder, ...(ARROWS[folder] ?? [])]
+  const forbidden = imports(file).filter((target) => !allowed.includes(folderOf(target)) && target !== '../package.json')
+  expect(forbidden).toEqual([])
+})
+
+test.each(files)('%s has at most 400 lines', (file) => {
+  expect(readFileSync(join(root, file), 'utf8').split('\n').length).toBeLessThanOrEqual(401)
+})
