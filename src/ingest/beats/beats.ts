@@ -187,7 +187,7 @@ const VERIFY_MODES = { none: 'none', peer: 'optional', force_peer: 'required' } 
 
 /** Today's ssl options, also where a config has the old ones. */
 function sslOptions(options: Options): SslOptions {
-  const { ssl_verify_mode, tls_min_version = 1.2, tls_max_version = 1.3 } = options
+  const { ssl_verify_mode, tls_min_version = 0, tls_max_version = Infinity } = options
   return {
     ...options,
     ssl_client_authentication: ssl_verify_mode === undefined ? options.ssl_client_authentication : VERIFY_MODES[ssl_verify_mode],

@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { compressedFrame, encodeWindow, jsonFrame, pairsFrame, windowFrame } from '../../../test/helpers/lumberjack-client.ts'
 import { FrameError } from './closing.ts'

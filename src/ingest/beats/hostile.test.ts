@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import {
   compressedFrame,
@@ -95,7 +95,7 @@ describe('a stream that can not be understood closes its connection, with a line
     const frames = Buffer.concat(Array.from({ length: 200 }, (_, index) => jsonFrame(index + 1, line)))
     await sendAndWait(input, Buffer.concat([windowFrame(200), compressedFrame(frames)]))
     await sendAndWait(input, Buffer.concat([windowFrame(200), frames]))
-    expect(input.context.lines.filter((line) => line.startsWith('warn beats_inflated_too_large'))).toHaveLength(2)
+    expect(input.context.lines.filter((logged) => logged.startsWith('warn beats_inflated_too_large'))).toHaveLength(2)
     expect(input.collector.events).toEqual([])
   })
 })

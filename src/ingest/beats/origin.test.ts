@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Fields } from '../../core/values.ts'
 import { BeatsOrigin } from './origin.ts'

@@ -68,8 +68,7 @@ export class BeatsServer implements Source {
         ? createServer(options, connected)
         : createTlsServer({ ...options, ...tls }, connected).on('tlsClientError', (error, socket) => {
             this.#closed('tls_handshake_failed')
-            const { address } = peerOf(socket)
-            this.#context.log.warn('beats_tls_handshake', `refused ${address}: ${describeHandshakeFailure(error)}`)
+            this.#context.log.warn('beats_tls_handshake', `refused ${addressOf(socket)}: ${describeHandshakeFailure(error)}`)
           })
     server.maxConnections = this.#settings.max_connections
     server.on('connection', (socket: Socket) => {
@@ -142,10 +141,17 @@ export class BeatsServer implements Source {
 }
 
 function peerOf(socket: Socket): Peer {
-  // A v4 client of a v6 listener.
-  const ip = (socket.remoteAddress ?? 'unknown').replace(/^::ffff:(?=\d+\.)/, '')
-  const tls = socket instanceof TLSSocket && socket.getProtocol() !== null ? describePeerTls(socket) : undefined
-  return { ip, address: formatAddress(ip, socket.remotePort ?? 0), tls }
+  const tls = socket instanceof TLSSocket ? describePeerTls(socket) : undefined
+  return { ip: ipOf(socket), address: addressOf(socket), tls }
+}
+
+function ipOf(socket: Socket): string {
+  // A v4 client of a v6 listener; a client that is gone already has no address any more.
+  return (socket.remoteAddress ?? 'unknown').replace(/^::ffff:(?=\d+\.)/, '')
+}
+
+function addressOf(socket: Socket): string {
+  return formatAddress(ipOf(socket), socket.remotePort ?? 0)
 }
 
 function formatAddress(host: string, port: number): string {

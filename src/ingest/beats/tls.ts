@@ -76,19 +76,21 @@ function refuse(message: string, cause?: unknown): MillraceError {
   return new MillraceError('INPUT_CANNOT_START', message, { cause })
 }
 
-/** What the handshake found out about the client. */
+/** What the handshake, which is over, found out about the client. */
 export function describePeerTls(socket: TLSSocket): PeerTls {
+  // The types do not say so, but a client that left at once has no cipher any more.
+  const cipher = socket.getCipher() as { readonly standardName: string } | undefined
   return {
     protocol: socket.getProtocol() ?? 'unknown',
-    cipher_suite: socket.getCipher().standardName,
+    cipher_suite: cipher?.standardName ?? 'unknown',
     subject: socket.authorized ? formatSubject(socket.getPeerCertificate()) : undefined,
   }
 }
 
 /** As RFC 2253 writes it, the most specific part first: `CN=web1,O=Example`. */
-function formatSubject(certificate: PeerCertificate): string {
+function formatSubject(certificate: PeerCertificate | null): string {
   const parts: string[] = []
-  for (const [name, value] of Object.entries(certificate.subject ?? {})) {
+  for (const [name, value] of Object.entries(certificate?.subject ?? {})) {
     for (const one of [value].flat()) if (one !== undefined) parts.push(`${name}=${one.replace(/[,+"\\<>;]/g, '\\$&')}`)
   }
   return parts.reverse().join(',')

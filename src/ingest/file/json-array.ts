@@ -51,7 +51,8 @@ const BYTE_ORDER_MARK = Buffer.from('\ufeff')
 
 interface Token {
   readonly name: string
-  readonly value?: string
+  /** Text, except for the constants, whose value is the constant itself. */
+  readonly value?: string | boolean | null
 }
 
 type Holder = { readonly items: Value[] } | { readonly fields: Fields; key: string }
@@ -74,9 +75,10 @@ class ElementAssembler {
   }
 
   /** The element that this token completes. */
-  take({ name, value = '' }: Token): Element | undefined {
+  take({ name, value }: Token): Element | undefined {
+    const text = typeof value === 'string' ? value : ''
     if (this.#depth === 0 && name !== 'startArray') throw new SyntaxError(`expected a JSON list, got ${name}`)
-    this.#size_bytes += value.length + TOKEN_BYTES
+    this.#size_bytes += text.length + TOKEN_BYTES
     if (this.#size_bytes > this.#size_bytes_max && this.#refused === undefined) this.#refuse('too_large')
     switch (name) {
       case 'startArray':
@@ -93,7 +95,7 @@ class ElementAssembler {
         return undefined
       case 'stringChunk':
       case 'numberChunk':
-        if (this.#refused === undefined) this.#text += value
+        if (this.#refused === undefined) this.#text += text
         return undefined
       case 'endKey':
         return this.#name(this.#text)

@@ -44,7 +44,7 @@ export const KAFKA_OPTIONS = {
     min: 1_000,
   }),
   heartbeat_interval_ms: option.integer(
-    'How often the group hears of this member, also while an output is slow. At most a third of the session timeout.',
+    'How often the group hears of this member, also while an output is slow. At most half of the session timeout.',
     {
       default: 3_000,
       min: 100,
