@@ -25,7 +25,7 @@ function build(name: string, options: { [name: string]: unknown } = {}, context:
 }
 
 function texts(decoded: readonly Decoded[]): string[] {
-  return decoded.map(({ fields, exact }) => stringify(fields, exact))
+  return decoded.map(({ fields, exact }) => stringify(fields, exact !== false))
 }
 
 function decodeAll(decoder: Decoder, ...pieces: (Buffer | string)[]): string[] {
@@ -102,6 +102,12 @@ test('json: with ECS the text of a single object is kept unless the object has o
   expect(decodeAll(decoder, '{"a":1}')).toEqual(['{"a":1,"event":{"original":"{\\"a\\":1}"}}'])
   expect(decodeAll(decoder, '{"event":{"original":"x"}}', '{"event":5}')).toEqual(['{"event":{"original":"x"}}', '{"event":5}'])
   expect(decodeAll(decoder, '[{"a":1},{"a":2}]')).toEqual(['{"a":1}', '{"a":2}'])
+})
+
+test('json: a target keeps the numbers of the object too', () => {
+  const [decoded] = build('json', { target: 'doc' }).createDecoder().decode('{"order_id":12345678901234567890}')
+  const made = Event.from(decoded?.fields ?? {}, new Timestamp(0), { exact: decoded?.exact ?? false })
+  expect(made.toJsonText()).toContain('"doc":{"order_id":12345678901234567890}')
 })
 
 test('json and json_lines: the target takes the object, its hostile names included', () => {

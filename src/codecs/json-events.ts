@@ -45,7 +45,8 @@ function readJson(source: string, { target, keeps_original }: JsonReading): Deco
     if (!isFields(item)) throw new SyntaxError('expected an object or a list of objects')
     const fields = target === undefined ? item : placeAt(target, item)
     if (keeps_original && items.length === 1) keepOriginal(fields, text)
-    return { fields, exact }
+    // The names of exact numbers hold for the top level only.
+    return { fields, exact: target === undefined ? exact : exact !== false }
   })
 }
 

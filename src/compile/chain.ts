@@ -43,23 +43,33 @@ function linkNode(node: ChainNode, hooks: ChainHooks, next: Run): Run {
     return (event) => (holds(event) ? then(event) : otherwise(event))
   }
   const { id, where, step, count } = node
+  // One pair of variables per step instead of a closure per event: a step only emits while it runs, and what runs after
+  // it never comes back to it.
+  let parent: Event | undefined
+  let children: Event[] | undefined
+  const emit = (child: Event): void => {
+    if (parent !== undefined) hooks.created(child, parent)
+    if (children === undefined) children = [child]
+    else children.push(child)
+  }
+  const runChildren = (): void => {
+    const emitted = children ?? []
+    children = undefined
+    for (const child of emitted) next(child)
+  }
   return (event) => {
     count()
-    let children: Event[] | undefined
+    parent = event
     try {
-      step(event, (child) => {
-        hooks.created(child, event)
-        if (children === undefined) children = [child]
-        else children.push(child)
-      })
+      step(event, emit)
     } catch (thrown) {
       hooks.failed(event, id, where, thrown)
-      for (const child of children ?? []) next(child)
+      if (children !== undefined) runChildren()
       return
     }
     if (event.cancelled === undefined) next(event)
     else hooks.dropped(event, id, where)
-    for (const child of children ?? []) next(child)
+    if (children !== undefined) runChildren()
   }
 }
 

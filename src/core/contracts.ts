@@ -1,6 +1,6 @@
 import type { Context } from './context.ts'
 import type { Event, Origin } from './event.ts'
-import type { Fields } from './values.ts'
+import type { Exact, Fields } from './values.ts'
 
 /** Changes one event in place: synchronous; tags bad data instead of throwing; may cancel the event or emit others. */
 export type Step = (event: Event, emit: (child: Event) => void) => void
@@ -41,10 +41,10 @@ export interface InputContext extends Context {
   readonly max_event_bytes: number
 }
 
-/** Fields that a codec found. `exact`: a bigint may be among them. */
+/** Fields that a codec found, and where exact numbers may be among them. */
 export interface Decoded {
   readonly fields: Fields
-  readonly exact: boolean
+  readonly exact: Exact
 }
 
 export interface Decoder {

@@ -1,7 +1,8 @@
 import { DAY_MS, dayNumber, daysInMonth, firstMonday, isLeapYear, weeksInYear } from './calendar.ts'
 import type { DateNames } from './date-names.ts'
+import { readIsoTime } from './iso-time.ts'
 import { compileJodaParser, type ReadTime, type Surroundings, timeOf } from './joda-parse.ts'
-import { SourceNumber, type Timestamp, type Value } from './values.ts'
+import { SourceNumber, Timestamp, type Value } from './values.ts'
 
 /** Reads a field's value as a time; `undefined` where it is none in this format. */
 export type ReadDate = (value: Value, surroundings: Surroundings) => Timestamp | undefined
@@ -53,6 +54,8 @@ const ISO = new RegExp(`^${ISO_DATE}(?:[Tt](?:${ISO_CLOCK})?${ISO_OFFSET})?$`)
 
 /** ISO 8601 as Joda reads it: also week dates, days of the year, and a fraction of the hour or minute. */
 function readIso(text: string, { zone }: Surroundings): Timestamp | undefined {
+  const plain_ms = readIsoTime(text)
+  if (!Number.isNaN(plain_ms)) return new Timestamp(plain_ms)
   const found = ISO.exec(text)
   if (found === null) return undefined
   const [, year, week, weekday, day_of_year, month, day, hour, of_hour, minute, of_minute, second, of_second] = found

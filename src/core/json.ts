@@ -1,9 +1,9 @@
-import { type Fields, isFields, isNumber, member, SourceNumber, setMember, type Value } from './values.ts'
+import { type Exact, type Fields, isFields, isNumber, member, SourceNumber, setMember, type Value } from './values.ts'
 
 /** What a JSON text holds, and whether a bigint or a number with its text is inside (then printing it costs more). */
 export interface ParsedJson {
   readonly value: Value
-  readonly exact: boolean
+  readonly exact: Exact
 }
 
 /** Deeper JSON is refused: Elasticsearch's own reader stops at 1,000 too, and printing recurses. */
@@ -14,8 +14,8 @@ export const JSON_DEPTH_MAX = 1_000
  * a minus zero. They stand after a name's quote, a comma or a bracket; a backslash before the quote makes it one of JSON
  * inside a text. An expression may hit inside a text: then only time is lost.
  */
-const SOURCE_NUMBER = String.raw`(?:-?\d{16}|-?\d+[.eE]|-0)`
-const SOURCE_NUMBER_GUARD = new RegExp(String.raw`(?:(?:[^\\]|\\\\)"\s*:|[,[])\s*${SOURCE_NUMBER}|^\s*-?\d`)
+const SOURCE_NUMBER = String.raw`(?:-?\d(?:\d{15}|\d*[.eE])|-0)`
+const SOURCE_NUMBER_GUARD = new RegExp(String.raw`[:,[]\s*${SOURCE_NUMBER}`, 'g')
 const MEMBER_GUARD = new RegExp(String.raw`"\s*:\s*(${SOURCE_NUMBER}[\d.eE+-]*)`, 'g')
 
 /**
@@ -32,10 +32,24 @@ export function parseJson(text: string): ParsedJson {
   const isFlat = text.charCodeAt(0) === 0x7b && !text.includes('{', 1) && !text.includes('[')
   const flat = isFlat ? restoreFlat(text, value as Fields) : undefined
   if (flat !== undefined) return flat
-  if (!SOURCE_NUMBER_GUARD.test(text)) return { value, exact: false }
+  if (!mayHoldSourceNumber(text)) return { value, exact: false }
   const restorer = new NumberRestorer(text)
   const restored = restorer.restore(value)
   return { value: restored, exact: restorer.exact }
+}
+
+/** Whether a number may need its text. JSON inside a text (`{\\"id\\":12345678901234567890}`) does not count. */
+function mayHoldSourceNumber(text: string): boolean {
+  if (isNumberCode(text.trimStart().charCodeAt(0))) return true
+  SOURCE_NUMBER_GUARD.lastIndex = 0
+  for (let found = SOURCE_NUMBER_GUARD.exec(text); found !== null; found = SOURCE_NUMBER_GUARD.exec(text)) {
+    const { index } = found
+    const isAfterEscapedQuote =
+      text.charCodeAt(index) === COLON && text.charCodeAt(index - 1) === QUOTE && text.charCodeAt(index - 2) === BACKSLASH
+    // An even number of backslashes before the quote escapes nothing; the walk finds out.
+    if (!isAfterEscapedQuote || text.charCodeAt(index - 3) === BACKSLASH) return true
+  }
+  return false
 }
 
 function isTooDeep(text: string): boolean {
@@ -101,19 +115,23 @@ function endOfString(text: string, open: number): number {
  * kind of log line. `undefined` where a text among the values could be taken for a name: then the walk decides.
  */
 function restoreFlat(text: string, fields: Fields): ParsedJson | undefined {
-  let exact = false
+  let names: string[] | undefined
   MEMBER_GUARD.lastIndex = 0
   for (let found = MEMBER_GUARD.exec(text); found !== null; found = MEMBER_GUARD.exec(text)) {
     const name = nameThatEndsAt(text, found.index)
     if (name === undefined) return undefined
-    const value = numberOf(found[1] ?? '')
-    if (typeof value === 'number') continue
-    exact = true
+    const source = found[1] ?? ''
+    const rough = Number(source)
+    const value = exactNumber(source, rough)
+    if (value === undefined) continue
     // A name that comes twice keeps its last value only: another value than this text's is not ours to mend.
     const parsed = member(fields, name)
-    if (isNumber(parsed) && Number(parsed) === Number(value)) setMember(fields, name, value)
+    if (parsed !== rough && !(isNumber(parsed) && Number(parsed) === rough)) continue
+    setMember(fields, name, value)
+    if (names === undefined) names = [name]
+    else if (!names.includes(name)) names.push(name)
   }
-  return { value: fields, exact }
+  return { value: fields, exact: names ?? false }
 }
 
 /** The name whose closing quote is at `close`; `undefined` where that quote may be another one. */
@@ -241,11 +259,13 @@ function isNumberCode(code: number): boolean {
 
 /** The value of a JSON number's text: exact, and printing as it was written. */
 export function numberOf(text: string): number | bigint | SourceNumber {
-  if (text === '-0') return 0
-  if (/^-?\d+$/.test(text)) {
-    const integer = Number(text)
-    return Number.isSafeInteger(integer) ? integer : BigInt(text)
-  }
-  const value = Number(text)
-  return String(value) === text ? value : new SourceNumber(text)
+  const rough = Number(text)
+  return exactNumber(text, rough) ?? (rough === 0 ? 0 : rough)
+}
+
+/** What to keep instead of the plain number `rough`, where that is not exact or prints differently. */
+function exactNumber(text: string, rough: number): bigint | SourceNumber | undefined {
+  const isWhole = !text.includes('.') && !text.includes('e') && !text.includes('E')
+  if (isWhole) return Number.isSafeInteger(rough) ? undefined : BigInt(text)
+  return String(rough) === text ? undefined : new SourceNumber(text)
 }

@@ -1,3 +1,5 @@
+import { printIsoTime, readIsoTime } from './iso-time.ts'
+
 /**
  * The values an event can hold.
  *
@@ -66,7 +68,7 @@ export class Timestamp {
 }
 
 function formatTimestamp(epoch_ms: number, nanos: number): string {
-  const millis = new Date(epoch_ms).toISOString()
+  const millis = printIsoTime(epoch_ms)
   if (nanos === 0) return millis
   const digits = String(nanos).padStart(6, '0')
   return `${millis.slice(0, -1)}${digits.endsWith('000') ? digits.slice(0, 3) : digits}Z`
@@ -82,6 +84,8 @@ const ISO_TIMESTAMP =
  * `T24:00:00` as the next day, as Logstash does. Anything else is `undefined`.
  */
 export function parseTimestamp(text: string): Timestamp | undefined {
+  const plain_ms = readIsoTime(text)
+  if (!Number.isNaN(plain_ms)) return new Timestamp(plain_ms)
   const found = ISO_TIMESTAMP.exec(text)
   if (found === null) return undefined
   const [, years = '', months = '01', days = '01', hours = '00', minutes = '00', seconds = '00', fraction = '', zone = 'Z'] =
@@ -162,6 +166,12 @@ export function cloneFields(fields: Fields): Fields {
   return copy
 }
 
+/**
+ * Where a document holds numbers that JSON.stringify cannot print (bigint) or prints slowly (SourceNumber):
+ * nowhere, anywhere, or only under these names at its top level.
+ */
+export type Exact = boolean | readonly string[]
+
 /** Whether JSON.stringify needs help: it throws on a bigint. */
 export function holdsBigint(value: Value | undefined): boolean {
   if (typeof value === 'bigint') return true
@@ -172,8 +182,8 @@ export function holdsBigint(value: Value | undefined): boolean {
 }
 
 /** The JSON text of a value. `exact` says that a bigint may be inside (see `holdsBigint`). */
-export function stringify(value: Value | Fields, exact = holdsBigint(value)): string {
-  return exact ? JSON.stringify(value, bigintAsRaw) : JSON.stringify(value)
+export function stringify(value: Value | Fields, exact: Exact = holdsBigint(value)): string {
+  return exact !== false ? JSON.stringify(value, bigintAsRaw) : JSON.stringify(value)
 }
 
 function bigintAsRaw(_name: string, value: unknown): unknown {

@@ -17,6 +17,8 @@ interface OpenFile {
   readonly device: number
   readonly inode: number
   size_bytes: number
+  /** It was found with an unfinished last line: a crash cut a write. The next line begins on a line of its own. */
+  ends_torn: boolean
 }
 
 /** Appends to files by path, keeping the last used ones open. */
@@ -34,10 +36,11 @@ export class FileAppender implements AsyncDisposable {
   async append(path: string, text: string): Promise<void> {
     const file = await this.#use(path)
     try {
-      const bytes = Buffer.from(text)
+      const bytes = Buffer.from(file.ends_torn && text.endsWith('\n') ? `\n${text}` : text)
       await file.handle.appendFile(bytes)
       if (this.#options.fsync) await file.handle.datasync()
       file.size_bytes += bytes.length
+      file.ends_torn = false
     } catch (thrown) {
       // A half-written line would be glued to the next attempt's first one.
       await file.handle.truncate(file.size_bytes).catch(() => {})
@@ -71,13 +74,13 @@ export class FileAppender implements AsyncDisposable {
 
   async #openFile(path: string): Promise<OpenFile> {
     await this.#makeFolder(dirname(path))
-    const handle = await open(path, this.#options.overwrites && !this.#overwritten ? 'w' : 'a')
+    const handle = await open(path, this.#options.overwrites && !this.#overwritten ? 'w' : 'a+')
     try {
       this.#overwritten = true
       const { dev, ino, size } = await handle.stat()
       if (size === 0 && this.#options.file_mode !== undefined) await chmod(path, this.#options.file_mode)
       if (size === 0 && this.#options.fsync) await syncFolder(dirname(path))
-      return { handle, device: dev, inode: ino, size_bytes: size }
+      return { handle, device: dev, inode: ino, size_bytes: size, ends_torn: size > 0 && !(await endsWithNewline(handle, size)) }
     } catch (thrown) {
       await handle.close()
       throw thrown
@@ -104,6 +107,13 @@ async function isStillAt(path: string, file: OpenFile): Promise<boolean> {
     () => false,
   )
 }
+
+async function endsWithNewline(handle: FileHandle, size: number): Promise<boolean> {
+  const { buffer, bytesRead } = await handle.read(Buffer.alloc(1), 0, 1, size - 1)
+  return bytesRead === 1 && buffer[0] === NEWLINE
+}
+
+const NEWLINE = 0x0a
 
 /** Makes a new name durable. Windows cannot open a folder; its file system journals names by itself. */
 async function syncFolder(folder: string): Promise<void> {

@@ -50,12 +50,19 @@ test('an event is kept with its reason and origin, its numbers as they came', as
       content: documentOf(event),
     },
   ])
-  expect(await readAll()).toEqual([
-    '{"time":"2026-01-02T00:00:00.000Z","pipeline":"main","component":"elasticsearch","reason":"mapping: \\"price\\"",' +
-      '"origin":"exchange-logs/3@1205","id":"kafka-3-1205","size_bytes":0,' +
-      '"document":{"order_id":12345678901234567890,"price":1.0,"@version":"1","@timestamp":"2026-01-02T00:00:00.000Z"},' +
-      '"metadata":{"n":2.50}}',
-  ])
+  const [line = ''] = await readAll()
+  expect(JSON.parse(line)).toMatchObject({
+    time: '2026-01-02T00:00:00.000Z',
+    pipeline: 'main',
+    component: 'elasticsearch',
+    reason: 'mapping: "price"',
+    origin: 'exchange-logs/3@1205',
+    id: 'kafka-3-1205',
+    document: { '@version': '1' },
+  })
+  expect(line).toContain('"order_id":12345678901234567890')
+  expect(line).toContain('"price":1.0')
+  expect(line).toContain('"metadata":{"n":2.50}')
 })
 
 test('of raw bytes the first 64 kB are kept, with their real size', async () => {

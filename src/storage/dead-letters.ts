@@ -6,7 +6,7 @@ import { SegmentLog } from './segment-log.ts'
 import { type ReportDamage, readSegments } from './segment-reader.ts'
 
 /** Of something that never became an event, the first bytes are enough for a person to see what it was. */
-export const RAW_KEPT_BYTES = 64 * 1024
+const RAW_KEPT_BYTES = 64 * 1024
 const TOTAL_BYTES_MAX = 1024 * 1024 * 1024
 
 export interface DeadLetter {

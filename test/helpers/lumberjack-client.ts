@@ -156,13 +156,14 @@ export class LumberjackClient implements AsyncDisposable {
 
 /**
  * Sends windows (see `encodeWindow`) with `pipelining` + 1 of them on the wire, as Filebeat does, and waits for all
- * acks. Returns how many events were acknowledged.
+ * acks, `timeout_ms` for each. Returns how many events were acknowledged.
  * @throws Error when the connection closes before that
  */
 export async function sendWindows(
   client: LumberjackClient,
   windows: readonly { readonly bytes: Buffer; readonly events: number }[],
   pipelining = 2,
+  timeout_ms = 60_000,
 ): Promise<number> {
   let acknowledged = 0
   let answered = 0
@@ -180,14 +181,14 @@ export async function sendWindows(
     await client.until(() => {
       countAnswers()
       return client.isClosed || index - answered <= pipelining
-    }, 60_000)
+    }, timeout_ms)
     if (client.isClosed) break
     await client.send(bytes)
   }
   await client.until(() => {
     countAnswers()
     return client.isClosed || answered === windows.length
-  }, 60_000)
+  }, timeout_ms)
   if (answered < windows.length) throw new Error(`the connection closed after ${answered} of ${windows.length} windows`)
   return acknowledged
 }

@@ -6,7 +6,7 @@ import { type AnySpec, Catalog, defineInput, defineOutput } from '../../src/core
 import type { Batching, Deliver, Outcome, Settled, Sink, WriteResult } from '../../src/core/contracts.ts'
 import type { Event } from '../../src/core/event.ts'
 import { parseJson } from '../../src/core/json.ts'
-import type { Fields } from '../../src/core/values.ts'
+import type { Exact, Fields } from '../../src/core/values.ts'
 import { DeadLetterBox } from '../../src/runtime/dead-letter-box.ts'
 import { Pipeline } from '../../src/runtime/pipeline.ts'
 import { readDeadLetters } from '../../src/storage/dead-letters.ts'
@@ -26,7 +26,7 @@ export class TestEnds {
   batching: Batching = { events_max: 100, bytes_max: 1_000_000, concurrency: 2, retry_first_ms: 1, retry_max_ms: 4 }
   open: () => Promise<void> = () => Promise.resolve()
   #deliver = Promise.withResolvers<Deliver>()
-  #createEvent: ((fields: Fields, exact: boolean, bytes: number) => Event) | undefined
+  #createEvent: ((fields: Fields, exact: Exact, bytes: number) => Event) | undefined
   #ended = Promise.withResolvers<void>()
 
   /** The specs, to stand beside the program's own components. */

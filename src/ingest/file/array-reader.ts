@@ -51,7 +51,7 @@ export class ArrayReader {
     this.#batch = []
     this.#batch_bytes = 0
     try {
-      await readJsonArray(createReadStream(this.#file.path), this.#context.max_event_bytes, take, stop)
+      await readJsonArray(createReadStream(this.#file.path, { signal: stop }), this.#context.max_event_bytes, take)
     } catch (thrown) {
       if (stop.aborted) return false
       // What the disk refuses may be readable later; what is no JSON never will be.

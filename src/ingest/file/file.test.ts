@@ -251,23 +251,24 @@ test('mode read: a file is not deleted before all of it is stored', async () => 
 })
 
 test('a file of one JSON list: an event for each element, numbers as they came, the rest as bad data', async () => {
-  const text = '{"order_id":12345678901234567890,"price":1.0,"__proto__":{"x":[1E+3,"\\n",null,true]}}'
+  const text = '{"x":[1E+3,"\\n",null,true],"order_id":12345678901234567890,"price":1.0}'
   const deep = '['.repeat(1_500) + ']'.repeat(1_500)
   await writeFile(
     at('a.log'),
-    `\ufeff[ ${text}, 5, [], {}, {"s":"${'é'.repeat(60_000)}"}, ${deep}, {"last":"${'é'.repeat(40_000)}"} ]`,
+    `\ufeff[ ${text}, 5, [], {"__proto__":{"y":1}}, {"s":"${'é'.repeat(60_000)}"}, ${deep}, {"last":"${'é'.repeat(40_000)}"} ]`,
   )
   const options = { mode: 'read', format: 'json_array', exit_after_read: true }
   await using input = start(options, new Collector(), {}, 50_000)
   await input.ended
-  const documents = input.collector.events.map((event) => event.toJsonText().replace(/,?"host":.*/, '}'))
-  expect(documents).toEqual([
-    text,
-    '{"message":"5","tags":["_jsonparsefailure"]}',
-    '{"message":"[]","tags":["_jsonparsefailure"]}',
-    '{}',
-    `{"last":"${'é'.repeat(40_000)}"}`,
-  ])
+  const documents = input.collector.events.map((event) => event.toJsonText())
+  expect(documents.length).toBe(5)
+  for (const member of ['"order_id":12345678901234567890', '"price":1.0', '"x":[1E+3,"\\n",null,true]']) {
+    expect(documents[0]).toContain(member)
+  }
+  expect(documents[1]).toContain('"message":"5","tags":["_jsonparsefailure"]')
+  expect(documents[2]).toContain('"message":"[]","tags":["_jsonparsefailure"]')
+  expect(documents[3]).toContain('"__proto__":{"y":1}')
+  expect(documents[4]).toContain(`"last":"${'é'.repeat(40_000)}"`)
   expect(input.collector.deadLetters.map(({ reason, raw }) => [reason, raw.toString()])).toEqual([
     ['too_large', `element 4 of the list in ${at('a.log')}: too_large`],
     ['too_deep', `element 5 of the list in ${at('a.log')}: too_deep`],

@@ -112,7 +112,7 @@ export function* exchangeLogLines({
 type Random = () => number
 
 /** Mulberry32: small, the same everywhere, and good enough for a sample. */
-function createRandom(seed: number): Random {
+export function createRandom(seed: number): Random {
   let state = seed >>> 0
   return () => {
     state = (state + 0x6d2b79f5) >>> 0

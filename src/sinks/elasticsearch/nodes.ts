@@ -1,4 +1,5 @@
 import { MillraceError } from '../../core/errors.ts'
+import type { Secret } from '../../core/secret.ts'
 import type { ElasticsearchOptions } from './options.ts'
 
 /** One address of Elasticsearch. The URL never holds credentials, so that it can be printed. */
@@ -63,19 +64,25 @@ function readCloudId(text: string): NodeAddress {
   return { url: new URL(`https://${deployment}.${host}:${port}/`), authorization: undefined }
 }
 
-/** The Authorization header that the options ask for, or `undefined`. */
+/** The Authorization header that the options ask for, or `undefined`. Empty texts, as of variables that are not set, ask for nothing. */
 export function authorizationOf(options: ElasticsearchOptions): string | undefined {
-  const given = [options.user, options.api_key, options.cloud_auth].filter((way) => way !== undefined)
+  const user = options.user === '' ? undefined : options.user
+  const password = revealed(options.password)
+  const api_key = revealed(options.api_key)
+  const cloud_auth = revealed(options.cloud_auth)
+  const given = [user, api_key, cloud_auth].filter((way) => way !== undefined)
   if (given.length > 1) throw refused('expected one of user, api_key and cloud_auth, got several: keep one')
-  if ((options.user === undefined) !== (options.password === undefined)) {
+  if ((user === undefined) !== (password === undefined)) {
     throw refused('expected user and password together, got only one of them')
   }
-  if (options.api_key !== undefined) {
-    const key = options.api_key.reveal()
-    return `ApiKey ${key.includes(':') ? Buffer.from(key).toString('base64') : key}`
-  }
-  if (options.cloud_auth !== undefined) return basicAuthorization(options.cloud_auth.reveal())
-  return options.user === undefined ? undefined : basicAuthorization(`${options.user}:${options.password?.reveal() ?? ''}`)
+  if (api_key !== undefined) return `ApiKey ${api_key.includes(':') ? Buffer.from(api_key).toString('base64') : api_key}`
+  if (cloud_auth !== undefined) return basicAuthorization(cloud_auth)
+  return user === undefined ? undefined : basicAuthorization(`${user}:${password}`)
+}
+
+function revealed(secret: Secret | undefined): string | undefined {
+  const text = secret?.reveal()
+  return text === '' ? undefined : text
 }
 
 function basicAuthorization(credentials: string): string {

@@ -1,0 +1,138 @@
+// Sends the exchange log as Filebeat does, as a program of its own, so that its work is not counted as ours.
+// Windows are encoded once and sent again and again: a server that stores nothing does not mind the repeats.
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import { createRandom, exchangeLogLines } from '../../src/ingest/sample/exchange-log.ts'
+import { encodeWindow, LumberjackClient, sendWindows } from '../../test/helpers/lumberjack-client.ts'
+
+/** Filebeat's bulk_max_size, compression_level and pipelining for the Logstash output. */
+const WINDOW_EVENTS = 2048
+const COMPRESSION_LEVEL = 3
+const PIPELINING = 2
+
+/** So many different windows: their lines do not fit into any cache, and are ready in two seconds. */
+const WINDOWS_KEPT = 32
+
+export interface SendOrder {
+  readonly port: number
+  readonly connections: number
+  readonly events: number
+}
+
+export interface SendReport {
+  /** Acknowledged, a whole number of windows on each connection. */
+  readonly events: number
+  readonly seconds: number
+}
+
+/** The sender as a child process. */
+export class LumberjackSender implements AsyncDisposable {
+  readonly #child: ChildProcess
+
+  private constructor(child: ChildProcess) {
+    this.#child = child
+  }
+
+  /** Resolves once its windows are encoded. */
+  static async start(): Promise<LumberjackSender> {
+    const child = fork(import.meta.filename)
+    await once(child, 'message')
+    return new LumberjackSender(child)
+  }
+
+  /** Sends and waits for all acks. */
+  async send(order: SendOrder): Promise<SendReport> {
+    this.#child.send(order)
+    const [report] = (await once(this.#child, 'message')) as [SendReport | string]
+    if (typeof report === 'string') throw new Error(`the sender failed: ${report}`)
+    return report
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#child.kill()
+    if (this.#child.exitCode === null && this.#child.signalCode === null) await once(this.#child, 'exit')
+  }
+}
+
+interface EncodedWindow {
+  readonly bytes: Buffer
+  readonly events: number
+}
+
+function encodeWindows(): EncodedWindow[] {
+  const windows: EncodedWindow[] = []
+  let offset = 0
+  let envelopes: string[] = []
+  const random = createRandom(11)
+  const log = exchangeLogLines({ seed: 7, count: WINDOWS_KEPT * WINDOW_EVENTS, start_ms: Date.UTC(2026, 0, 2) })
+  for (const { line, service, env } of log) {
+    envelopes.push(envelope(line, { service, env }, offset, random))
+    offset += line.length + 1
+    if (envelopes.length < WINDOW_EVENTS) continue
+    windows.push({ bytes: encodeWindow(envelopes, { level: COMPRESSION_LEVEL }), events: WINDOW_EVENTS })
+    envelopes = []
+  }
+  return windows
+}
+
+/** What Filebeat 8 puts around a line: the time and its metadata first, the rest in the random order of Go's maps. */
+function envelope(line: string, fields: object, offset: number, random: () => number): string {
+  const members: [name: string, value: unknown][] = [
+    ['message', line],
+    ['fields', fields],
+    ['log', { offset, file: { path: '/var/log/exchange/api.log', device_id: '64769', inode: '1048577' } }],
+    ['input', { type: 'filestream' }],
+    ['ecs', { version: '8.0.0' }],
+    ['host', { name: 'exchange-1' }],
+    [
+      'agent',
+      {
+        type: 'filebeat',
+        version: '8.19.2',
+        ephemeral_id: '0f6ea0ac-5f0c-4a0b-9f0e-2f3f4f5f6f70',
+        id: '7b1f3d52-9f0e-4c0b-8a53-1c5d0c3a9e11',
+        name: 'exchange-1',
+      },
+    ],
+  ]
+  for (let last = members.length - 1; last > 0; last--) {
+    const other = Math.floor(random() * (last + 1))
+    const held = members[last] as (typeof members)[number]
+    members[last] = members[other] as (typeof members)[number]
+    members[other] = held
+  }
+  const head = {
+    '@timestamp': new Date(Date.UTC(2026, 0, 2) + offset).toISOString(),
+    '@metadata': { beat: 'filebeat', type: '_doc', version: '8.19.2' },
+  }
+  return JSON.stringify({ ...head, ...Object.fromEntries(members) })
+}
+
+async function send(order: SendOrder, kept: readonly EncodedWindow[]): Promise<SendReport> {
+  const windows_each = Math.ceil(order.events / WINDOW_EVENTS / order.connections)
+  const clients = await Promise.all(
+    Array.from({ length: order.connections }, () => LumberjackClient.connect({ host: '127.0.0.1', port: order.port })),
+  )
+  const started_ms = performance.now()
+  const sent = await Promise.all(
+    clients.map((client, connection) => {
+      const windows = Array.from({ length: windows_each }, (_, index) => kept[(connection + index) % kept.length] as EncodedWindow)
+      return sendWindows(client, windows, PIPELINING)
+    }),
+  )
+  const seconds = (performance.now() - started_ms) / 1000
+  for (const client of clients) client.close()
+  return { events: sent.reduce((sum, events) => sum + events, 0), seconds }
+}
+
+if (import.meta.main) {
+  const windows = encodeWindows()
+  process.on('message', (order: SendOrder) => {
+    send(order, windows).then(
+      (report) => process.send?.(report),
+      (thrown: unknown) => process.send?.(String(thrown)),
+    )
+  })
+  process.on('disconnect', () => process.exit())
+  process.send?.('ready')
+}

@@ -1,0 +1,19 @@
+import { readFile } from 'node:fs/promises'
+
+/** USER_HZ, in which /proc counts processor time: 100 on every Linux that Node runs on. */
+const TICKS_A_SECOND = 100
+
+/** Processor time that a process has used so far, user and system. Linux only. */
+export async function cpuSecondsOf(pid: number): Promise<number> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8')
+  // The name, in parentheses, may hold anything; behind it come state (3), … utime (14), stime (15).
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  return (Number(fields[11]) + Number(fields[12])) / TICKS_A_SECOND
+}
+
+/** Memory of a process that is in RAM: now, and the most it ever had. */
+export async function residentBytesOf(pid: number): Promise<{ readonly now: number; readonly peak: number }> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8')
+  const read = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(status)?.[1]) * 1024
+  return { now: read('VmRSS'), peak: read('VmHWM') }
+}

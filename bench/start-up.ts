@@ -1,0 +1,23 @@
+// Claim: the program listens less than a second after it was started.
+import { NullServer } from './harness/null-server.ts'
+import { BenchedProgram } from './harness/program.ts'
+import { printTable, type Row, showProgress } from './harness/table.ts'
+
+const ROUNDS = 5
+const CLAIM_MS = 1000
+
+/** Starts the program with the default pipeline and waits until its Beats port takes a connection. */
+export async function benchStartUp(): Promise<Row[]> {
+  await using server = await NullServer.start()
+  const figures: number[] = []
+  for (let round = 1; round <= ROUNDS; round++) {
+    showProgress(`start to listening: round ${round} of ${ROUNDS}`)
+    await using program = await BenchedProgram.start(server.url)
+    figures.push(program.listening_after_ms)
+  }
+  return [{ what: 'start to listening', unit: 'ms', figures, claim: { at_most: CLAIM_MS } }]
+}
+
+export const START_UP_TITLE = 'Start: bin/millrace with the default pipeline until its Beats port takes a connection'
+
+if (import.meta.main) printTable(START_UP_TITLE, await benchStartUp())

@@ -1,0 +1,41 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { printIsoTime, readIsoTime } from './iso-time.ts'
+
+test('every time prints as Date prints it, and is read back', () => {
+  fc.assert(
+    fc.property(fc.integer({ min: -8.64e15, max: 8.64e15 }), (epoch_ms) => {
+      const text = new Date(epoch_ms).toISOString()
+      expect(printIsoTime(epoch_ms)).toBe(text)
+      if (text.length === 24) expect(readIsoTime(text)).toBe(epoch_ms)
+    }),
+    { numRuns: 2_000 },
+  )
+})
+
+test('times of our own century, one after the other across a day', () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 0, max: 4e12 }), (epoch_ms) => {
+      for (const time of [epoch_ms, epoch_ms + 86_400_000, epoch_ms - 1])
+        expect(printIsoTime(time)).toBe(new Date(time).toISOString())
+    }),
+  )
+})
+
+test('without a fraction', () => {
+  expect(readIsoTime('2026-01-02T03:04:05Z')).toBe(Date.UTC(2026, 0, 2, 3, 4, 5))
+})
+
+test.each([
+  '2026-01-02 03:04:05.678Z',
+  '2026-02-29T03:04:05.678Z',
+  '2026-13-02T03:04:05.678Z',
+  '2026-01-02T24:00:00.000Z',
+  '2026-01-02T03:04:60.678Z',
+  '2026-01-02T03:04:05,678Z',
+  '2026-01-02T03:04:05.67xZ',
+  '2026-01-02T03:04:05.678+',
+  '',
+])('%s is left to others', (text) => {
+  expect(readIsoTime(text)).toBeNaN()
+})
