@@ -116,7 +116,10 @@ async function send(order: SendOrder, kept: readonly EncodedWindow[]): Promise<S
   const started_ms = performance.now()
   const sent = await Promise.all(
     clients.map((client, connection) => {
-      const windows = Array.from({ length: windows_each }, (_, index) => kept[(connection + index) % kept.length] as EncodedWindow)
+      const windows = Array.from(
+        { length: windows_each },
+        (_, index) => kept[(connection + index) % kept.length] as EncodedWindow,
+      )
       return sendWindows(client, windows, PIPELINING)
     }),
   )

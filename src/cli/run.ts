@@ -3,7 +3,7 @@ import { dirname, resolve } from 'node:path'
 import { type CompiledPipeline, compilePipeline } from '../compile/pipeline.ts'
 import { catalog } from '../components.ts'
 import { loadConfig } from '../config/load.ts'
-import { ConfigError, MillraceError, messageOf } from '../core/errors.ts'
+import { ConfigError, formatPosition, MillraceError, messageOf, type Problem } from '../core/errors.ts'
 import type { Plan } from '../core/plan.ts'
 import { StatusMonitor } from '../ops/monitor.ts'
 import { type Ops, startOps } from '../ops/server.ts'
@@ -45,7 +45,7 @@ export async function run(command: RunCommand): Promise<number> {
 async function runLogged(command: RunCommand, terminal: Terminal, log: ProgramLog): Promise<number> {
   const metrics = new MetricsRegistry()
   // Configs may name the data folder, wherever it was chosen.
-  const plan = await loadConfig(command.config, { ...process.env, MILLRACE_DATA: resolve(command.data) })
+  const { plan, problems } = await loadConfig(command.config, { ...process.env, MILLRACE_DATA: resolve(command.data) })
   const factory = new ContextFactory({
     log,
     metrics,
@@ -53,13 +53,14 @@ async function runLogged(command: RunCommand, terminal: Terminal, log: ProgramLo
     paths: { data: resolve(command.data), config: dirname(resolve(command.config)) },
   })
   let pipeline: Pipeline | undefined
-  const compiled = await compilePipeline(plan, catalog, {
+  const compiling = compilePipeline(plan, catalog, {
     context: (id, where, node) => factory.create(id, where, node),
     input: (id) => ({
       max_event_bytes: plan.settings.max_event_bytes,
       deadLetter: async (raw, reason, origin, size_bytes) => await pipeline?.deadLetterRaw(id, raw, reason, origin, size_bytes),
     }),
   })
+  const compiled = await withProblems(problems, compiling)
   for (const { at, message } of compiled.warnings) log.warn(`config_${at.line}`, `${at.file}:${at.line}:${at.column}: ${message}`)
   if (command.is_test) {
     process.stdout.write('Configuration OK\n')
@@ -73,6 +74,24 @@ async function runLogged(command: RunCommand, terminal: Terminal, log: ProgramLo
     drain_timeout_ms: command.drain_timeout_ms,
   })
   return await runPipeline({ command, terminal, log, metrics, plan, compiled, pipeline, factory })
+}
+
+/**
+ * What was compiled of a plan that was read with these problems.
+ * @throws ConfigError with all problems of reading and compiling at once, without those that follow from another
+ */
+async function withProblems(problems: readonly Problem[], compiling: Promise<CompiledPipeline>): Promise<CompiledPipeline> {
+  if (problems.length === 0) return await compiling
+  const further = await compiling.then(
+    () => [],
+    (thrown: unknown) => {
+      if (thrown instanceof ConfigError) return thrown.problems
+      throw thrown
+    },
+  )
+  const told = new Set(problems.map(({ at }) => formatPosition(at)))
+  const is_own = ({ code, at }: Problem): boolean => code !== 'CONFIG_CANNOT_START' && !told.has(formatPosition(at))
+  throw new ConfigError([...problems, ...further.filter(is_own)])
 }
 
 interface Running {

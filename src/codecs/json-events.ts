@@ -35,18 +35,19 @@ export function createJsonReader(reading: JsonReading, context: Context): (text:
 const REASON_LENGTH_MAX = 300
 
 /** @throws SyntaxError */
-function readJson(source: string, { target, keeps_original }: JsonReading): Decoded[] {
+function readJson(piece: string, { target, keeps_original }: JsonReading): Decoded[] {
   // A byte order mark is no JSON, but Windows programs write one.
-  const text = source.charCodeAt(0) === 0xfeff ? source.slice(1) : source
+  const text = piece.charCodeAt(0) === 0xfeff ? piece.slice(1) : piece
   if (text === '' || text.trim() === '') return []
-  const { value, exact } = parseJson(text)
+  const { value, exact, source } = parseJson(text)
   const items = Array.isArray(value) ? value : [value]
   return items.map((item) => {
     if (!isFields(item)) throw new SyntaxError('expected an object or a list of objects')
     const fields = target === undefined ? item : placeAt(target, item)
     if (keeps_original && items.length === 1) keepOriginal(fields, text)
     // The names of exact numbers hold for the top level only.
-    return { fields, exact: target === undefined ? exact : exact !== false }
+    if (target !== undefined) return { fields, exact: exact !== false }
+    return { fields, exact, source: keeps_original ? undefined : source }
   })
 }
 

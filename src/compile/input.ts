@@ -60,7 +60,7 @@ function createEvent(
   context: Context,
   decorate: Decorate,
 ): Event {
-  const event = Event.from(decoded.fields, context.clock.timestamp(), { exact: decoded.exact, origin })
+  const event = Event.from(decoded.fields, context.clock.timestamp(), { exact: decoded.exact, source: decoded.source, origin })
   event.size_bytes = size_bytes
   decorate(event)
   return event

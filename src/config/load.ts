@@ -1,15 +1,14 @@
 import { readFile } from 'node:fs/promises'
 import { extname } from 'node:path'
 import { ConfigError, messageOf } from '../core/errors.ts'
-import type { Plan } from '../core/plan.ts'
-import { readPipelineJson } from './pipeline-json/read-pipeline.ts'
+import { type ReadPlan, readWhatIsThere } from './pipeline-json/read-pipeline.ts'
 import type { Variables } from './variables.ts'
 
 /**
- * Reads a config file.
- * @throws ConfigError with everything that is wrong in it
+ * Reads a config file: what could be read of it, and what is wrong beside that.
+ * @throws ConfigError for a file that cannot be read at all
  */
-export async function loadConfig(file: string, variables: Variables): Promise<Plan> {
+export async function loadConfig(file: string, variables: Variables): Promise<ReadPlan> {
   const at = { file, line: 1, column: 1 }
   if (!['.json', '.jsonc'].includes(extname(file))) {
     throw new ConfigError([
@@ -23,5 +22,5 @@ export async function loadConfig(file: string, variables: Variables): Promise<Pl
     const hint = 'name a config file with -f FILE'
     throw new ConfigError([{ code: 'CONFIG_FILE_UNREADABLE', at, message: messageOf(thrown), hint }], { cause: thrown })
   }
-  return readPipelineJson(text.replace(/^\uFEFF/, ''), file, variables)
+  return readWhatIsThere(text.replace(/^\uFEFF/, ''), file, variables)
 }

@@ -1,5 +1,6 @@
 import type { Context } from './context.ts'
 import type { Event, Origin } from './event.ts'
+import type { SourceText } from './source-document.ts'
 import type { Exact, Fields } from './values.ts'
 
 /** Changes one event in place: synchronous; tags bad data instead of throwing; may cancel the event or emit others. */
@@ -45,6 +46,8 @@ export interface InputContext extends Context {
 export interface Decoded {
   readonly fields: Fields
   readonly exact: Exact
+  /** The text of the fields, where it can leave as it came. Fields may still be added then, but none changed. */
+  readonly source?: SourceText | undefined
 }
 
 export interface Decoder {

@@ -40,8 +40,8 @@ test.each(['1234567890.12345678', '12345678901234.123', '0.1234567890123456', '9
 )
 
 test('plain numbers are plain numbers', () => {
-  expect(parseJson('{"a":1,"b":1.5,"c":-7}')).toEqual({ value: { a: 1, b: 1.5, c: -7 }, exact: false })
-  expect(parseJson('{"a":12345678901234567890}')).toEqual({ value: { a: 12345678901234567890n }, exact: ['a'] })
+  expect(parseJson('{"a":1,"b":1.5,"c":-7}')).toMatchObject({ value: { a: 1, b: 1.5, c: -7 }, exact: false })
+  expect(parseJson('{"a":12345678901234567890}')).toMatchObject({ value: { a: 12345678901234567890n }, exact: ['a'] })
   expect(parseJson('{"a":1.0}').value).toEqual({ a: new SourceNumber('1.0') })
 })
 

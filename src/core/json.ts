@@ -1,9 +1,14 @@
+import { numberOf } from './exact-number.ts'
+import { scanFlatJson } from './flat-json.ts'
+import type { SourceText } from './source-document.ts'
 import { type Exact, type Fields, isFields, isNumber, member, SourceNumber, setMember, type Value } from './values.ts'
 
 /** What a JSON text holds, and whether a bigint or a number with its text is inside (then printing it costs more). */
 export interface ParsedJson {
   readonly value: Value
   readonly exact: Exact
+  /** Where the text can leave as it came. */
+  readonly source?: SourceText
 }
 
 /** Deeper JSON is refused: Elasticsearch's own reader stops at 1,000 too, and printing recurses. */
@@ -16,7 +21,6 @@ export const JSON_DEPTH_MAX = 1_000
  */
 const SOURCE_NUMBER = String.raw`(?:-?\d(?:\d{15}|\d*[.eE])|-0)`
 const SOURCE_NUMBER_GUARD = new RegExp(String.raw`[:,[]\s*${SOURCE_NUMBER}`, 'g')
-const MEMBER_GUARD = new RegExp(String.raw`"\s*:\s*(${SOURCE_NUMBER}[\d.eE+-]*)`, 'g')
 
 /**
  * Parses JSON without changing what it says: integers of any size stay exact (`bigint`), other numbers that
@@ -29,9 +33,8 @@ export function parseJson(text: string): ParsedJson {
     throw new SyntaxError(`expected JSON nested at most ${JSON_DEPTH_MAX} levels deep`)
   }
   const value = JSON.parse(text) as Value
-  const isFlat = text.charCodeAt(0) === 0x7b && !text.includes('{', 1) && !text.includes('[')
-  const flat = isFlat ? restoreFlat(text, value as Fields) : undefined
-  if (flat !== undefined) return flat
+  const flat = isFields(value) ? scanFlatJson(text, value) : undefined
+  if (flat !== undefined) return { value, ...flat }
   if (!mayHoldSourceNumber(text)) return { value, exact: false }
   const restorer = new NumberRestorer(text)
   const restored = restorer.restore(value)
@@ -108,40 +111,6 @@ function endOfString(text: string, open: number): number {
     close = text.indexOf('"', close + 1)
   }
   return close
-}
-
-/**
- * Puts the numbers of an object without inner objects and lists back, without walking through it: the most frequent
- * kind of log line. `undefined` where a text among the values could be taken for a name: then the walk decides.
- */
-function restoreFlat(text: string, fields: Fields): ParsedJson | undefined {
-  let names: string[] | undefined
-  MEMBER_GUARD.lastIndex = 0
-  for (let found = MEMBER_GUARD.exec(text); found !== null; found = MEMBER_GUARD.exec(text)) {
-    const name = nameThatEndsAt(text, found.index)
-    if (name === undefined) return undefined
-    const source = found[1] ?? ''
-    const rough = Number(source)
-    const value = exactNumber(source, rough)
-    if (value === undefined) continue
-    // A name that comes twice keeps its last value only: another value than this text's is not ours to mend.
-    const parsed = member(fields, name)
-    if (parsed !== rough && !(isNumber(parsed) && Number(parsed) === rough)) continue
-    setMember(fields, name, value)
-    if (names === undefined) names = [name]
-    else if (!names.includes(name)) names.push(name)
-  }
-  return { value: fields, exact: names ?? false }
-}
-
-/** The name whose closing quote is at `close`; `undefined` where that quote may be another one. */
-function nameThatEndsAt(text: string, close: number): string | undefined {
-  if (text.charCodeAt(close - 1) === BACKSLASH) return undefined
-  const open = text.lastIndexOf('"', close - 1)
-  const before = text.charCodeAt(open - 1)
-  // Between two texts stands a colon or a comma: then these quotes are the end of one and the start of the next.
-  const isBetween = text.charCodeAt(open + 1) === COLON || text.charCodeAt(open + 1) === COMMA
-  return !isBetween && (before === 0x7b || before === COMMA) ? text.slice(open + 1, close) : undefined
 }
 
 /**
@@ -255,17 +224,4 @@ function mayNeedSource(text: string, start: number, end: number): boolean {
 
 function isNumberCode(code: number): boolean {
   return (code >= 0x30 && code <= 0x39) || code === 0x2e || code === 0x2d || code === 0x2b || code === 0x65 || code === 0x45
-}
-
-/** The value of a JSON number's text: exact, and printing as it was written. */
-export function numberOf(text: string): number | bigint | SourceNumber {
-  const rough = Number(text)
-  return exactNumber(text, rough) ?? (rough === 0 ? 0 : rough)
-}
-
-/** What to keep instead of the plain number `rough`, where that is not exact or prints differently. */
-function exactNumber(text: string, rough: number): bigint | SourceNumber | undefined {
-  const isWhole = !text.includes('.') && !text.includes('e') && !text.includes('E')
-  if (isWhole) return Number.isSafeInteger(rough) ? undefined : BigInt(text)
-  return String(rough) === text ? undefined : new SourceNumber(text)
 }

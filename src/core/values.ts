@@ -138,6 +138,9 @@ export function isNumber(value: Value | undefined): value is number | bigint | S
 
 /** The own member `name`, or `undefined` where there is none: `constructor` of an empty map is not there. */
 export function member(fields: Fields, name: string): Value | undefined {
+  const value: unknown = fields[name]
+  // What a plain object inherits is functions, and `__proto__`. Asking `hasOwn` each time costs three times the look-up.
+  if (typeof value !== 'function' && name !== '__proto__') return value as Value | undefined
   return Object.hasOwn(fields, name) ? fields[name] : undefined
 }
 

@@ -16,6 +16,13 @@ export interface LocatorOptions {
   readonly cache_size: number
 }
 
+export interface Located {
+  /** The event's own to change. */
+  readonly fields: Fields
+  /** The JSON text of the fields, where it is known without printing them. */
+  readonly printed: string | undefined
+}
+
 /** Finds what is known about an address and lays it out for an event. */
 export class Locator {
   readonly #watched: WatchedDatabase
@@ -35,8 +42,8 @@ export class Locator {
     this.#stamps = new RecordCache(options.cache_size)
   }
 
-  /** Fields for one event, its own to change; `undefined` for what is no address, or one that nothing is known about. */
-  locate(text: string): Fields | undefined {
+  /** What is known, for one event; `undefined` for what is no address, or one that nothing is known about. */
+  locate(text: string): Located | undefined {
     const address = parseAddress(text)
     if (address === undefined) return undefined
     if (this.#database !== this.#watched.current) this.#turnTo(this.#watched.current)
@@ -47,7 +54,11 @@ export class Locator {
       stamp = this.#stampOf(address)
       this.#stamps.set(record, stamp)
     }
-    return stamp?.fieldsFor(address, () => this.#database.tree.networkLength(address.words))
+    if (stamp === null) return undefined
+    return {
+      fields: stamp.fieldsFor(address, () => this.#database.tree.networkLength(address.words)),
+      printed: stamp.printedFor(address),
+    }
   }
 
   #turnTo(database: Database): void {

@@ -210,7 +210,7 @@ export class OutputRunner {
     )
   }
 
-  async #conclude(batch: readonly Event[], { outcomes }: WriteResult): Promise<void> {
+  async #conclude(batch: readonly Event[], { outcomes, overloaded = false }: WriteResult): Promise<void> {
     const rejected: { event: Event; reason: string }[] = []
     const retry: Event[] = []
     let after_ms = 0
@@ -236,7 +236,7 @@ export class OutputRunner {
           break
       }
     }
-    if (retry.length > 0) this.#retry(retry, after_ms, outcomes)
+    if (retry.length > 0) this.#retry(retry, after_ms, outcomes, overloaded)
     this.#retries.forgetEmpty()
     this.#parked.forgetEmpty()
     if (rejected.length > 0) await this.#reject(rejected)
@@ -248,12 +248,16 @@ export class OutputRunner {
     this.#services.ended(event, outcome)
   }
 
-  #retry(events: Event[], after_ms: number, outcomes: readonly Outcome[]): void {
+  #retry(events: Event[], after_ms: number, outcomes: readonly Outcome[], overloaded: boolean): void {
     this.#writing -= events.length
     this.#retries.fail('', events, performance.now(), after_ms)
     this.#countRetries(events.length)
     const reason = outcomes.find((outcome) => outcome.kind === 'retry')?.reason
-    this.#context.log.warn('output_retry_items', `${this.#context.id}: ${events.length} events are tried again: ${reason}`)
+    const advice = overloaded ? ' The other side is overloaded and gets less at a time; if this lasts, give it more room' : ''
+    this.#context.log.warn(
+      'output_retry_items',
+      `${this.#context.id}: ${events.length} events are tried again: ${reason}. Nothing is lost.${advice}`,
+    )
   }
 
   #park(event: Event, key: string, reason: string): void {

@@ -1,4 +1,4 @@
-import { setTimeout as wait } from 'node:timers/promises'
+import { setImmediate as nextTurnOfTheLoop, setTimeout as wait } from 'node:timers/promises'
 import { linkChain, linkRoute, type Route } from '../compile/chain.ts'
 import type { CompiledInput, CompiledPipeline } from '../compile/pipeline.ts'
 import type { Context, Log } from '../core/context.ts'
@@ -112,9 +112,12 @@ export class Pipeline {
       fatal.push(thrown)
       failed.abort()
     }
+    const inputs = this.#compiled.inputs.map((input) => this.#runInput(input, stopping).catch(fail))
+    // Listening comes first: some outputs load for half a second, and a sender that finds nobody waits longer than that.
+    await nextTurnOfTheLoop()
     // An output that never opens must not keep a stopped program, so opening is not waited for.
     for (const output of this.outputs) output.open(this.#abandon.signal).catch(fail)
-    await Promise.all(this.#compiled.inputs.map((input) => this.#runInput(input, stopping).catch(fail)))
+    await Promise.all(inputs)
     for (const output of this.outputs) output.drain()
     if (fatal.length > 0) this.#abandonAll()
     await this.#empty()

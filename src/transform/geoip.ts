@@ -8,7 +8,7 @@ import { type Fields, isFields, type Value } from '../core/values.ts'
 import { chooseDatabase } from '../geoip/choose-database.ts'
 import { GEOIP_FIELDS, type GeoipField } from '../geoip/facts.ts'
 import { type GeoipLayout, layoutFor, mergeFields } from '../geoip/layout.ts'
-import { Locator } from '../geoip/locator.ts'
+import { type Located, Locator } from '../geoip/locator.ts'
 
 const LEGACY_TARGET = 'geoip'
 /** Where ECS knows a `geo`. */
@@ -130,18 +130,20 @@ function addressText(value: Value | undefined): string | undefined {
 }
 
 /** Puts the facts where they belong, an empty map where there are none. Whether the event has facts now. */
-function addFacts(event: Event, target: FieldRef, facts: Fields | undefined): boolean {
+function addFacts(event: Event, target: FieldRef, located: Located | undefined): boolean {
+  const facts = located?.fields
   const present = event.get(target)
-  if (present === undefined || present === null) return trySet(event, target, facts ?? {}) && facts !== undefined
+  if (present === undefined || present === null)
+    return trySet(event, target, facts ?? {}, located?.printed) && facts !== undefined
   if (facts === undefined || !isFields(present)) return false
   const merged = mergeFields(present, facts)
   return merged !== undefined && trySet(event, target, merged)
 }
 
 /** A target that cannot be set (below a text, or `tags`) is bad data, to be tagged. */
-function trySet(event: Event, target: FieldRef, fields: Fields): boolean {
+function trySet(event: Event, target: FieldRef, fields: Fields, printed?: string): boolean {
   try {
-    event.set(target, fields)
+    event.set(target, fields, printed)
     return true
   } catch {
     return false

@@ -16,7 +16,9 @@ export function readSamples(text: string): Sample[] {
   return text.split('\n').flatMap((line) => {
     const [, name, labels = '', value = ''] = SAMPLE.exec(line) ?? []
     if (name === undefined) return []
-    const pairs = [...labels.matchAll(LABEL)].map(([, label = '', text = '']) => [label, text.replace(/\\(.)/g, '$1')] as const)
+    const pairs = [...labels.matchAll(LABEL)].map(
+      ([, label = '', escaped = '']) => [label, escaped.replace(/\\(.)/g, '$1')] as const,
+    )
     return [{ name, labels: Object.fromEntries(pairs), value: Number(value) }]
   })
 }

@@ -136,6 +136,11 @@ export class Program implements AsyncDisposable {
     return response.text()
   }
 
+  /** Ends the reading of its standard output, as a reader does that has seen enough. */
+  closeStdout(): void {
+    this.#child.stdout?.destroy()
+  }
+
   /** SIGTERM, then its exit; SIGKILL when its own deadline has long passed. */
   async stop(): Promise<ProgramExit> {
     if (!this.#hasEnded()) this.#child.kill('SIGTERM')

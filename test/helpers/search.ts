@@ -26,7 +26,7 @@ export class Search {
 
   /** Makes what was stored until now visible to searches. */
   async refresh(): Promise<void> {
-    await this.#ask('/exchange-logs-*/_refresh', {})
+    await this.#read(await fetch(`${this.#url}/exchange-logs-*/_refresh`, { method: 'POST' }))
   }
 
   /** All documents of a query in the query string's language, by order id. */
@@ -72,17 +72,12 @@ export class Search {
   }
 
   async #search(body: object): Promise<SearchReply> {
-    return (await this.#ask('/exchange-logs-*/_search', { track_total_hits: true, ...body })) as SearchReply
-  }
-
-  async #ask(path: string, body: object): Promise<unknown> {
-    return this.#read(
-      await fetch(`${this.#url}${path}`, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json' },
-        body: JSON.stringify(body),
-      }),
-    )
+    const response = await fetch(`${this.#url}/exchange-logs-*/_search`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ track_total_hits: true, ...body }),
+    })
+    return (await this.#read(response)) as SearchReply
   }
 
   async #read(response: Response): Promise<unknown> {

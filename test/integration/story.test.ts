@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { CompressionTypes, Kafka, logLevel, Partitioners } from 'kafkajs'
 import { beforeAll, expect, test } from 'vitest'
+import { patchKafkajs } from '../../src/ingest/kafka/patches.ts'
 import { readSamples, settledBooks, sum } from '../helpers/books.ts'
 import { type DefaultPipeline, filebeatEvent, showDeadLetters, startDefaultPipeline } from '../helpers/default-pipeline.ts'
 import { goTool } from '../helpers/go-tools.ts'
@@ -27,6 +28,7 @@ const RESTART_MS = 120_000
 let kafka: Awaited<ReturnType<typeof sharedKafka>>
 
 beforeAll(async () => {
+  patchKafkajs()
   kafka = await sharedKafka()
 }, FIRST_START_TIMEOUT_MS)
 
@@ -125,10 +127,9 @@ async function shipFile(pipeline: DefaultPipeline, lines: readonly StoryLine[], 
     return await sendWindows(client, windowsOf(lines, 0, path), 2, RESTART_MS)
   }
   await writeFile(path, lines.map(({ line }) => `${line}\n`).join(''))
-  const { stdout } = await promisify(execFile)(tool.path, [
-    ...['-paths', path, '-hosts', `127.0.0.1:${pipeline.beats_port}`, '-keys-under-root=false'],
-    ...['-bulk-max-size', String(WINDOW_EVENTS), '-give-up', `${RESTART_MS / 1_000}s`],
-  ])
+  const flags = ['-keys-under-root=false', `-bulk-max-size=${WINDOW_EVENTS}`, `-give-up=${RESTART_MS / 1_000}s`]
+  const place = [`-paths=${path}`, `-hosts=127.0.0.1:${pipeline.beats_port}`]
+  const { stdout } = await promisify(execFile)(tool.path, [...place, ...flags])
   const { acked } = JSON.parse(stdout) as { acked: number }
   return acked
 }
@@ -159,7 +160,9 @@ test.for([8, 9] as const)(
     const firstProduced = topic.send(shares.kafka.slice(0, LINES / 4).map(({ line }) => line))
     await program.waitUntil('the first documents', async () => {
       const samples = readSamples(await program.metrics())
-      return samples.some(({ name, labels, value }) => name === 'millrace_events_total' && labels['state'] === 'stored' && value > 0)
+      return samples.some(
+        ({ name, labels, value }) => name === 'millrace_events_total' && labels['state'] === 'stored' && value > 0,
+      )
     })
     await elasticsearch.stop()
     const secondProduced = topic.send(shares.kafka.slice(LINES / 4).map(({ line }) => line))
@@ -180,7 +183,9 @@ test.for([8, 9] as const)(
     expect(ids(found)).toEqual(ids(shares.stored))
     expect(new Set(found.map(({ id }) => id)).size).toBe(LINES - 1)
 
-    expect(countBy(found, ({ index }) => index)).toEqual(countBy(shares.stored, ({ day }) => `exchange-logs-${day.replaceAll('-', '.')}`))
+    expect(countBy(found, ({ index }) => index)).toEqual(
+      countBy(shares.stored, ({ day }) => `exchange-logs-${day.replaceAll('-', '.')}`),
+    )
     expect(new Set(shares.stored.map(({ day }) => day)).size).toBe(3)
 
     const chosen = shares.stored.find(({ order_id }) => BigInt(order_id) !== BigInt(Number(order_id)))?.order_id ?? ''

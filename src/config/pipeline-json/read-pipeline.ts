@@ -1,4 +1,5 @@
 import { type Node, type ParseError, parseTree, printParseErrorCode } from 'jsonc-parser'
+import type { Condition } from '../../core/condition.ts'
 import { type ConfigCode, ConfigError, didYouMean, type Position, type Problem } from '../../core/errors.ts'
 import {
   type ComponentNode,
@@ -15,6 +16,12 @@ import { SourceText } from '../source-text.ts'
 import { substituteVariables, type Variables } from '../variables.ts'
 import { readSettings } from './settings.ts'
 
+/** A plan with what could be read, and what is wrong beside that. */
+export interface ReadPlan {
+  readonly plan: Plan
+  readonly problems: readonly Problem[]
+}
+
 /**
  * Reads the text of a `pipeline.json` (comments and trailing commas allowed):
  *
@@ -25,12 +32,24 @@ import { readSettings } from './settings.ts'
  * @throws ConfigError with everything that is wrong
  */
 export function readPipelineJson(text: string, file: string, variables: Variables): Plan {
+  const { plan, problems } = readWhatIsThere(text, file, variables)
+  if (problems.length > 0) throw new ConfigError(problems)
+  return plan
+}
+
+/**
+ * The same for who goes on to look for what is wrong in the rest, so that a person hears of everything at once.
+ * @throws ConfigError for text that is no JSON object: there is no rest
+ */
+export function readWhatIsThere(text: string, file: string, variables: Variables): ReadPlan {
   return new PipelineReader(new SourceText(file, text), variables).read()
 }
 
 const SECTIONS = ['inputs', 'filters', 'outputs'] as const
 const TOP_LEVEL = ['$schema', 'pipeline', ...SECTIONS]
 const IF_KEYS = ['if', 'then', 'else']
+
+const ANY_CONDITION: Condition = { kind: 'truthy', operand: { kind: 'string', value: '' } }
 
 class PipelineReader {
   readonly #source: SourceText
@@ -43,7 +62,7 @@ class PipelineReader {
     this.#variables = variables
   }
 
-  read(): Plan {
+  read(): ReadPlan {
     const root = this.#parse()
     let settings: PipelineSettings = DEFAULT_SETTINGS
     const sections: { [section in (typeof SECTIONS)[number]]: PlanNode[] } = { inputs: [], filters: [], outputs: [] }
@@ -54,8 +73,7 @@ class PipelineReader {
     }
     if (sections.inputs.length === 0) this.#empty(root, 'input')
     if (sections.outputs.length === 0) this.#empty(root, 'output')
-    if (this.#problems.length > 0) throw new ConfigError(this.#problems)
-    return { settings, ...sections, warnings: this.#warnings }
+    return { plan: { settings, ...sections, warnings: this.#warnings }, problems: this.#problems }
   }
 
   #parse(): Node {
@@ -100,8 +118,9 @@ class PipelineReader {
     const otherwise = of('else')
     const thenNodes = then === undefined ? [] : this.#nodes(then)
     const elseNodes = otherwise === undefined ? [] : this.#nodes(otherwise)
-    const parsed = condition && this.#condition(condition)
-    if (parsed === undefined) return undefined
+    if (condition === undefined) return undefined
+    // A condition that was refused stands for any other, so that what hangs on it is looked at too.
+    const parsed = this.#condition(condition) ?? ANY_CONDITION
     return { kind: 'if', at: this.#at(node.offset), condition: parsed, then: thenNodes, else: elseNodes }
   }
 

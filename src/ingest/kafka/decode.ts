@@ -84,7 +84,7 @@ export class RecordDecoder {
   #createEvent(decoded: Decoded, origin: KafkaOrigin, size_bytes: number, record: KafkaRecord): Event {
     const given = member(decoded.fields, '@timestamp')
     const time = this.#settings.timestamp === 'record' && !isTime(given) ? timeOf(record) : undefined
-    if (time !== undefined && (given === undefined || given === null)) setMember(decoded.fields, '@timestamp', time)
+    if (time !== undefined && given === undefined) setMember(decoded.fields, '@timestamp', time)
     const event = this.#context.createEvent(decoded, origin, size_bytes)
     // What could not be read is kept and tagged by then.
     if (time !== undefined) event.set(TIMESTAMP, time)

@@ -183,6 +183,10 @@ export class Bulk {
       }
       this.#limit.refused(bytes)
       result.too_large = true
+      this.#context.log.warn(
+        'elasticsearch_request_too_large',
+        `Elasticsearch, or a proxy before it, refuses a bulk request of ${bytes} bytes (${told}): smaller ones are sent from now on. Set bulk_bytes_max of the output at ${this.#context.where} to what it takes, or raise http.max_content_length or the proxy's limit`,
+      )
       return 'halve'
     }
     if (answer.status === 400 && type !== undefined && FAULTS_OF_ONE_DOCUMENT.has(type)) {
@@ -200,7 +204,7 @@ export class Bulk {
     }
     if (answer.status >= 500 || answer.status === 408) {
       for (let item = from; item < to; item++) result.uncertain.add(item)
-      const message = `Elasticsearch cannot take a bulk request now: ${told}`
+      const message = `Elasticsearch cannot take a bulk request now (${told}); if this lasts, look at its log and at GET /_cluster/health`
       result.failure = new RequestFailure('OUTPUT_UNAVAILABLE', message, { may_have_arrived: true })
       return 'stop'
     }

@@ -78,6 +78,14 @@ test('an API key is taken as id:key and in its encoded form', async () => {
   expect((await writeOne({ hosts: [stub.url], api_key: encoded }, stub))?.headers.authorization).toBe(`ApiKey ${encoded}`)
 })
 
+test('user, password and api_key that are empty, as of variables that are not set, ask for nothing', async () => {
+  const stub = await startStub()
+  const bulk = await writeOne({ hosts: [stub.url], user: '', password: '', api_key: '' }, stub)
+  expect(bulk?.headers.authorization).toBeUndefined()
+  const keyed = await writeOne({ hosts: [stub.url], user: '', password: '', api_key: 'id:key' }, stub)
+  expect(keyed?.headers.authorization).toMatch(/^ApiKey /)
+})
+
 test('custom headers, parameters and a path stand in every bulk request', async () => {
   const stub = await startStub()
   const options = { hosts: [stub.url], custom_headers: { 'X-Tenant': 'a' }, parameters: { refresh: 'true' }, path: '/es' }

@@ -1,0 +1,87 @@
+import { randomUUID } from 'node:crypto'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Kafka, logLevel, Partitioners } from 'kafkajs'
+import { beforeAll, expect, test } from 'vitest'
+import { patchKafkajs } from '../../src/ingest/kafka/patches.ts'
+import { settledBooks } from '../helpers/books.ts'
+import { freePort } from '../helpers/free-port.ts'
+import { Program } from '../helpers/program.ts'
+import { FIRST_START_TIMEOUT_MS, orSkip } from '../helpers/servers.ts'
+import { sharedKafka } from '../helpers/shared-servers.ts'
+import { startStubElasticsearch } from '../helpers/stub-elasticsearch.ts'
+import { temporaryFolder } from '../helpers/temporary-folder.ts'
+
+const MESSAGES = 100
+
+let kafka: Awaited<ReturnType<typeof sharedKafka>>
+
+beforeAll(async () => {
+  patchKafkajs()
+  kafka = await sharedKafka()
+}, FIRST_START_TIMEOUT_MS)
+
+function configOf(brokers: readonly string[], topic: string, elasticsearch_url: string): string {
+  return JSON.stringify({
+    inputs: [
+      {
+        kafka: {
+          bootstrap_servers: brokers.join(','),
+          topics: [topic],
+          group_id: topic,
+          auto_offset_reset: 'earliest',
+          codec: 'json',
+        },
+      },
+    ],
+    filters: [],
+    outputs: [{ elasticsearch: { hosts: [elasticsearch_url], index: 'kafka-program' } }],
+  })
+}
+
+test('a topic that does not exist is told, waited for, and read once it is there', async (context) => {
+  const { brokers } = orSkip(context, kafka)
+  const topic = `topic-${randomUUID()}`
+  await using folder = await temporaryFolder()
+  const stub = await startStubElasticsearch()
+  const path = join(folder.path, 'pipeline.json')
+  await writeFile(path, configOf(brokers, topic, stub.url))
+  await using program = await Program.start({ args: ['-f', path] })
+  await program.waitUntil('a line about it', () => program.stderr.includes(`there is no topic ${topic}`))
+  expect(program.stderr).toContain('create it (this program never does)')
+
+  const client = new Kafka({ brokers: [...brokers], logLevel: logLevel.NOTHING })
+  const admin = client.admin()
+  const producer = client.producer({ createPartitioner: Partitioners.DefaultPartitioner })
+  await Promise.all([admin.connect(), producer.connect()])
+  await admin.createTopics({ topics: [{ topic, numPartitions: 2 }], waitForLeaders: true })
+  const messages = Array.from({ length: MESSAGES }, (_, number) => ({ value: `{"number":${number}}`, partition: number % 2 }))
+  // Bad input of another kind among them: it is stored with a tag.
+  messages.push({ value: 'no JSON', partition: 0 })
+  await producer.send({ topic, messages })
+
+  const books = await settledBooks(program, messages.length, 60_000)
+  expect(books).toMatchObject({ received: messages.length, states: { stored: messages.length } })
+  const stored = [...(stub.documents.get('kafka-program')?.values() ?? [])]
+  expect(stored.filter((source) => source.includes('"number"'))).toHaveLength(MESSAGES)
+  expect(stored.filter((source) => source.includes('_jsonparsefailure') && source.includes('no JSON'))).toHaveLength(1)
+  expect(await program.stop()).toEqual({ code: 0, signal: null })
+  const [committed] = await admin.fetchOffsets({ groupId: topic, topics: [topic] })
+  expect(committed?.partitions.map(({ offset }) => Number(offset)).reduce((a, b) => a + b)).toBe(messages.length)
+
+  await Promise.all([admin.disconnect(), producer.disconnect()])
+  await stub.close()
+}, 120_000)
+
+test('brokers that are not there are told with their address; the program lives, and stops when it is told', async () => {
+  await using folder = await temporaryFolder()
+  const stub = await startStubElasticsearch()
+  const broker = `127.0.0.1:${await freePort()}`
+  const path = join(folder.path, 'pipeline.json')
+  await writeFile(path, configOf([broker], 'exchange-logs', stub.url))
+  await using program = await Program.start({ args: ['-f', path] })
+  await program.waitUntil('a line about it', () => program.stderr.includes(broker))
+  expect((await fetch(`${program.apiUrl}/livez`)).status).toBe(200)
+  expect(await program.stop()).toEqual({ code: 0, signal: null })
+  await stub.close()
+})
