@@ -38,7 +38,7 @@ export function compileCodec(
   const options = readOptions(spec.options, node, report, spec, warn)
   if (options === undefined) return undefined
   return {
-    createDecoder: () => spec.createDecoder(options as never, context),
-    createEncoder: () => spec.createEncoder(options as never, context),
+    createDecoder: () => spec.createDecoder(options, context),
+    createEncoder: () => spec.createEncoder(options, context),
   }
 }

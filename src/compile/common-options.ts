@@ -38,7 +38,7 @@ export function compileMatched(options: FilterOptions): Change {
 }
 
 /** A reference whose text may hold placeholders: parsed once where it holds none. */
-export function compileRef(text: string | Template): (event: Event) => FieldRef {
+function compileRef(text: string | Template): (event: Event) => FieldRef {
   const template = typeof text === 'string' ? compileTemplate(text) : text
   if (template.constant === undefined) return (event) => parseFieldRef(template.format(event))
   const ref = parseFieldRef(template.constant)

@@ -21,8 +21,7 @@ export async function compileFilter(
   if (options === undefined) return undefined
   try {
     const matched = compileMatched(options)
-    // The options were read by this very spec's readers, so they are what its `compile` asks for.
-    return await spec.compile(options as never, { ...context, matched })
+    return await spec.compile(options, { ...context, matched })
   } catch (thrown) {
     report({ code: 'CONFIG_CANNOT_START', at: node.at, message: `${node.name}: ${messageOf(thrown)}` })
     return undefined

@@ -39,7 +39,7 @@ export function compileInput(
   if (codec === undefined) return undefined
   try {
     const decorate = compileDecoration(options)
-    return spec.create(options as never, {
+    return spec.create(options, {
       ...context,
       ...services,
       createDecoder: () => codec.createDecoder(),

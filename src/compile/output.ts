@@ -28,7 +28,7 @@ export function compileOutput(
   const codec = compileCodec(codecNode, catalog, context, findings)
   if (codec === undefined) return undefined
   try {
-    return spec.create(options as never, { ...context, encoder: codec.createEncoder() })
+    return spec.create(options, { ...context, encoder: codec.createEncoder() })
   } catch (thrown) {
     findings.report({ code: 'CONFIG_CANNOT_START', at: node.at, message: `${node.name}: ${messageOf(thrown)}` })
     return undefined

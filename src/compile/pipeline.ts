@@ -30,7 +30,7 @@ export interface CompiledInput {
   readonly listens: boolean
 }
 
-export interface CompiledOutput {
+interface CompiledOutput {
   readonly id: string
   readonly name: string
   readonly where: string

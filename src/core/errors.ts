@@ -65,7 +65,6 @@ export type RuntimeCode =
   | 'TEMPLATE_INVALID'
   | 'REGEX_INVALID'
   | 'OPTION_INVALID'
-  | 'VALUE_NOT_CONVERTIBLE'
   | 'INPUT_CANNOT_START'
   | 'OUTPUT_CANNOT_START'
   | 'OUTPUT_OUTCOME_COUNT'
@@ -99,7 +98,7 @@ export function messageOf(thrown: unknown): string {
 }
 
 /** The name closest to `wanted`, if one is close enough to be a slip of the keyboard. */
-export function nearestName(wanted: string, names: Iterable<string>): string | undefined {
+function nearestName(wanted: string, names: Iterable<string>): string | undefined {
   let nearest: string | undefined
   let least = Math.max(2, Math.floor(wanted.length / 3)) + 1
   for (const name of names) {

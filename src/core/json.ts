@@ -1,7 +1,7 @@
 import { numberOf } from './exact-number.ts'
 import { scanFlatJson } from './flat-json.ts'
 import type { SourceText } from './source-document.ts'
-import { type Exact, type Fields, isFields, isNumber, member, SourceNumber, setMember, type Value } from './values.ts'
+import { type Exact, isFields, isNumber, member, setMember, type Value } from './values.ts'
 
 /** What a JSON text holds, and whether a bigint or a number with its text is inside (then printing it costs more). */
 export interface ParsedJson {

@@ -9,7 +9,7 @@ export interface JsonSchema {
   readonly [keyword: string]: unknown
 }
 
-export interface OptionProblem {
+interface OptionProblem {
   readonly code: ConfigCode
   readonly at: Position
   readonly message: string

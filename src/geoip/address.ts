@@ -72,7 +72,7 @@ function groupsOf(text: string): number[] {
 }
 
 /** The words of an address as Logstash prints them. */
-export function formatAddress(words: readonly number[]): string {
+function formatAddress(words: readonly number[]): string {
   return words.length === 1 ? formatIpv4(words[0] ?? 0) : formatIpv6(words)
 }
 

@@ -2,7 +2,7 @@ import type { Counter, Metrics } from '../core/context.ts'
 import { EVENT_STATES, type EventState } from '../core/event.ts'
 
 /** Where an event can be until it has its final state. */
-export const HOLDERS = ['intake', 'filters', 'outputs', 'dead_letters'] as const
+const HOLDERS = ['intake', 'filters', 'outputs', 'dead_letters'] as const
 export type Holder = (typeof HOLDERS)[number]
 
 export interface LedgerTotals {
@@ -81,7 +81,7 @@ export class EventLedger {
   }
 }
 
-export const DELIVERY_OUTCOMES = ['stored', 'already_there', 'dead_lettered', 'dropped'] as const
+const DELIVERY_OUTCOMES = ['stored', 'already_there', 'dead_lettered', 'dropped'] as const
 export type DeliveryOutcome = (typeof DELIVERY_OUTCOMES)[number]
 
 /** The books of one output: every event handed to it gets one outcome there, or is still with it. */

@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { all, startPipeline, TestEnds } from '../../test/helpers/pipeline.ts'
 import { waitFor } from '../../test/helpers/wait-for.ts'

@@ -307,12 +307,13 @@ export class Pipeline {
     this.#log.error('filter_failed', `${reason}. The event is kept: look with millrace dlq show`)
     this.#inFilters--
     this.#inDeadLetters++
-    const kept = this.#services.deadLetters.keep([entryOfEvent(event, filter, reason)], this.#abandon.signal)
-    // `keep` never rejects: it tries until the entry is on disk or the program leaves.
-    void kept.then((isKept) => {
-      if (!isKept) return
-      this.#inDeadLetters--
-      this.#conclude(event, 'dead_lettered')
-    })
+    // Neither rejects: `keep` tries until the entry is on disk or the program leaves.
+    void this.#deadLetter(event, filter, reason)
+  }
+
+  async #deadLetter(event: Event, component: string, reason: string): Promise<void> {
+    if (!(await this.#services.deadLetters.keep([entryOfEvent(event, component, reason)], this.#abandon.signal))) return
+    this.#inDeadLetters--
+    this.#conclude(event, 'dead_lettered')
   }
 }

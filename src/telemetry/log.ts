@@ -5,7 +5,7 @@ import { RepeatFolder } from './repeats.ts'
 import { printable, type Terminal } from './terminal.ts'
 
 /** From the most to the least. */
-export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const
+const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const
 export type LogLevel = (typeof LOG_LEVELS)[number]
 
 /** Lines of one kind within this time become one: enough to see that it goes on, too little to fill a disk. */

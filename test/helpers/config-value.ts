@@ -1,10 +1,10 @@
 import type { Position } from '../../src/core/errors.ts'
 import type { ComponentNode, ConfigValue } from '../../src/core/plan.ts'
 
-export const TEST_POSITION: Position = { file: 'test', line: 1, column: 1 }
+const TEST_POSITION: Position = { file: 'test', line: 1, column: 1 }
 
 /** A plain value as a config value: what a user would have written. */
-export function configValue(value: unknown): ConfigValue {
+function configValue(value: unknown): ConfigValue {
   const at = TEST_POSITION
   if (typeof value === 'string') return { kind: 'string', at, value }
   if (typeof value === 'number') return { kind: 'number', at, value, text: String(value) }

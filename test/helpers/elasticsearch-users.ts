@@ -6,7 +6,7 @@ export interface ElasticsearchSecurity {
   readonly roles?: Readonly<Record<string, unknown>>
 }
 
-export interface ElasticsearchUser {
+interface ElasticsearchUser {
   readonly username: string
   readonly password: string
   readonly roles: readonly string[]

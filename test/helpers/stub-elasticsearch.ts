@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { gunzipSync } from 'node:zlib'
 
 /** One document of a bulk request as it came over the wire. */
-export interface StubItem {
+interface StubItem {
   readonly operation: string
   readonly index: string
   readonly id: string | undefined
@@ -24,7 +24,7 @@ export interface StubBulk {
   readonly url: string
 }
 
-export interface StubItemError {
+interface StubItemError {
   readonly status: number
   readonly type: string
   readonly reason?: string
@@ -45,7 +45,7 @@ export interface StubBehaviour {
   readonly cut?: 'before' | 'after' | 'in_answer'
 }
 
-export interface StubRequest {
+interface StubRequest {
   readonly method: string
   readonly url: string
   readonly headers: IncomingMessage['headers']

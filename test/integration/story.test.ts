@@ -8,7 +8,7 @@ import { patchKafkajs } from '../../src/ingest/kafka/patches.ts'
 import { readSamples, settledBooks, sum } from '../helpers/books.ts'
 import { type DefaultPipeline, filebeatEvent, showDeadLetters, startDefaultPipeline } from '../helpers/default-pipeline.ts'
 import { goTool } from '../helpers/go-tools.ts'
-import { encodeWindow, LumberjackClient, sendWindows } from '../helpers/lumberjack-client.ts'
+import { encodeWindow, sendWindows } from '../helpers/lumberjack-client.ts'
 import { Search } from '../helpers/search.ts'
 import { FIRST_START_TIMEOUT_MS, orSkip, startElasticsearch } from '../helpers/servers.ts'
 import { sharedKafka } from '../helpers/shared-servers.ts'
@@ -154,7 +154,7 @@ test.for([8, 9] as const)(
     })
     const { program } = pipeline
 
-    await using client = await LumberjackClient.connect({ host: '127.0.0.1', port: pipeline.beats_port })
+    await using client = await pipeline.connect()
     const shipped = shipFile(pipeline, shares.filebeat, folder.path)
     const firstSent = sendWindows(client, windowsOf(shares.beats.slice(0, half)), 2, RESTART_MS)
     const firstProduced = topic.send(shares.kafka.slice(0, LINES / 4).map(({ line }) => line))

@@ -10,7 +10,7 @@ import { type DataFrame, readPairs } from './frames.ts'
 import { BeatsOrigin } from './origin.ts'
 
 /** Why a frame did not become an event. Constants, for they are counted. */
-export const REFUSALS = {
+const REFUSALS = {
   too_large: 'event is larger than max_event_bytes',
   not_json: 'event is not valid JSON',
   not_an_object: 'event is JSON, but not an object',
