@@ -78,7 +78,7 @@ class Topic implements AsyncDisposable {
   }
 }
 
-/** All at once and again after the restart: the lines of each way, and the one that no index takes. */
+/** The lines of each way into the program, and the one that no index takes. */
 interface Shares {
   readonly filebeat: readonly StoryLine[]
   readonly beats: readonly StoryLine[]
