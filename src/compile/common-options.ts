@@ -8,6 +8,11 @@ import { isFields, type Value } from '../core/values.ts'
 export const FILTER_OPTIONS = {
   id: option.string('Name of this filter in metrics, messages and the ledger.'),
   enable_metric: option.boolean("Kept for Logstash's configs; metrics are always on.", { default: true }),
+  ecs_compatibility: option.oneOf("Which field names this component uses by default; the pipeline's where left out.", [
+    'disabled',
+    'v1',
+    'v8',
+  ]),
   periodic_flush: option.boolean("Kept for Logstash's configs; filters that hold events flush by themselves.", {
     default: false,
   }),

@@ -14,6 +14,11 @@ import { addField, addTag } from './common-options.ts'
 export const INPUT_OPTIONS = {
   id: option.string('Name of this input in metrics, messages and the ledger.'),
   enable_metric: option.boolean("Kept for Logstash's configs; metrics are always on.", { default: true }),
+  ecs_compatibility: option.oneOf("Which field names this component uses by default; the pipeline's where left out.", [
+    'disabled',
+    'v1',
+    'v8',
+  ]),
   type: option.string('Value of the field `type` for events that have none.'),
   tags: option.templates('Tags for every event of this input.'),
   add_field: option.hash('Fields for every event of this input. Names and values take %{field}.'),

@@ -11,6 +11,11 @@ import { compileCodec, type Findings } from './codec.ts'
 export const OUTPUT_OPTIONS = {
   id: option.string('Name of this output in metrics, messages and the ledger.'),
   enable_metric: option.boolean("Kept for Logstash's configs; metrics are always on.", { default: true }),
+  ecs_compatibility: option.oneOf("Which field names this component uses by default; the pipeline's where left out.", [
+    'disabled',
+    'v1',
+    'v8',
+  ]),
   codec: option.codec('How events are encoded, where the output writes text.'),
 }
 
