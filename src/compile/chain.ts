@@ -5,7 +5,13 @@ import type { Predicate } from './condition.ts'
 /** A filter or an `if` with its branches, ready to run. */
 export type ChainNode =
   | { readonly kind: 'step'; readonly id: string; readonly where: string; readonly step: Step; readonly count: () => void }
-  | { readonly kind: 'if'; readonly holds: Predicate; readonly then: readonly ChainNode[]; readonly else: readonly ChainNode[] }
+  | {
+      readonly kind: 'if'
+      readonly where: string
+      readonly holds: Predicate
+      readonly then: readonly ChainNode[]
+      readonly else: readonly ChainNode[]
+    }
 
 /** What the chain reports of the events that go through it. Every event that enters, and every child, ends in one of the first three. */
 export interface ChainHooks {
@@ -37,10 +43,20 @@ function link(nodes: readonly ChainNode[], hooks: ChainHooks, end: Run): Run {
 
 function linkNode(node: ChainNode, hooks: ChainHooks, next: Run): Run {
   if (node.kind === 'if') {
-    const { holds } = node
+    const { holds, where } = node
     const then = link(node.then, hooks, next)
     const otherwise = link(node.else, hooks, next)
-    return (event) => (holds(event) ? then(event) : otherwise(event))
+    return (event) => {
+      let isTrue: boolean
+      try {
+        isTrue = holds(event)
+      } catch (thrown) {
+        hooks.failed(event, 'if', where, thrown)
+        return
+      }
+      if (isTrue) then(event)
+      else otherwise(event)
+    }
   }
   const { id, where, step, count } = node
   // One pair of variables per step instead of a closure per event: a step only emits while it runs, and what runs after

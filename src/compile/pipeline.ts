@@ -117,7 +117,13 @@ class PipelineCompiler {
 
   async #ifChain(node: IfNode): Promise<ChainNode> {
     const holds = this.#condition(node)
-    return { kind: 'if', holds, then: await this.#chain(node.then), else: await this.#chain(node.else) }
+    return {
+      kind: 'if',
+      where: formatPosition(node.at),
+      holds,
+      then: await this.#chain(node.then),
+      else: await this.#chain(node.else),
+    }
   }
 
   async #step(node: ComponentNode): Promise<ChainNode | undefined> {

@@ -285,6 +285,9 @@ export class Event {
     if (time instanceof Timestamp) fields[TIMESTAMP] = time.toString()
     try {
       return this.#exact === false ? JSON.stringify(fields) : stringifyExact(fields, this.#exact)
+    } catch {
+      // A bigint where none was expected: slower, but no reason to lose the event.
+      return stringify(fields, true)
     } finally {
       fields[TIMESTAMP] = time
     }

@@ -175,6 +175,13 @@ export function cloneFields(fields: Fields): Fields {
  */
 export type Exact = boolean | readonly string[]
 
+/** Of a document whose top-level fields come from two others. */
+export function mergeExact(a: Exact, b: Exact): Exact {
+  if (a === false) return b
+  if (b === false) return a
+  return a === true || b === true ? true : [...a, ...b]
+}
+
 /** Whether JSON.stringify needs help: it throws on a bigint. */
 export function holdsBigint(value: Value | undefined): boolean {
   if (typeof value === 'bigint') return true

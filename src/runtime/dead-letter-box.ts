@@ -15,7 +15,16 @@ export type Entry = Omit<DeadLetter, 'pipeline' | 'time'>
 
 /** The dead letter of an event. */
 export function entryOfEvent(event: Event, component: string, reason: string): Entry {
-  return { component, reason, origin: event.origin?.describe(), stable_id: event.stableId(), content: documentOf(event) }
+  return { component, reason, origin: event.origin?.describe(), stable_id: event.stableId(), content: contentOf(event) }
+}
+
+/** Whatever is wrong with an event, it gets into the box. */
+function contentOf(event: Event): DeadLetter['content'] {
+  try {
+    return documentOf(event)
+  } catch (thrown) {
+    return { kind: 'raw', raw: Buffer.from(`cannot be printed: ${messageOf(thrown)}`), size_bytes: event.size_bytes }
+  }
 }
 
 /** The dead letter of bytes that became no event. */

@@ -18,6 +18,17 @@ import { RecentEvents } from './recent-events.ts'
 const INPUT_RESTART_FIRST_MS = 1_000
 const INPUT_RESTART_MAX_MS = 30_000
 
+/**
+ * What a held event costs in V8's heap: itself, its origin and its receipt, and its fields, which take about three
+ * times their JSON (measured: 3,560 bytes for an envelope of Filebeat of 1,050 bytes whose line was parsed).
+ */
+const EVENT_BYTES = 512
+const HEAP_BYTES_PER_WIRE_BYTE = 3
+
+function memoryOf({ size_bytes }: Event): number {
+  return EVENT_BYTES + size_bytes * HEAP_BYTES_PER_WIRE_BYTE
+}
+
 export interface PipelineServices {
   /** The context of the pipeline itself and of its outputs, by id. */
   context(id: string): Context
@@ -65,7 +76,7 @@ export class Pipeline {
     this.budget = new ByteBudget(settings.max_in_flight_bytes)
     own.metrics.gauge(
       'millrace_in_flight_bytes',
-      'Bytes of events that the pipeline holds.',
+      'Memory that the events stand for which the pipeline holds, estimated from their sizes on the wire.',
       { pipeline: settings.id },
       () => this.budget.used,
     )
@@ -212,7 +223,7 @@ export class Pipeline {
     let bytes = 0
     for (const event of events) {
       event.tracking = new Tracked(receipt)
-      bytes += event.size_bytes
+      bytes += memoryOf(event)
     }
     this.#inIntake += events.length
     this.#unsettled.add(receipt)
@@ -252,9 +263,9 @@ export class Pipeline {
   }
 
   #passed(event: Event): void {
-    this.recent.offer(event)
     this.#taken.length = 0
     try {
+      this.recent.offer(event)
       this.#route(event, (output) => this.#taken.push(output))
     } catch (thrown) {
       this.#failed(event, 'outputs', 'the conditions around outputs', thrown)
@@ -274,7 +285,7 @@ export class Pipeline {
     const { receipt } = trackedOf(parent)
     receipt.join()
     child.tracking = new Tracked(receipt)
-    this.budget.take(child.size_bytes)
+    this.budget.take(memoryOf(child))
     this.ledger.created()
     this.#inFilters++
   }
@@ -297,7 +308,7 @@ export class Pipeline {
   #conclude(event: Event, state: EventState): void {
     this.ledger.ended(state)
     event.settle(state)
-    this.budget.release(event.size_bytes)
+    this.budget.release(memoryOf(event))
     trackedOf(event).receipt.leave()
     this.#tellWhenEmpty()
   }

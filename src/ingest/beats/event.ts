@@ -4,7 +4,7 @@ import { messageOf } from '../../core/errors.ts'
 import type { Event } from '../../core/event.ts'
 import { type FieldRef, parseFieldRef } from '../../core/field-ref.ts'
 import { parseJson } from '../../core/json.ts'
-import { cloneFields, type Fields, isFields, member, parseTimestamp, setMember } from '../../core/values.ts'
+import { cloneFields, type Fields, isFields, member, mergeExact, parseTimestamp, setMember } from '../../core/values.ts'
 import type { Slice } from './byte-queue.ts'
 import { type DataFrame, readPairs } from './frames.ts'
 import { BeatsOrigin } from './origin.ts'
@@ -177,7 +177,7 @@ function merge(frame: Decoded, decoded: Decoded | undefined): Decoded {
     const value = member(decoded.fields, name)
     if (value !== undefined && member(frame.fields, name) === undefined) setMember(frame.fields, name, value)
   }
-  return decoded.exact && !frame.exact ? { fields: frame.fields, exact: true } : frame
+  return { fields: frame.fields, exact: mergeExact(frame.exact, decoded.exact) }
 }
 
 function metadataOf({ ip, tls }: Peer, enrichment: Enrichment, ecs: boolean): Metadata {
