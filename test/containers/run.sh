@@ -8,6 +8,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 here=$PWD/test/containers
+# Node 24, as npm scripts have it.
+PATH=$PWD/node_modules/.bin:$PATH
 if [ "$(id -u)" != 0 ]; then echo 'a daemon of its own needs root: run this as root, or let npm test use the daemon that is there' >&2; exit 1; fi
 
 packages=()

@@ -76,7 +76,10 @@ async function unpack(body: Slice, limits: FrameLimits, allowance: Allowance, si
 function collect(piece: Buffer, decoder: FrameDecoder, found: InnerFrame[], allowance: Allowance): void {
   allowance.bytes -= piece.length
   if (allowance.bytes < 0) {
-    throw new FrameError('inflated_too_large', 'expected a window that inflates to at most max_inflated_bytes, but there is more')
+    throw new FrameError(
+      'inflated_too_large',
+      'expected a window that inflates to at most max_inflated_bytes, but there is more: raise it if the sender is right',
+    )
   }
   decoder.push(piece)
   for (let frame = decoder.next(); frame !== undefined; frame = decoder.next()) {

@@ -73,7 +73,10 @@ export class Window {
     }
     this.held_bytes += frame.body.end - frame.body.start + FRAME_OVERHEAD_BYTES
     if (this.held_bytes > this.#limits.max_inflated_bytes) {
-      throw new FrameError('inflated_too_large', 'expected a window of at most max_inflated_bytes, but there is more')
+      throw new FrameError(
+        'inflated_too_large',
+        'expected a window of at most max_inflated_bytes, but there is more: raise it if the sender is right',
+      )
     }
   }
 

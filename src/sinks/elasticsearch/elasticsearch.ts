@@ -54,6 +54,8 @@ At the start the index templates \`exchange-logs\` and \`exchange-alerts\` are i
           events_max: options.bulk_events_max,
           bytes_max: options.bulk_bytes_max,
           concurrency: options.bulk_concurrency,
+          retry_first_ms: options.retry_initial_interval * 1000,
+          retry_max_ms: options.retry_max_interval * 1000,
         },
         actionOf: compileAction({
           ...options,

@@ -82,8 +82,14 @@ export const ELASTICSEARCH_OPTIONS = {
   healthcheck_path: option.string('Path asked at the start to see whether Elasticsearch answers.', { default: '/' }),
   dlq_on_failed_indexname_interpolation: option.boolean(`${KEPT}events without an index name always go to the dead letters.`),
   silence_errors_in_log: option.list(`${KEPT}errors of single documents are counted and dead-lettered, not logged one by one.`),
-  retry_initial_interval: option.number(`${KEPT}the pipeline has one back-off for all outputs.`),
-  retry_max_interval: option.number(`${KEPT}the pipeline has one back-off for all outputs.`),
+  retry_initial_interval: option.number('Seconds before the first try again; the waits double from there, with jitter.', {
+    default: 0.2,
+    min: 0.001,
+  }),
+  retry_max_interval: option.number('Seconds that a try again waits at most, so that a cluster which is back is noticed soon.', {
+    default: 5,
+    min: 0.001,
+  }),
   pool_max: option.integer(`${KEPT}there are as many connections as bulk_concurrency.`),
   pool_max_per_route: option.integer(`${KEPT}there are as many connections as bulk_concurrency.`),
   validate_after_inactivity: option.integer(`${KEPT}idle connections are closed after 30 seconds.`),
