@@ -1,4 +1,5 @@
 import { exactNumber } from './exact-number.ts'
+import { endOfString } from './json-string.ts'
 import type { SourceText } from './source-document.ts'
 import { type Exact, type Fields, setMember } from './values.ts'
 
@@ -39,7 +40,7 @@ export function scanFlatJson(text: string, fields: Fields): FlatJson | undefined
     const start = text.charCodeAt(close + 2) === BLANK ? close + 3 : close + 2
     const code = text.charCodeAt(start)
     let end: number
-    if (code === QUOTE) end = endOfText(text, start)
+    if (code === QUOTE) end = endOfString(text, start) + 1
     else if (code === 0x2d || (code >= 0x30 && code <= 0x39)) {
       end = endOfNumber(text, start)
       if (mayNeedText(text, start, end)) (numbers ??= []).push(at, close, start, end)
@@ -51,18 +52,6 @@ export function scanFlatJson(text: string, fields: Fields): FlatJson | undefined
   }
   if (at !== text.length || members !== Object.keys(fields).length) return undefined
   return { exact: numbers === undefined ? false : restoreNumbers(text, fields, numbers), source: { text, members } }
-}
-
-/** Behind the closing quote of the text that opens at `start`. */
-function endOfText(text: string, start: number): number {
-  let close = text.indexOf('"', start + 1)
-  while (text.charCodeAt(close - 1) === BACKSLASH) {
-    let backslashes = 1
-    while (text.charCodeAt(close - 1 - backslashes) === BACKSLASH) backslashes++
-    if (backslashes % 2 === 0) break
-    close = text.indexOf('"', close + 1)
-  }
-  return close + 1
 }
 
 function endOfNumber(text: string, start: number): number {

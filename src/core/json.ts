@@ -1,5 +1,6 @@
 import { numberOf } from './exact-number.ts'
 import { scanFlatJson } from './flat-json.ts'
+import { endOfString } from './json-string.ts'
 import type { SourceText } from './source-document.ts'
 import { type Exact, isFields, isNumber, member, setMember, type Value } from './values.ts'
 
@@ -100,18 +101,6 @@ const QUOTE = 0x22
 const COMMA = 0x2c
 const COLON = 0x3a
 const BACKSLASH = 0x5c
-
-/** The index of the quote that closes the string opened at `open`, or -1. */
-function endOfString(text: string, open: number): number {
-  let close = text.indexOf('"', open + 1)
-  while (close > 0 && text.charCodeAt(close - 1) === BACKSLASH) {
-    let backslashes = 1
-    while (text.charCodeAt(close - 1 - backslashes) === BACKSLASH) backslashes++
-    if (backslashes % 2 === 0) break
-    close = text.indexOf('"', close + 1)
-  }
-  return close
-}
 
 /**
  * Walks a text that JSON.parse has accepted, beside the value it made of it, and puts the numbers that lost

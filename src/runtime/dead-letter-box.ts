@@ -1,11 +1,11 @@
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
+import { Backoff } from '../core/backoff.ts'
 import type { Counter, Log, Metrics } from '../core/context.ts'
 import { messageOf } from '../core/errors.ts'
 import type { Event, Origin } from '../core/event.ts'
 import { Timestamp } from '../core/values.ts'
 import { type DeadLetter, DeadLetters, documentOf } from '../storage/dead-letters.ts'
-import { Backoff } from './backoff.ts'
 
 const RETRY_FIRST_MS = 500
 const RETRY_MAX_MS = 10_000

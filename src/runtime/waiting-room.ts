@@ -1,5 +1,5 @@
+import { Backoff } from '../core/backoff.ts'
 import type { Event } from '../core/event.ts'
-import { Backoff } from './backoff.ts'
 
 interface Group {
   events: Event[]

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { Backoff } from '../../core/backoff.ts'
 import { defineInput } from '../../core/component.ts'
 import type { Deliver, InputContext, Source } from '../../core/contracts.ts'
 import { MillraceError } from '../../core/errors.ts'
@@ -87,26 +88,25 @@ class KafkaSource implements Source {
   }
 
   async run(deliver: Deliver, stop: AbortSignal, abandon: AbortSignal): Promise<void> {
-    let wait_ms = RETRY_FIRST_MS
+    const backoff = new Backoff(RETRY_FIRST_MS, RETRY_LAST_MS)
     while (!stop.aborted) {
       const started = performance.now()
       try {
         await this.#session(deliver, stop, abandon)
-        wait_ms = RETRY_FIRST_MS
+        backoff.reset()
       } catch (thrown) {
         if (stop.aborted) return
-        if (performance.now() - started > SOUND_SESSION_MS) wait_ms = RETRY_FIRST_MS
+        if (performance.now() - started > SOUND_SESSION_MS) backoff.reset()
+        const wait_ms = backoff.next()
         this.#tell(thrown, wait_ms)
-        // Members that fell over together must not come back together.
-        await delay(wait_ms * (0.5 + Math.random() / 2), undefined, { signal: stop }).catch(() => {})
-        wait_ms = Math.min(wait_ms * 2, RETRY_LAST_MS)
+        await delay(wait_ms, undefined, { signal: stop }).catch(() => {})
       }
     }
   }
 
   #tell(thrown: unknown, wait_ms: number): void {
     const { kind, level, message } = describeTrouble(thrown, this.#client.brokers.join(','))
-    this.#context.log[level](kind, `${this.#context.where}: ${message}; trying again within ${wait_ms / 1000} s`)
+    this.#context.log[level](kind, `${this.#context.where}: ${message}; trying again in ${(wait_ms / 1000).toFixed(1)} s`)
   }
 
   /** From connecting to leaving. Also ends, without a fault, when other topics are to be read. */

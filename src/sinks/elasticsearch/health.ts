@@ -1,4 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises'
+import { Backoff } from '../../core/backoff.ts'
 import type { Context } from '../../core/context.ts'
 import { messageOf } from '../../core/errors.ts'
 import { type Answer, type ElasticsearchClient, RequestFailure } from './client.ts'
@@ -25,7 +26,8 @@ class NotReady extends Error {
  * @throws the signal's reason once it aborts; whatever the step throws beside NotReady and RequestFailure
  */
 export async function untilReady<T>(step: () => Promise<T>, context: Context, signal: AbortSignal): Promise<T> {
-  for (let delay_ms = FIRST_DELAY_MS; ; delay_ms = Math.min(delay_ms * 2, DELAY_MAX_MS)) {
+  const backoff = new Backoff(FIRST_DELAY_MS, DELAY_MAX_MS)
+  for (;;) {
     try {
       return await step()
     } catch (thrown) {
@@ -36,8 +38,7 @@ export async function untilReady<T>(step: () => Promise<T>, context: Context, si
       if (person_must_act) context.log.error('elasticsearch_not_ready', `${messageOf(thrown)} ${tail}`)
       else context.log.warn('elasticsearch_not_ready', `${messageOf(thrown)}: is Elasticsearch running there? ${tail}`)
     }
-    // Jitter, so that many programs do not come back to a restarted cluster at the same moment.
-    await wait(delay_ms * (0.75 + Math.random() / 2), undefined, { signal }).catch(() => signal.throwIfAborted())
+    await wait(backoff.next(), undefined, { signal }).catch(() => signal.throwIfAborted())
   }
 }
 
