@@ -70,6 +70,10 @@ test('a text is valid where JSON.parse finds it valid, and else a SyntaxError', 
   )
 })
 
+test('a long integer that stands alone is exact too', () => {
+  expect(parseJson('-9007199254740992')).toEqual({ value: -9007199254740992n, exact: true })
+})
+
 test('of a name that comes twice the last one wins, whatever kind it is', () => {
   expect(roundTrip('{"a":1.0,"a":2}')).toBe('{"a":2}')
   for (const last of ['"1"', 'true', '[1]', '{"b":1}']) {

@@ -136,7 +136,7 @@ class NumberRestorer {
         at = close + 1
       } else if (code === 0x2d || (code >= 0x30 && code <= 0x39)) {
         const end = endOfNumber(text, at)
-        if (this.#depth < 0) return numberOf(text.slice(at, end))
+        if (this.#depth < 0) return this.#rootNumber(text.slice(at, end))
         if (mayNeedSource(text, at, end)) this.#restoreAt(text.slice(at, end))
         at = end
       } else {
@@ -148,6 +148,12 @@ class NumberRestorer {
       }
     }
     return root
+  }
+
+  #rootNumber(text: string): Value {
+    const value = numberOf(text)
+    if (typeof value !== 'number') this.exact = true
+    return value
   }
 
   #noteName(open: number, close: number): void {
