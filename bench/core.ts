@@ -15,6 +15,7 @@ import { compileAction, isAction } from '../src/sinks/elasticsearch/action.ts'
 import { BodyPool } from '../src/sinks/elasticsearch/body.ts'
 import { testContext } from '../test/helpers/context.ts'
 import { type Comparison, compare } from './harness/compare.ts'
+import { printTable, type Row } from './harness/table.ts'
 
 const LINES = 20_000
 const BATCH = 2_048
@@ -136,3 +137,15 @@ export async function ours(lines: readonly Buffer[]): Promise<() => number> {
     return bytes + flush()
   }
 }
+
+export const CORE_TITLE = '(a) A line of the exchange log in, the bytes of its bulk item out: events in a second of CPU'
+
+export function coreRows({ base, other, ratio }: Comparison): Row[] {
+  return [
+    { what: base.name, unit: '', figures: base },
+    { what: other.name, unit: '', figures: other },
+    { what: 'ours to the naive', unit: '', digits: 2, figures: ratio, claim: { at_least: 1 } },
+  ]
+}
+
+if (import.meta.main) printTable(CORE_TITLE, coreRows(await benchCore()))

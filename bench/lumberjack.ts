@@ -1,5 +1,6 @@
 // Claim: Lumberjack in, null Elasticsearch out, in a bounded memory: the budget for events in flight and 150 MB.
 // The program, the sender and the server are processes of their own; only the program's time and memory are counted.
+import { spread } from './harness/compare.ts'
 import { LumberjackSender } from './harness/lumberjack-sender.ts'
 import { NullServer } from './harness/null-server.ts'
 import { cpuSecondsOf, residentBytesOf } from './harness/process-usage.ts'
@@ -55,18 +56,17 @@ async function measure(
 
 function rowsOf(connections: number, rounds: readonly Round[]): Row[] {
   const over = connections === 1 ? '1 connection' : `${connections} connections`
-  const megabytes = (bytes: number): number => bytes / MEGABYTE
-  const claim = { at_most: megabytes(CLAIM_BYTES) }
+  const row = (what: string, unit: string, figureOf: (round: Round) => number): Row => ({
+    what: `${what}, ${over}`,
+    unit,
+    figures: spread(rounds.map(figureOf)),
+  })
+  const claim = { at_most: CLAIM_BYTES / MEGABYTE }
   return [
-    { what: `events a second, ${over}`, unit: '', figures: rounds.map(({ rate }) => rate) },
-    { what: `CPU of an event, ${over}`, unit: 'us', digits: 2, figures: rounds.map(({ cpu_us }) => cpu_us) },
-    {
-      what: `memory at the end, ${over}`,
-      unit: 'MB',
-      figures: rounds.map(({ resident_bytes }) => megabytes(resident_bytes)),
-      claim,
-    },
-    { what: `memory at its peak, ${over}`, unit: 'MB', figures: rounds.map(({ peak_bytes }) => megabytes(peak_bytes)), claim },
+    row('events a second', '', ({ rate }) => rate),
+    { ...row('CPU of an event', 'us', ({ cpu_us }) => cpu_us), digits: 1 },
+    { ...row('memory at the end', 'MB', ({ resident_bytes }) => resident_bytes / MEGABYTE), claim },
+    { ...row('memory at its peak', 'MB', ({ peak_bytes }) => peak_bytes / MEGABYTE), claim },
   ]
 }
 

@@ -1,5 +1,10 @@
 // npm run bench: every claim, each in the same run as what it is compared with.
-import { benchCore } from './core.ts'
+import { benchCore, CORE_TITLE, coreRows } from './core.ts'
+import { printTable, showProgress } from './harness/table.ts'
+import { benchLumberjack, LUMBERJACK_TITLE } from './lumberjack.ts'
+import { benchStartUp, START_UP_TITLE } from './start-up.ts'
 
-const core = await benchCore()
-console.info(core)
+showProgress('our core and the naive loop in turn')
+printTable(CORE_TITLE, coreRows(await benchCore()))
+printTable(LUMBERJACK_TITLE, await benchLumberjack())
+printTable(START_UP_TITLE, await benchStartUp())

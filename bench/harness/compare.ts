@@ -4,19 +4,23 @@ export interface Way {
   readonly run: () => number
 }
 
-export interface Figures {
-  readonly name: string
-  /** Events per second of CPU: the median over the rounds, the slowest and the fastest round. */
+/** The median of some figures with the least and the most of them. */
+export interface Spread {
   readonly median: number
   readonly least: number
   readonly most: number
+}
+
+/** Events per second of CPU, over the rounds. */
+export interface Figures extends Spread {
+  readonly name: string
 }
 
 export interface Comparison {
   readonly base: Figures
   readonly other: Figures
   /** other / base, round by round: its median, least and most. */
-  readonly ratio: Omit<Figures, 'name'>
+  readonly ratio: Spread
 }
 
 const WARM_UP_ROUNDS = 5
@@ -47,8 +51,7 @@ function rateOf(way: Way, events: number): number {
   return (events * 1e6) / (user + system)
 }
 
-/** The median of some figures with the least and the most of them. */
-export function spread(figures: readonly number[]): Omit<Figures, 'name'> {
+export function spread(figures: readonly number[]): Spread {
   const sorted = figures.toSorted((a, b) => a - b)
   return { median: sorted[sorted.length >> 1] ?? Number.NaN, least: sorted[0] ?? Number.NaN, most: sorted.at(-1) ?? Number.NaN }
 }

@@ -1,5 +1,5 @@
 import { Terminal } from '../../src/telemetry/terminal.ts'
-import { spread } from './compare.ts'
+import type { Spread } from './compare.ts'
 
 /** A claim of ours about one figure: its median is held against it. */
 export interface Claim {
@@ -10,8 +10,8 @@ export interface Claim {
 export interface Row {
   readonly what: string
   readonly unit: string
-  /** One for each round. */
-  readonly figures: readonly number[]
+  /** Over the rounds. */
+  readonly figures: Spread
   readonly digits?: number
   readonly claim?: Claim
 }
@@ -39,7 +39,7 @@ export function printTable(title: string, rows: readonly Row[]): void {
 }
 
 function cellsOf({ what, unit, figures, digits = 0, claim }: Row): string[] {
-  const { median, least, most } = spread(figures)
+  const { median, least, most } = figures
   const text = (figure: number): string =>
     figure.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits })
   return [what, text(median), text(least), text(most), unit, claim === undefined ? '' : judged(median, claim, text)]

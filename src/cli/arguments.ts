@@ -3,13 +3,13 @@ import { messageOf } from '../core/errors.ts'
 
 export const usage = `millrace: logs from Filebeat and Kafka into Elasticsearch, with books that balance
 
-  millrace -f FILE                run a pipeline (also: millrace run FILE)
-  millrace -t -f FILE             check it without running it
-  millrace dlq show               print the dead letters as NDJSON
+  bin/millrace -f FILE            run a pipeline (also: bin/millrace run FILE)
+  bin/millrace -t -f FILE         check it without running it
+  bin/millrace dlq show           print the dead letters as NDJSON
 
   -f, --path.config FILE          the pipeline
   -t, --config.test_and_exit      build everything, say what is wrong, and exit
-  -w, --pipeline.workers N        worker threads
+  -w, --pipeline.workers N        taken for Logstash's sake; one worker runs
       --path.data DIR             where everything is kept              (data)
       --drain.timeout SECONDS     how long a stop may take              (30)
       --api.enabled true|false    metrics, health and the live page     (true)
@@ -52,7 +52,10 @@ export function parseArguments(words: readonly string[]): Command {
     if (rest.join(' ') !== 'show') throw new UsageError(`expected dlq show, got dlq ${rest.join(' ')}`)
     return { kind: 'dlq_show', data }
   }
-  if (command !== undefined && command !== 'run') throw new UsageError(`expected run or dlq, got ${command}`)
+  if (command !== undefined && command !== 'run') {
+    const hint = /\.jsonc?$/.test(command) ? `; did you mean -f ${command}?` : ''
+    throw new UsageError(`expected run or dlq, got ${command}${hint}`)
+  }
   const config = values['path.config'] ?? rest[0]
   if (config === undefined) throw new UsageError('expected a config file: millrace -f FILE')
   if (rest.length > (values['path.config'] === undefined ? 1 : 0))
@@ -96,13 +99,18 @@ function read(words: readonly string[]) {
 function readApi(values: ReturnType<typeof read>['values']): RunCommand['api'] {
   if (oneOf('--api.enabled', values['api.enabled'], ['true', 'false']) === 'false') return undefined
   const port = values['api.http.port']
-  return { host: values['api.http.host'], port: port === undefined ? undefined : wholeNumber('--api.http.port', port, 0) }
+  return {
+    host: values['api.http.host'],
+    port: port === undefined ? undefined : wholeNumber('--api.http.port', port, 0, PORT_MAX),
+  }
 }
 
-function wholeNumber(flag: string, text: string, min: number): number {
+const PORT_MAX = 65_535
+
+function wholeNumber(flag: string, text: string, min: number, max = 1_000_000): number {
   const value = /^\d+$/.test(text) ? Number(text) : Number.NaN
-  if (value >= min) return value
-  throw new UsageError(`${flag}: expected a whole number of at least ${min}, got ${text}`)
+  if (value >= min && value <= max) return value
+  throw new UsageError(`${flag}: expected a whole number from ${min} to ${max}, got ${text}`)
 }
 
 function oneOf<const C extends readonly string[]>(flag: string, text: string, choices: C): C[number] {

@@ -25,6 +25,8 @@ const systemClock: Clock = {
 /** Makes the context of every component, and remembers where components listen. */
 export class ContextFactory {
   readonly listening: Listening[] = []
+  /** Component -> why it cannot do its work. */
+  readonly unwell = new Map<string, string>()
   readonly #shared: Shared
   readonly #contexts = new Map<string, Context>()
 
@@ -41,6 +43,7 @@ export class ContextFactory {
       metrics: this.#shared.metrics,
       clock: systemClock,
       paths: this.#shared.paths,
+      health: { unwell: (reason) => this.unwell.set(id, reason), well: () => this.unwell.delete(id) },
       addresses: { listening: (component, address) => this.listening.push({ component, address }) },
     }
     this.#contexts.set(id, context)

@@ -1,18 +1,45 @@
-import { once } from 'node:events'
+import { stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
+import { pipeline } from 'node:stream/promises'
+import { messageOf } from '../core/errors.ts'
 import { DeadLetterBox } from '../runtime/dead-letter-box.ts'
 import { readDeadLetters } from '../storage/dead-letters.ts'
 import type { DlqShowCommand } from './arguments.ts'
 
-/** Prints all dead letters as NDJSON, oldest first. Damaged places are told on stderr; then the exit code is 1. */
+/** Prints all dead letters as NDJSON, oldest first. What is damaged or missing is told on stderr; then the exit code is 1. */
 export async function showDeadLetters({ data }: DlqShowCommand): Promise<number> {
+  const folder = DeadLetterBox.folder(resolve(data))
+  if (!(await isFolder(folder))) {
+    process.stderr.write(`there is no folder ${folder}: no dead letters, or --path.data is another one\n`)
+    return 1
+  }
   let damaged = false
-  const letters = readDeadLetters(DeadLetterBox.folder(resolve(data)), (path, torn_bytes, why) => {
+  let count = 0
+  const letters = readDeadLetters(folder, (path, torn_bytes, why) => {
     damaged = true
     process.stderr.write(`${path}: ${why}; ${torn_bytes} bytes were passed over\n`)
   })
-  for await (const letter of letters) {
-    if (!process.stdout.write(`${letter}\n`)) await once(process.stdout, 'drain')
+  async function* lines(): AsyncGenerator<string> {
+    for await (const letter of letters) {
+      count++
+      yield `${letter}\n`
+    }
   }
+  try {
+    await pipeline(lines, process.stdout, { end: false })
+  } catch (thrown) {
+    // Who read our output (head, a pager) has seen enough.
+    if ((thrown as NodeJS.ErrnoException).code === 'EPIPE') return 0
+    process.stderr.write(`dlq show: ${messageOf(thrown)}\n`)
+    return 1
+  }
+  if (count === 0) process.stderr.write(`no dead letters in ${folder}\n`)
   return damaged ? 1 : 0
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return await stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  )
 }

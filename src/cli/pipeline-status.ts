@@ -17,6 +17,18 @@ interface Sources {
 /** Inputs that listen do so within milliseconds; the greeting waits no longer than this for them. */
 const LISTENING_WAIT_MS = 2_000
 
+/** Resolves once every input that listens does so, or after a while. */
+export async function listening(compiled: CompiledPipeline, factory: ContextFactory): Promise<void> {
+  const deadline = performance.now() + LISTENING_WAIT_MS
+  while (performance.now() < deadline && silentInputs(compiled, factory).length > 0) await wait(10)
+}
+
+/** Inputs that will listen on an address and do not yet. */
+function silentInputs({ inputs }: CompiledPipeline, factory: ContextFactory): string[] {
+  const heard = new Set(factory.listening.map(({ component }) => component))
+  return inputs.filter(({ id, listens }) => listens && !heard.has(id)).map(({ id }) => id)
+}
+
 /** What the operator's pages are told of the running pipeline. */
 export class PipelineStatus implements StatusSource {
   readonly #sources: Sources
@@ -24,12 +36,6 @@ export class PipelineStatus implements StatusSource {
 
   constructor(sources: Sources) {
     this.#sources = sources
-  }
-
-  /** Resolves once every input that listens does so, or after a while. */
-  async listening(): Promise<void> {
-    const deadline = performance.now() + LISTENING_WAIT_MS
-    while (performance.now() < deadline && this.#silentInputs().length > 0) await wait(10)
   }
 
   status(): Status {
@@ -49,19 +55,14 @@ export class PipelineStatus implements StatusSource {
     }
   }
 
+  /** Only what a load balancer may judge by: a broker that is down is no reason to send Filebeat elsewhere. */
   reasonsNotReady(): readonly string[] {
-    const { pipeline, compiled } = this.#sources
-    const closed = pipeline.outputs.flatMap((output, index) =>
-      output.isOpen ? [] : [`${compiled.outputs[index]?.id} is ${output.state}`],
-    )
-    return [...this.#silentInputs().map((id) => `${id} does not listen`), ...closed]
-  }
-
-  /** Inputs that will listen on an address and do not yet. */
-  #silentInputs(): string[] {
-    const { compiled, factory } = this.#sources
-    const heard = new Set(factory.listening.map(({ component }) => component))
-    return compiled.inputs.filter(({ id, listens }) => listens && !heard.has(id)).map(({ id }) => id)
+    const { pipeline, compiled, factory } = this.#sources
+    const closed = compiled.outputs.flatMap(({ id }, index) => {
+      const output = pipeline.outputs[index]
+      return output === undefined || output.isOpen ? [] : [`${id}: ${factory.unwell.get(id) ?? output.state}`]
+    })
+    return [...silentInputs(compiled, factory).map((id) => `${id} does not listen`), ...closed]
   }
 
   #inputs(): ComponentStatus[] {
@@ -72,23 +73,21 @@ export class PipelineStatus implements StatusSource {
         id,
         name,
         where: address ?? where,
-        state: address === undefined ? 'reading' : 'listening',
-        is_well: true,
+        state: pipeline.hasEnded(id) ? 'ended' : (factory.unwell.get(id) ?? (address === undefined ? 'reading' : 'listening')),
+        is_well: !factory.unwell.has(id),
         counts: { received: pipeline.ledger.input(id).value },
       }
     })
   }
 
   #outputs(): ComponentStatus[] {
-    const { pipeline, compiled } = this.#sources
-    return pipeline.outputs.map((output, index) => ({
-      id: compiled.outputs[index]?.id ?? '',
-      name: compiled.outputs[index]?.name ?? '',
-      where: compiled.outputs[index]?.where ?? '',
-      state: output.state,
-      is_well: output.state === 'open',
-      counts: { ...output.ledger.totals().outcomes },
-    }))
+    const { pipeline, compiled, factory } = this.#sources
+    return compiled.outputs.flatMap(({ id, name, where }, index) => {
+      const output = pipeline.outputs[index]
+      if (output === undefined) return []
+      const state = factory.unwell.get(id) ?? output.state
+      return { id, name, where, state, is_well: state === 'open', counts: { ...output.ledger.totals().outcomes } }
+    })
   }
 
   #places(): Status['places'] {
@@ -96,7 +95,10 @@ export class PipelineStatus implements StatusSource {
     const files = compiled.outputs.some(({ name }) => name === 'file')
     return [
       ...(files ? [{ what: 'files', where: `${data}/` }] : []),
-      { what: 'dead letters', where: `${data}/dead-letters/ (millrace dlq show)` },
+      {
+        what: 'dead letters',
+        where: `${data}/dead-letters/ (bin/millrace dlq show${data === 'data' ? '' : ` --path.data ${data}`})`,
+      },
     ]
   }
 }

@@ -10,13 +10,14 @@ import { type Ops, startOps } from '../ops/server.ts'
 import { StatusLine } from '../ops/status-line.ts'
 import { DeadLetterBox } from '../runtime/dead-letter-box.ts'
 import { Pipeline } from '../runtime/pipeline.ts'
+import { lockFolder } from '../storage/folder-lock.ts'
 import { createLog, type ProgramLog } from '../telemetry/log.ts'
 import { MetricsRegistry } from '../telemetry/metrics.ts'
 import { registerProcessMetrics } from '../telemetry/process.ts'
 import { Terminal } from '../telemetry/terminal.ts'
 import type { RunCommand } from './arguments.ts'
 import { ContextFactory } from './context-factory.ts'
-import { PipelineStatus } from './pipeline-status.ts'
+import { listening, PipelineStatus } from './pipeline-status.ts'
 import { version } from './version.ts'
 
 /**
@@ -25,7 +26,9 @@ import { version } from './version.ts'
  */
 export async function run(command: RunCommand): Promise<number> {
   const terminal = new Terminal()
-  const log = createLog({ level: command.log_level, terminal })
+  // A check says what is wrong and nothing else.
+  const level = command.is_test && command.log_level === 'info' ? 'warn' : command.log_level
+  const log = createLog({ level, terminal })
   try {
     return await runLogged(command, terminal, log)
   } catch (thrown) {
@@ -67,11 +70,13 @@ async function runLogged(command: RunCommand, terminal: Terminal, log: ProgramLo
     return 0
   }
   if (command.workers > 1) log.warn('workers', `-w ${command.workers}: one worker runs; more than one is not supported`)
+  await using _lock = await lockFolder(resolve(command.data))
   await using deadLetters = await DeadLetterBox.open(resolve(command.data), plan.settings.id, metrics, log)
   pipeline = new Pipeline(compiled, plan.settings, {
     context: (id) => factory.of(id),
     deadLetters,
     drain_timeout_ms: command.drain_timeout_ms,
+    listening: () => listening(compiled, factory),
   })
   return await runPipeline({ command, terminal, log, metrics, plan, compiled, pipeline, factory })
 }
@@ -90,7 +95,10 @@ async function withProblems(problems: readonly Problem[], compiling: Promise<Com
     },
   )
   const told = new Set(problems.map(({ at }) => formatPosition(at)))
-  const is_own = ({ code, at }: Problem): boolean => code !== 'CONFIG_CANNOT_START' && !told.has(formatPosition(at))
+  // A component that was given a variable's name instead of its value fails for that reason.
+  const is_unresolved = problems.some(({ code }) => code === 'CONFIG_UNRESOLVED_VARIABLE')
+  const is_own = ({ code, at }: Problem): boolean =>
+    !(is_unresolved && code === 'CONFIG_CANNOT_START') && !told.has(formatPosition(at))
   throw new ConfigError([...problems, ...further.filter(is_own)])
 }
 
@@ -112,12 +120,12 @@ async function runPipeline({ command, terminal, log, metrics, plan, compiled, pi
   const monitor = new StatusMonitor(status, metrics, ended.signal)
   let ops: Ops | undefined
   let statusLine: StatusLine | undefined
-  const stop = stopSignal(log)
+  const stop = stopSignal(log, command.drain_timeout_ms, () => pipeline.held)
   try {
     if (command.api !== undefined) ops = await startOps({ ...command.api, monitor, metrics, log })
     const running = pipeline.run(stop)
     // The greeting names addresses, so inputs get a turn to begin listening.
-    await Promise.race([status.listening(), running])
+    await Promise.race([listening(compiled, factory), running])
     statusLine = new StatusLine({ monitor, terminal, page_url: ops?.url })
     const left = await running
     if (left === 0) return 0
@@ -134,12 +142,19 @@ async function runPipeline({ command, terminal, log, metrics, plan, compiled, pi
 }
 
 /** Aborts at the first SIGTERM, SIGINT or SIGHUP; at the second one the process ends at once. */
-function stopSignal(log: ProgramLog): AbortSignal {
+function stopSignal(log: ProgramLog, drain_timeout_ms: number, held: () => number): AbortSignal {
   const stop = new AbortController()
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.on(signal, () => {
-      if (stop.signal.aborted) process.exit(128 + constants.signals[signal])
-      log.info('stopping', `${signal}: reading no more; what is on its way is brought to its end. Once more to leave at once`)
+      if (stop.signal.aborted) {
+        log.warn('stopped_at_once', `${signal} again: left with ${held()} events not stored; they were not acknowledged`)
+        log.close()
+        process.exit(128 + constants.signals[signal])
+      }
+      log.info(
+        'stopping',
+        `${signal}: reading no more; ${held()} events are on their way and have up to ${drain_timeout_ms / 1000} s. Once more to leave at once`,
+      )
       stop.abort()
     })
   }

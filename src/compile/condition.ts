@@ -7,7 +7,7 @@ import { isFields, isNumber, SourceNumber, Timestamp, type Value } from '../core
 export type Predicate = (event: Event) => boolean
 
 /** Called when two values cannot be put in order (a missing field against a number, text against a number). */
-export type OnIncomparable = () => void
+export type OnIncomparable = (event: Event) => void
 
 /**
  * Compiles a condition to a function of the event.
@@ -87,7 +87,7 @@ function compileComparison(operator: CompareOperator, left: Operand, right: Oper
   return (event) => {
     const order = compareOrder(readLeft(event), readRight(event))
     if (order === undefined) {
-      onIncomparable()
+      onIncomparable(event)
       return false
     }
     return holds(order)

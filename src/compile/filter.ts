@@ -1,7 +1,7 @@
 import type { FilterSpec } from '../core/component.ts'
 import type { Context } from '../core/context.ts'
 import type { Step } from '../core/contracts.ts'
-import { messageOf } from '../core/errors.ts'
+import { describeThrown } from '../core/errors.ts'
 import type { Report } from '../core/options.ts'
 import type { ComponentNode } from '../core/plan.ts'
 import { readOptions } from '../core/read-options.ts'
@@ -23,7 +23,7 @@ export async function compileFilter(
     const matched = compileMatched(options)
     return await spec.compile(options, { ...context, matched })
   } catch (thrown) {
-    report({ code: 'CONFIG_CANNOT_START', at: node.at, message: `${node.name}: ${messageOf(thrown)}` })
+    report({ code: 'CONFIG_CANNOT_START', at: node.at, message: `${node.name}: ${describeThrown(thrown)}` })
     return undefined
   }
 }

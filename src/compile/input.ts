@@ -1,7 +1,7 @@
 import type { Catalog, InputSpec } from '../core/component.ts'
 import type { Context } from '../core/context.ts'
 import type { Decoded, InputContext, Source } from '../core/contracts.ts'
-import { messageOf } from '../core/errors.ts'
+import { describeThrown } from '../core/errors.ts'
 import { Event, type Origin } from '../core/event.ts'
 import { parseFieldRef } from '../core/field-ref.ts'
 import * as option from '../core/options.ts'
@@ -51,7 +51,7 @@ export function compileInput(
       createEvent: (decoded, origin, size_bytes) => createEvent(decoded, origin, size_bytes, context, decorate),
     })
   } catch (thrown) {
-    findings.report({ code: 'CONFIG_CANNOT_START', at: node.at, message: `${node.name}: ${messageOf(thrown)}` })
+    findings.report({ code: 'CONFIG_CANNOT_START', at: node.at, message: `${node.name}: ${describeThrown(thrown)}` })
     return undefined
   }
 }

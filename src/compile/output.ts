@@ -1,7 +1,7 @@
 import type { Catalog, OutputSpec } from '../core/component.ts'
 import type { Context } from '../core/context.ts'
 import type { Sink } from '../core/contracts.ts'
-import { messageOf } from '../core/errors.ts'
+import { describeThrown } from '../core/errors.ts'
 import * as option from '../core/options.ts'
 import type { ComponentNode } from '../core/plan.ts'
 import { readOptions } from '../core/read-options.ts'
@@ -35,7 +35,7 @@ export function compileOutput(
   try {
     return spec.create(options, { ...context, encoder: codec.createEncoder() })
   } catch (thrown) {
-    findings.report({ code: 'CONFIG_CANNOT_START', at: node.at, message: `${node.name}: ${messageOf(thrown)}` })
+    findings.report({ code: 'CONFIG_CANNOT_START', at: node.at, message: `${node.name}: ${describeThrown(thrown)}` })
     return undefined
   }
 }

@@ -166,11 +166,11 @@ class PipelineCompiler {
       { condition: where },
     )
     try {
-      return compileCondition(node.condition, () => {
+      return compileCondition(node.condition, (event) => {
         incomparable.inc()
         log.warn(
           'condition_incomparable',
-          `${where}: a comparison could not be made (missing field, or text against a number); taken as false`,
+          `${where}: a comparison could not be made (missing field, or text against a number) and was taken as false, of ${event.origin?.describe() ?? 'an event'}`,
         )
       })
     } catch (thrown) {

@@ -14,6 +14,7 @@ export interface Context {
   readonly clock: Clock
   readonly paths: Paths
   readonly addresses: Addresses
+  readonly health: Health
 }
 
 /**
@@ -97,6 +98,14 @@ export interface Paths {
   readonly data: string
   /** The folder of the config file: relative paths in options start there. */
   readonly config: string
+}
+
+/** What a component tells of itself, for the live page and `/readyz`. */
+export interface Health {
+  /** It cannot do its work: why, for people. Holds until `well`. */
+  unwell(reason: string): void
+  /** It works, or does again. */
+  well(): void
 }
 
 /** Where the program listens, for the status line, the live page and tests that ask for port 0. */

@@ -74,6 +74,7 @@ export type RuntimeCode =
   | 'OUTPUT_UNAVAILABLE'
   | 'OUTPUT_REFUSED'
   | 'OUTPUT_REPLY_INVALID'
+  | 'STORAGE_IN_USE'
   | 'STORAGE_FULL'
   | 'STORAGE_CORRUPT'
   | 'STORAGE_WRITE_FAILED'
@@ -98,10 +99,15 @@ export function messageOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown)
 }
 
+/** The same with the code in front of whatever has one. */
+export function describeThrown(thrown: unknown): string {
+  return thrown instanceof MillraceError ? `${thrown.code}: ${thrown.message}` : messageOf(thrown)
+}
+
 /** The name closest to `wanted`, if one is close enough to be a slip of the keyboard. */
 function nearestName(wanted: string, names: Iterable<string>): string | undefined {
   let nearest: string | undefined
-  let least = Math.max(2, Math.floor(wanted.length / 3)) + 1
+  let least = Math.max(1, Math.floor(wanted.length / 3)) + 1
   for (const name of names) {
     const distance = editDistance(wanted.toLowerCase(), name.toLowerCase())
     if (distance < least) {
@@ -118,16 +124,20 @@ export function didYouMean(wanted: string, names: Iterable<string>): { hint: str
   return nearest === undefined ? undefined : { hint: `did you mean ${nearest}?` }
 }
 
-/** Levenshtein distance with one row of memory. */
+/** Letters left out, put in, exchanged for another or with their neighbour (optimal string alignment), each counting one. */
 function editDistance(a: string, b: string): number {
-  const row = Array.from({ length: b.length + 1 }, (_, index) => index)
+  let before: number[] = []
+  let previous: number[] = []
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index)
   for (let i = 1; i <= a.length; i++) {
-    let diagonal = row[0] ?? 0
-    row[0] = i
+    before = previous
+    previous = row
+    row = [i]
     for (let j = 1; j <= b.length; j++) {
-      const above = row[j] ?? 0
-      row[j] = Math.min(above + 1, (row[j - 1] ?? 0) + 1, diagonal + (a[i - 1] === b[j - 1] ? 0 : 1))
-      diagonal = above
+      const cost = a[i - 1] === b[j - 1] ? 0 : 1
+      const least = Math.min((previous[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1, (previous[j - 1] ?? 0) + cost)
+      const isSwapped = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]
+      row[j] = isSwapped ? Math.min(least, (before[j - 2] ?? 0) + 1) : least
     }
   }
   return row[b.length] ?? 0

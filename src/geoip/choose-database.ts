@@ -40,7 +40,7 @@ export async function chooseDatabase(
   if (package_file !== undefined) {
     const opened = await tryOpen(package_file, context)
     if (opened !== undefined) {
-      context.log.info('geoip-database', `geoip uses ${describeDatabase(opened.current)}. ${COUNTRY_PACKAGE_ATTRIBUTION}`)
+      context.log.info('geoip_database', `geoip uses ${describeDatabase(opened.current)}. ${COUNTRY_PACKAGE_ATTRIBUTION}`)
       return opened
     }
   }
@@ -49,7 +49,7 @@ export async function chooseDatabase(
 
 async function openNamed(path: string, context: Pick<Context, 'log' | 'metrics'>): Promise<WatchedDatabase> {
   const opened = await WatchedDatabase.open(path, context)
-  context.log.info('geoip-database', `geoip uses ${describeDatabase(opened.current)}`)
+  context.log.info('geoip_database', `geoip uses ${describeDatabase(opened.current)}`)
   return opened
 }
 
@@ -61,11 +61,11 @@ async function openBuiltIn(
   const advice = `name a database (.mmdb) in the option database or in ${ENVIRONMENT[type]}`
   if (opened === undefined) {
     context.log.warn(
-      'geoip-no-database',
+      'geoip_no_database',
       `${context.where}: there is no GeoIP database: events pass without a location; ${advice}`,
     )
   } else {
-    context.log.info('geoip-database', `geoip uses the built-in sample, which knows few addresses: ${advice}`)
+    context.log.info('geoip_database', `geoip uses the built-in sample, which knows few addresses: ${advice}`)
   }
   return opened
 }
@@ -74,7 +74,7 @@ async function tryOpen(path: string, context: Pick<Context, 'log' | 'metrics'>):
   try {
     return await WatchedDatabase.open(path, context)
   } catch (thrown) {
-    context.log.warn('geoip-database-broken', messageOf(thrown))
+    context.log.warn('geoip_database_broken', messageOf(thrown))
     return undefined
   }
 }

@@ -79,7 +79,7 @@ export class Locator {
     } catch (thrown) {
       // A damaged data section behind a sound tree: the addresses of this record stay unknown, the others do not.
       this.#log.warn(
-        'geoip-record',
+        'geoip_record',
         `a record of the GeoIP database ${database.path} cannot be read (${messageOf(thrown)}): the file is damaged, get it anew`,
       )
       return null

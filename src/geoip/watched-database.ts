@@ -81,7 +81,7 @@ export class WatchedDatabase {
       this.#state = read.state
       if (this.#current.holds(read.bytes)) return
       this.#current = shared(this.#path, read.bytes)
-      this.#context.log.info('geoip-database', `took over a new state of ${describeDatabase(this.#current)}`)
+      this.#context.log.info('geoip_database', `took over a new state of ${describeDatabase(this.#current)}`)
     } catch (thrown) {
       this.#complain(messageOf(thrown))
     }
@@ -91,7 +91,7 @@ export class WatchedDatabase {
     if (complaint === this.#complaint) return
     this.#complaint = complaint
     this.#context.log.warn(
-      'geoip-database-broken',
+      'geoip_database_broken',
       `${complaint}: still working with ${describeDatabase(this.#current)}; put a sound file in its place`,
     )
   }

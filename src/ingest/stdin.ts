@@ -33,7 +33,7 @@ export function createStreamSource(stream: Readable, context: InputContext): Sou
         for await (const piece of addAbortSignal(stop, stream)) await reader.take(piece as Buffer | string)
       } catch (thrown) {
         if (!stop.aborted) {
-          context.log.error('stdin-read', `${context.where}: the standard input broke off: ${messageOf(thrown)}`)
+          context.log.error('stdin_read', `${context.where}: the standard input broke off: ${messageOf(thrown)}`)
         }
       }
       await reader.finish()

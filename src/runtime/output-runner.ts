@@ -177,6 +177,7 @@ export class OutputRunner {
   async #write(batch: Event[]): Promise<void> {
     const result = await this.#attempt(batch)
     if (result !== undefined) {
+      if (this.#backoff.attempts > 0) this.#context.health.well()
       this.#backoff.reset()
       this.#pace.heed(result)
       await this.#conclude(batch, result)
@@ -203,6 +204,7 @@ export class OutputRunner {
     this.#blockedUntil = performance.now() + wait_ms
     this.#retries.add('', batch, this.#blockedUntil)
     this.#countRetries(batch.length)
+    this.#context.health.unwell(messageOf(thrown))
     this.#context.log.warn(
       'output_retry',
       `${this.#context.id} could not be written to: ${messageOf(thrown)}. Nothing is lost: the events wait, the senders are held back`,
@@ -273,7 +275,7 @@ export class OutputRunner {
   async #reject(rejected: readonly { event: Event; reason: string }[]): Promise<void> {
     this.#context.log.error(
       'output_rejected',
-      `${this.#context.id} refuses events: ${rejected[0]?.reason}. They are kept: look with millrace dlq show`,
+      `${this.#context.id} refuses events: ${rejected[0]?.reason}. They are kept: look with bin/millrace dlq show`,
       { events: rejected.length },
     )
     if (!(await this.#services.deadLetter(rejected))) return

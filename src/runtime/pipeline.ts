@@ -35,6 +35,8 @@ export interface PipelineServices {
   readonly deadLetters: DeadLetterBox
   /** How long events may take to reach their end after a stop. */
   readonly drain_timeout_ms: number
+  /** Resolves once the inputs that listen do so: a sample begins then. */
+  listening(): Promise<void>
 }
 
 /**
@@ -57,8 +59,9 @@ export class Pipeline {
   readonly #abandon = new AbortController()
   readonly #stopYielding = new AbortController()
   readonly #unsettled = new Set<Receipt>()
-  /** Batches that have room and wait for the filters. */
-  readonly #ready: Event[][] = []
+  readonly #ended = new Set<string>()
+  /** Batches that have room and wait for the filters; `taken` tells that the last of one has reached them. */
+  readonly #ready: { readonly events: readonly Event[]; at: number; readonly taken: () => void }[] = []
   readonly #taken: number[] = []
   #inIntake = 0
   #inFilters = 0
@@ -133,11 +136,16 @@ export class Pipeline {
     if (fatal.length > 0) this.#abandonAll()
     await this.#empty()
     clearTimeout(deadline.timer)
-    const left = this.#held
+    const left = this.held
     this.#abandonAll()
     await Promise.allSettled(this.outputs.map((output) => output.close()))
     if (fatal.length > 0) throw fatal[0]
     return left
+  }
+
+  /** Whether an input has come to its end. */
+  hasEnded(input: string): boolean {
+    return this.#ended.has(input)
   }
 
   /** Keeps what an input could not make an event of. */
@@ -157,7 +165,8 @@ export class Pipeline {
     this.#tellWhenEmpty()
   }
 
-  get #held(): number {
+  /** Events that have no final state yet. */
+  get held(): number {
     return this.#inIntake + this.#inFilters + this.#inOutputs + this.#inDeadLetters
   }
 
@@ -179,23 +188,25 @@ export class Pipeline {
   }
 
   async #empty(): Promise<void> {
-    if (this.#held === 0 || this.#abandon.signal.aborted) return
+    if (this.held === 0 || this.#abandon.signal.aborted) return
     await new Promise<void>((resolve) => {
       this.#whenEmpty = resolve
     })
   }
 
   #tellWhenEmpty(): void {
-    if (this.#whenEmpty !== undefined && this.#held === 0) this.#whenEmpty()
+    if (this.#whenEmpty !== undefined && this.held === 0) this.#whenEmpty()
   }
 
   async #runInput(input: CompiledInput, stopping: AbortSignal): Promise<void> {
     const stop = input.yields ? AbortSignal.any([stopping, this.#stopYielding.signal]) : stopping
     const deliver = this.#deliverOf(input)
     const backoff = new Backoff(INPUT_RESTART_FIRST_MS, INPUT_RESTART_MAX_MS)
+    if (input.yields) await this.#services.listening()
     while (!stop.aborted) {
       try {
         await input.source.run(deliver, stop, this.#abandon.signal)
+        this.#ended.add(input.id)
         return
       } catch (thrown) {
         if (thrown instanceof MillraceError && thrown.code === 'INPUT_CANNOT_START') throw thrown
@@ -234,8 +245,11 @@ export class Pipeline {
     )
     if (!admitted) receipt.abandon()
     else if (events.length > 0) {
-      this.#ready.push(events)
+      const { promise, resolve } = Promise.withResolvers<void>()
+      this.#ready.push({ events, at: 0, taken: resolve })
       this.#queueTurn()
+      // An input that decoded the next batches meanwhile would only fill the memory with them.
+      await promise
     }
     const settled = receipt.settled.finally(() => this.#unsettled.delete(receipt))
     return { settled }
@@ -252,10 +266,14 @@ export class Pipeline {
   }
 
   #turn(): void {
-    const first = this.#ready.shift()
+    const first = this.#ready[0]
     if (first === undefined) return
-    const batch = first.length > this.#settings.batch_size ? first.splice(0, this.#settings.batch_size) : first
-    if (batch !== first) this.#ready.unshift(first)
+    const batch = first.events.slice(first.at, first.at + this.#settings.batch_size)
+    first.at += batch.length
+    if (first.at === first.events.length) {
+      this.#ready.shift()
+      first.taken()
+    }
     this.#inIntake -= batch.length
     this.#inFilters += batch.length
     for (const event of batch) this.#run(event)
@@ -315,7 +333,7 @@ export class Pipeline {
 
   #failed(event: Event, filter: string, where: string, thrown: unknown): void {
     const reason = `${filter} (${where}) failed: ${messageOf(thrown)}`
-    this.#log.error('filter_failed', `${reason}. The event is kept: look with millrace dlq show`)
+    this.#log.error('filter_failed', `${reason}. The event is kept: look with bin/millrace dlq show`)
     this.#inFilters--
     this.#inDeadLetters++
     // Neither rejects: `keep` tries until the entry is on disk or the program leaves.

@@ -126,7 +126,7 @@ test('what cannot be written now is tried again, with a log line that says why',
   const sink = build({ path: '/dev/full', codec: 'line' }, context)
   if (process.platform !== 'linux') return
   expect(await write(sink, '{"n":1}')).toMatchObject([{ kind: 'retry', reason: expect.stringContaining('ENOSPC') as string }])
-  expect(context.lines[0]).toContain('error file-write: test:1:1: ENOSPC')
+  expect(context.lines[0]).toContain('error file_write: test:1:1: ENOSPC')
 })
 
 test('modes of new files and folders are set as asked', async () => {

@@ -77,7 +77,7 @@ export const file = defineOutput({
           signal.throwIfAborted()
           const text = positions.map((position) => context.encoder.encode(events[position] as Event)).join('')
           const outcome = path === undefined ? OUTSIDE : await attempt(() => appender.append(path, text))
-          if (outcome.kind === 'retry') context.log.error('file-write', `${context.where}: ${outcome.reason}; trying again`)
+          if (outcome.kind === 'retry') context.log.error('file_write', `${context.where}: ${outcome.reason}; trying again`)
           for (const position of positions) outcomes[position] = outcome
         }
         return { outcomes }

@@ -82,7 +82,7 @@ export class DeadLetters implements AsyncDisposable {
       if (this.#isOver()) {
         throw new MillraceError(
           'STORAGE_FULL',
-          `${this.#log.folder}: the dead letters have reached their limit of ${this.max_bytes} bytes: replay or delete some, then writing goes on by itself`,
+          `${this.#log.folder}: the dead letters have reached their limit of ${this.max_bytes} bytes: save them with bin/millrace dlq show, stop, remove the segments there and start again`,
         )
       }
       await this.#log.append(payloads)

@@ -284,7 +284,7 @@ test.each(['ip', '[ip]', 'clip'])(
     filter({ ip: '10.0.0.1' })
     const { event } = filter({ ip: '81.2.69.160', clip: '81.2.69.160' })
     expect(JSON.parse(event.toJsonText())).toMatchObject({ geoip: { country_code2: 'GB' } })
-    expect(context.lines.filter((line) => line.startsWith('warn geoip-target'))).toHaveLength(1)
+    expect(context.lines.filter((line) => line.startsWith('warn geoip_target'))).toHaveLength(1)
   },
 )
 
@@ -316,7 +316,7 @@ test('without a named database the one that comes along is used, and the log say
   const context = testContext()
   expect(await locate({ fields: ['country_code2'] }, '8.8.8.8', context)).toEqual({ country_code2: 'US' })
   expect(context.lines).toEqual([
-    expect.stringMatching(/^info geoip-database: geoip uses (the built-in sample|.*IP Geolocation by DB-IP)/),
+    expect.stringMatching(/^info geoip_database: geoip uses (the built-in sample|.*IP Geolocation by DB-IP)/),
   ])
 })
 
@@ -330,7 +330,7 @@ test('a damaged record is unknown and warned of, the records beside it are not',
   const filter = await buildFilter(geoip, { source: 'ip', database: path }, context)
   expect(JSON.parse(filter({ ip: '1.2.3.4' }).event.toJsonText())).toMatchObject({ geoip: {}, tags: TAGGED })
   expect(JSON.parse(filter({ ip: '81.2.69.160' }).event.toJsonText())).toMatchObject({ geoip: { city_name: 'London' } })
-  expect(context.lines).toContainEqual(expect.stringMatching(/^warn geoip-record: .*the file is damaged/))
+  expect(context.lines).toContainEqual(expect.stringMatching(/^warn geoip_record: .*the file is damaged/))
 })
 
 test('whatever an event holds, it goes on, tagged or with facts', async () => {

@@ -159,7 +159,7 @@ function chooseTarget(
   if (layout === 'legacy') return { target: target ?? parseFieldRef(LEGACY_TARGET), layout }
   if (target === undefined && !/.\[ip\]$/.test(source.text)) {
     context.log.warn(
-      'geoip-target',
+      'geoip_target',
       `${context.where}: geoip has no target and its source ${source.text} does not end in [ip], so ECS cannot tell where the facts ` +
         `belong: they go to [${LEGACY_TARGET}] in the layout of Logstash 7; set target => "client" for ECS`,
     )
@@ -169,7 +169,7 @@ function chooseTarget(
   const parent = chosen.in_metadata || chosen.path.length !== 1 ? undefined : chosen.path[0]
   if (parent === undefined || !ECS_PARENTS.includes(parent)) {
     context.log.warn(
-      'geoip-target',
+      'geoip_target',
       `${context.where}: ECS expects geo below one of ${ECS_PARENTS.join(', ')}, the target of geoip is ${chosen.text}`,
     )
   }

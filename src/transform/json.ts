@@ -59,7 +59,10 @@ Where one text holds several objects, one after the other, the last one wins, as
   compile({ source, target, skip_on_invalid_json, tag_on_failure }, context) {
     const fail = (event: Event, why: string): void => {
       for (const tag of tag_on_failure) event.tag(tag)
-      context.log.warn('json_failure', `${context.where}: the json filter could not take ${source.text}: ${why}`)
+      context.log.warn(
+        'json_failure',
+        `${context.where}: the json filter could not take ${source.text} of ${event.origin?.describe() ?? 'an event'}: ${why}`,
+      )
     }
     return (event) => {
       const text = event.get(source)

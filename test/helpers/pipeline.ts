@@ -137,6 +137,7 @@ export async function startPipeline(
     context: (id) => contexts.get(id) ?? { ...context, id },
     deadLetters: box,
     drain_timeout_ms,
+    listening: () => Promise.resolve(),
   })
   const stop = new AbortController()
   const ended = pipeline.run(stop.signal)

@@ -79,7 +79,8 @@ class PipelineReader {
   #parse(): Node {
     const errors: ParseError[] = []
     const root = parseTree(this.#source.text, errors, { allowTrailingComma: true, disallowComments: false })
-    for (const { error, offset } of errors) {
+    // Only the first one: those behind it mostly follow from it.
+    for (const { error, offset } of errors.slice(0, 1)) {
       this.#problem('CONFIG_SYNTAX', offset, `not JSON: ${describeSyntaxError(printParseErrorCode(error))}`)
     }
     if (root?.type === 'object' && errors.length === 0) return root

@@ -17,10 +17,13 @@ export interface Internals {
   readonly intake: Intake
 }
 
-/** The intake is one for the process, for it is the process whose memory is bounded. */
+/**
+ * The intake is one for the process, for it is the process whose memory is bounded. Two turns: one window waits for the
+ * filters while another one is inflated; decoding more at a time would be no faster, for it is one thread that does it.
+ */
 const INTERNALS: Internals = {
   keep_alive_ms: KEEP_ALIVE_MS,
-  intake: new Intake({ turns: 4, received_bytes_max: 64 * 1024 * 1024, patience_ms: 10_000 }),
+  intake: new Intake({ turns: 2, received_bytes_max: 64 * 1024 * 1024, patience_ms: 10_000 }),
 }
 
 const ENRICHMENTS = ['source_metadata', 'codec_metadata', 'ssl_peer_metadata', 'all', 'none'] as const
@@ -98,6 +101,7 @@ goes on. Only a stream that is not Lumberjack, or goes over a limit, closes its 
 Events carry where their line stood (host, path, device and inode or fingerprint, offset): the same line gets the same
 document id however often it is sent.`,
   default_codec: 'plain',
+  listens: true,
   options: OPTIONS,
   renamed: { ssl: 'ssl_enabled', cipher_suites: 'ssl_cipher_suites' },
   examples: [

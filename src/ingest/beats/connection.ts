@@ -251,6 +251,7 @@ export class Connection implements Reader {
     metrics.windows.inc()
     metrics.events.inc(frames.length)
     const { settled } = await handOver(frames, this.#maker, context, deliver, abandon, () => !this.#gone.signal.aborted)
+    window.free()
     // Not awaited: the next window is handed on meanwhile. It catches what comes, and gives the window an outcome.
     void this.#settle(pending, settled)
   }

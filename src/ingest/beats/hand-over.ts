@@ -54,7 +54,8 @@ async function settleTogether(settlings: readonly Promise<Settled>[]): Promise<S
 
 function refuse(frame: DataFrame, refusal: Refusal, maker: EventMaker, context: InputContext): Promise<void> {
   const { source, start, end } = frame.body
-  const raw = source.subarray(start, Math.min(end, start + OVERSIZED_KEPT_BYTES))
+  // A copy, for the window's memory is freed when it was handed over.
+  const raw = Buffer.from(source.subarray(start, Math.min(end, start + OVERSIZED_KEPT_BYTES)))
   const { origin } = maker
   context.log.warn(
     'beats_event_refused',

@@ -152,7 +152,7 @@ class FileFollower {
     const file = new TrackedFile(found, { ...position, path: found.path, seen_ms: now_ms }, this.#store)
     const lines = new LineReader(file, this.#settings.delimiter, this.#builder, this.#context, (settled) => this.#hold(settled))
     this.#readings.set(found.key, { file, lines })
-    this.#context.log.debug('file-found', `${this.#context.where}: reading ${found.path} from ${position.offset}`)
+    this.#context.log.debug('file_found', `${this.#context.where}: reading ${found.path} from ${position.offset}`)
   }
 
   #hold(settled: Promise<void>): void {
@@ -182,7 +182,7 @@ class FileFollower {
       await file.close()
       file.checked_ms = now_ms
       if (!stop.aborted) {
-        this.#context.log.error('file-read', `${this.#context.where}: ${file.path}: ${messageOf(thrown)}; trying again`)
+        this.#context.log.error('file_read', `${this.#context.where}: ${file.path}: ${messageOf(thrown)}; trying again`)
       }
       return false
     }
@@ -266,7 +266,7 @@ class FileFollower {
       if (completed_log_path !== undefined) await appendFile(completed_log_path, `${file.path}\n`)
       if (deletes_completed && !file.damaged) await rm(file.path, { force: true })
     } catch (thrown) {
-      this.#context.log.error('file-completed', `${this.#context.where}: ${file.path} is stored, but: ${messageOf(thrown)}`)
+      this.#context.log.error('file_completed', `${this.#context.where}: ${file.path} is stored, but: ${messageOf(thrown)}`)
     }
   }
 
@@ -280,7 +280,7 @@ class FileFollower {
     try {
       await this.#store.save()
     } catch (thrown) {
-      this.#context.log.error('file-positions', `${this.#context.where}: ${messageOf(thrown)}; trying again`)
+      this.#context.log.error('file_positions', `${this.#context.where}: ${messageOf(thrown)}; trying again`)
     }
   }
 }

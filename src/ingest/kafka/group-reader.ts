@@ -118,6 +118,7 @@ export class GroupReader implements Consumption {
 
   assigned(places: readonly TopicPartition[], is_same_member: boolean): void {
     this.#assignment++
+    this.#context.health.well()
     this.#is_rebalancing = false
     const before = new Set(is_same_member ? this.#ours.filter(({ offsets }) => offsets !== undefined) : [])
     this.#ours = places.map((place) => this.#partitions.of(place))

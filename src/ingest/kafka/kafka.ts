@@ -106,6 +106,7 @@ class KafkaSource implements Source {
 
   #tell(thrown: unknown, wait_ms: number): void {
     const { kind, level, message } = describeTrouble(thrown, this.#client.brokers.join(','))
+    this.#context.health.unwell(message)
     this.#context.log[level](kind, `${this.#context.where}: ${message}; trying again in ${(wait_ms / 1000).toFixed(1)} s`)
   }
 
@@ -116,6 +117,7 @@ class KafkaSource implements Source {
     const over = new AbortController()
     let watching: Promise<void> = Promise.resolve()
     try {
+      this.#context.health.unwell(`connecting to ${this.#client.brokers.join(',')}`)
       if ((await unlessAborted(client.connect(), stop)) === undefined) return
       const topics = await this.#awaitTopics(client, stop)
       if (topics === undefined) return
@@ -152,6 +154,7 @@ class KafkaSource implements Source {
       if (existing === undefined) return undefined
       const { present, missing } = this.#choose(existing.result)
       if (missing.length > 0 || present.length === 0) this.#tellMissing(missing)
+      if (present.length === 0) this.#context.health.unwell('waiting for its topics: none of them exists')
       if (present.length > 0) return present
       await delay(MISSING_TOPIC_MS, undefined, { signal: stop }).catch(() => {})
     }

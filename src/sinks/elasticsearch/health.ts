@@ -29,11 +29,14 @@ export async function untilReady<T>(step: () => Promise<T>, context: Context, si
   const backoff = new Backoff(FIRST_DELAY_MS, DELAY_MAX_MS)
   for (;;) {
     try {
-      return await step()
+      const result = await step()
+      context.health.well()
+      return result
     } catch (thrown) {
       signal.throwIfAborted()
       if (!(thrown instanceof NotReady) && !(thrown instanceof RequestFailure)) throw thrown
       const person_must_act = thrown instanceof NotReady ? thrown.person_must_act : thrown.code === 'OUTPUT_REFUSED'
+      context.health.unwell(messageOf(thrown))
       const tail = `(output at ${context.where}). Events wait; it is tried again until it works`
       if (person_must_act) context.log.error('elasticsearch_not_ready', `${messageOf(thrown)} ${tail}`)
       else context.log.warn('elasticsearch_not_ready', `${messageOf(thrown)}: is Elasticsearch running there? ${tail}`)

@@ -1,0 +1,47 @@
+import { createHash } from 'node:crypto'
+import { mkdir, realpath } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { MillraceError } from '../core/errors.ts'
+
+/**
+ * Keeps a second program out of a data folder: two that append to one dead-letter segment overwrite each other's entries.
+ *
+ * The lock is a socket whose name is made of the folder's real path. The system takes it away with the process, so a
+ * `kill -9` leaves nothing behind. It holds within one machine (in containers: within one network namespace).
+ * @throws MillraceError STORAGE_IN_USE
+ */
+export async function lockFolder(folder: string): Promise<AsyncDisposable> {
+  await mkdir(folder, { recursive: true })
+  const server = createServer((socket) => socket.destroy())
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  server.once('error', (thrown) => {
+    reject(
+      new MillraceError(
+        'STORAGE_IN_USE',
+        `another millrace uses the folder ${folder}: stop it, or give this one its own with --path.data DIR`,
+        {
+          cause: thrown,
+        },
+      ),
+    )
+  })
+  server.listen(socketName(await realpath(folder)), resolve)
+  await promise
+  // The lock is no reason for the process to stay.
+  server.unref()
+  return {
+    [Symbol.asyncDispose]: () =>
+      new Promise((closed) => {
+        server.close(() => closed())
+      }),
+  }
+}
+
+function socketName(path: string): string {
+  const name = `millrace-${createHash('sha256').update(path).digest('hex').slice(0, 32)}`
+  // The first is a name without a file, which Linux keeps as long as the socket is open.
+  if (process.platform === 'linux') return `\0${name}`
+  return process.platform === 'win32' ? `\\\\.\\pipe\\${name}` : join(tmpdir(), `${name}.sock`)
+}
