@@ -11,7 +11,7 @@ export {
   defineOutput,
   type Example,
 } from './core/component.ts'
-export type { Addresses, Clock, Context, Log, Metrics, Paths } from './core/context.ts'
+export type { Addresses, Clock, Context, Health, Log, Metrics, Paths } from './core/context.ts'
 export type { Decoder, Deliver, Encoder, Outcome, Settled, Sink, Source, Step, WriteResult } from './core/contracts.ts'
 export { ConfigError, MillraceError } from './core/errors.ts'
 export { Event, type EventState, type Origin } from './core/event.ts'

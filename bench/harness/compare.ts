@@ -12,7 +12,7 @@ export interface Spread {
 }
 
 /** Events per second of CPU, over the rounds. */
-export interface Figures extends Spread {
+interface Figures extends Spread {
   readonly name: string
 }
 

@@ -2,7 +2,7 @@ import { Terminal } from '../../src/telemetry/terminal.ts'
 import type { Spread } from './compare.ts'
 
 /** A claim of ours about one figure: its median is held against it. */
-export interface Claim {
+interface Claim {
   readonly at_most?: number
   readonly at_least?: number
 }

@@ -126,7 +126,7 @@ async function runPipeline({ command, terminal, log, metrics, plan, compiled, pi
     const running = pipeline.run(stop)
     // The greeting names addresses, so inputs get a turn to begin listening.
     await Promise.race([listening(compiled, factory), running])
-    statusLine = new StatusLine({ monitor, terminal, page_url: ops?.url })
+    statusLine = new StatusLine({ monitor, terminal, log, page_url: ops?.url })
     const left = await running
     if (left === 0) return 0
     log.error(
