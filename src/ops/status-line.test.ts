@@ -11,8 +11,9 @@ function watch(is_tty: boolean) {
   const source = testStatus()
   const clock = { now_ms: 0 }
   const stop = new AbortController()
-  stop.abort()
   const monitor = new StatusMonitor(source, new MetricsRegistry(), stop.signal, () => clock.now_ms)
+  // Samples are taken by the tests themselves, not by the clock.
+  stop.abort()
   const stream = Object.assign(new PassThrough(), { isTTY: is_tty, columns: 100 })
   let text = ''
   stream.on('data', (piece: Buffer) => {

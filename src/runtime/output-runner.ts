@@ -193,7 +193,8 @@ export class OutputRunner {
       if (result.outcomes.length === batch.length) return result
       throw new MillraceError('OUTPUT_OUTCOME_COUNT', `expected ${batch.length} outcomes, got ${result.outcomes.length}`)
     } catch (thrown) {
-      this.#retryAll(batch, thrown)
+      // At the deadline writes are broken off; their events were never acknowledged.
+      if (!this.#abandon.aborted) this.#retryAll(batch, thrown)
       return undefined
     }
   }

@@ -23,6 +23,18 @@ function element(name, class_name, text) {
   return made
 }
 
+/** What a name of the ledger stands for, where the word alone does not tell. */
+const MEANINGS = {
+  created_by_filters: 'Events that filters made of others, as split does.',
+  stored: 'An output has it, and told so.',
+  already_there: 'The output had it before: it was sent again and is stored once.',
+  consumed: 'Its content went into the events that a filter made of it, as with split; the event itself ends there.',
+  dropped: 'A filter of the pipeline dropped it, as the configuration says.',
+  unrouted: 'No output wanted it: the conditions around every output were false.',
+  dead_lettered: 'It can never be stored. It is kept on disk: bin/millrace dlq show',
+  unaccounted_for: 'Received and created, less all of the above. Anything but 0 is a fault of the program.',
+}
+
 const words = (name) => name.replaceAll('_', ' ')
 const count = (number) => GROUPED.format(number)
 const perSecond = (number) => (number > 0 && number < 10 ? FINE : GROUPED).format(number)
@@ -53,8 +65,12 @@ function createLedgerRow({ key }) {
   const row = element('tr', '')
   const share = element('td', 'share')
   share.append(element('span', 'bar'))
-  row.append(element('th', '', words(key)), share, element('td', 'number'))
-  row.firstChild.scope = 'row'
+  const name = element('span', '', words(key))
+  if (Object.hasOwn(MEANINGS, key)) name.title = MEANINGS[key]
+  const title = element('th', '')
+  title.scope = 'row'
+  title.append(name)
+  row.append(title, share, element('td', 'number'))
   return row
 }
 
@@ -70,7 +86,7 @@ function drawLedger({ totals }) {
   const drawPart = (id, rows) => drawRows(byId(id), rows, createLedgerRow, updateLedgerRow)
   drawPart('ledger-in', [
     { key: 'received', value: received },
-    { key: 'created by filters', value: created },
+    { key: 'created_by_filters', value: created },
   ])
   const state = (key) => ({ key, value: states[key], share: states[key] / all })
   drawPart('ledger-states', [
@@ -79,7 +95,7 @@ function drawLedger({ totals }) {
     state('consumed'),
     state('dropped'),
     state('unrouted'),
-    { ...state('dead_lettered'), ...(states.dead_lettered > 0 ? { tone: 'bad' } : {}) },
+    { ...state('dead_lettered'), ...(states.dead_lettered > 0 ? { tone: 'warn' } : {}) },
   ])
   drawPart(
     'ledger-holders',
@@ -92,7 +108,7 @@ function drawLedger({ totals }) {
       text: bytes(totals.bytes_in_flight),
       share: totals.bytes_in_flight / totals.bytes_in_flight_max,
     },
-    { key: 'unaccounted for', value: unbalanced, tone: unbalanced === 0 ? 'good' : 'bad' },
+    { key: 'unaccounted_for', value: unbalanced, tone: unbalanced === 0 ? 'good' : 'bad' },
   ])
 }
 
@@ -106,7 +122,7 @@ function createComponentRow({ component }) {
 }
 
 function updateComponentRow(row, { component }) {
-  row.className = component.is_well ? '' : 'bad'
+  row.className = component.is_well ? '' : 'warn'
   setText(row.querySelector('.where'), [component.where, component.state].filter(Boolean).join(' · '))
   row.firstChild.title = component.id
   const counts = Object.entries(component.counts).filter(([, value]) => value > 0)
@@ -140,16 +156,42 @@ function readDocument(text) {
   }
 }
 
-/** One line of an event: names quiet, values plain, and without the time that stands in front already. */
+/**
+ * A document that was cut at a length, without the member that was cut: up to the last comma between members of its own.
+ * The text as it is where there is none.
+ */
+function closeDocument(text) {
+  let depth = 0
+  let end = 0
+  for (const { 0: token, index } of text.matchAll(/"(?:[^"\\]|\\.)*"?|[[\]{},]/g)) {
+    if (token === '{' || token === '[') depth++
+    else if (token === '}' || token === ']') depth--
+    else if (token === ',' && depth === 1) end = index
+  }
+  return end > 0 && depth > 0 ? `${text.slice(0, end)}}` : text
+}
+
+/** What a reader looks for first, and what is long and says little; all else stands between, in its own order. */
+const FIRST = ['level', 'service', 'msg']
+const LAST = ['message', 'agent', 'host', 'ecs']
+/** The time stands in front of the line already. */
+const HIDDEN = ['@timestamp', '@version']
+
+function rankOf(name) {
+  if (FIRST.includes(name)) return FIRST.indexOf(name)
+  return FIRST.length + 1 + LAST.indexOf(name)
+}
+
+/** One line of an event: names quiet, values plain, what matters most in front. */
 function createExcerpt(text) {
   const line = element('span', 'text')
-  const read = readDocument(text)
+  const read = readDocument(closeDocument(text))
   if (read === undefined) {
     line.textContent = text
     return line
   }
-  for (const [name, value] of Object.entries(read)) {
-    if (name === '@timestamp' || name === '@version') continue
+  const members = Object.entries(read).filter(([name]) => !HIDDEN.includes(name))
+  for (const [name, value] of members.toSorted(([a], [b]) => rankOf(a) - rankOf(b))) {
     line.append(element('i', '', name), ` ${typeof value === 'string' ? value : JSON.stringify(value)}  `)
   }
   return line
@@ -265,7 +307,28 @@ function drawHealth(view) {
       `The books do not balance by ${count(view.totals.unbalanced)} events. This is a fault of the program: please report it.`,
     )
   }
-  showHealth(problems.length === 0 ? 'good' : 'bad', problems.length === 0 ? 'running' : 'needs attention', problems.join('\n'))
+  const { dead_lettered } = view.totals.states
+  showDeadLetters(dead_lettered)
+  if (problems.length > 0) return showHealth('bad', 'needs attention', problems.join('\n'))
+  const unwell = [...view.inputs, ...view.outputs].filter(({ is_well }) => !is_well)
+  const remarks = [
+    ...(unwell.length > 0 ? [`${unwell.map(({ name }) => name).join(', ')} not well`] : []),
+    ...(dead_lettered > 0 ? [deadLetters(dead_lettered)] : []),
+  ]
+  showHealth(remarks.length === 0 ? 'good' : 'warn', ['running', ...remarks].join(', '), '')
+}
+
+function deadLetters(number) {
+  return number === 1 ? '1 dead letter' : `${count(number)} dead letters`
+}
+
+function showDeadLetters(number) {
+  const notice = byId('dead-letters')
+  notice.hidden = number === 0
+  // Said again only when it changed: a screen reader reads it out.
+  if (notice.dataset.number === String(number)) return
+  notice.dataset.number = number
+  notice.replaceChildren(`${deadLetters(number)}: `, element('code', '', 'bin/millrace dlq show'))
 }
 
 function showHealth(tone, word, notice) {
