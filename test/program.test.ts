@@ -178,7 +178,7 @@ describe.concurrent('SIGTERM', () => {
     await client.until(() => client.isClosed)
     expect(client.acks).toEqual([])
     expect(program.stderr).toContain('stopped after 1 s with 100 events not stored')
-    expect(program.stderr).toContain('Filebeat and Kafka send them again')
+    expect(program.stderr).toContain('Filebeat, Kafka and files bring them again')
   })
 
   test('with an Elasticsearch that never was there it ends by the deadline too', async () => {

@@ -4,7 +4,7 @@ import type { JsonSchema, OptionSpecs } from '../../src/core/options.ts'
 import { COMMON_OPTIONS } from './component-page.ts'
 
 const ENABLED: JsonSchema = {
-  type: ['boolean', 'string'],
+  type: ['boolean', 'string', 'number'],
   description: 'Off when false, "false", "0" or empty; a leading ! negates. Takes ${VARIABLE:default}.',
 }
 

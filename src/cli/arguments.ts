@@ -68,7 +68,7 @@ export function parseArguments(words: readonly string[]): Command {
     data,
     drain_timeout_ms: wholeNumber('--drain.timeout', values['drain.timeout'], 0) * 1000,
     api: readApi(values),
-    log_level: oneOf('--log.level', values['log.level'], ['debug', 'info', 'warn', 'error']),
+    log_level: readLogLevel(values['log.level']),
   }
 }
 
@@ -94,6 +94,12 @@ function read(words: readonly string[]) {
   } catch (thrown) {
     throw new UsageError(messageOf(thrown), { cause: thrown })
   }
+}
+
+/** Logstash has two levels more. */
+function readLogLevel(text: string): RunCommand['log_level'] {
+  if (text === 'trace') return 'debug'
+  return text === 'fatal' ? 'error' : oneOf('--log.level', text, ['debug', 'info', 'warn', 'error'])
 }
 
 function readApi(values: ReturnType<typeof read>['values']): RunCommand['api'] {

@@ -9,8 +9,8 @@ import type { DlqShowCommand } from './arguments.ts'
 /** Prints all dead letters as NDJSON, oldest first. What is damaged or missing is told on stderr; then the exit code is 1. */
 export async function showDeadLetters({ data }: DlqShowCommand): Promise<number> {
   const folder = DeadLetterBox.folder(resolve(data))
-  if (!(await isFolder(folder))) {
-    process.stderr.write(`there is no folder ${folder}: no dead letters, or --path.data is another one\n`)
+  if (!(await isFolder(resolve(data)))) {
+    process.stderr.write(`there is no data folder ${resolve(data)}: name it with --path.data DIR\n`)
     return 1
   }
   let damaged = false

@@ -131,7 +131,7 @@ async function runPipeline({ command, terminal, log, metrics, plan, compiled, pi
     if (left === 0) return 0
     log.error(
       'stopped_early',
-      `stopped after ${command.drain_timeout_ms / 1000} s with ${left} events not stored. They were not acknowledged: Filebeat and Kafka send them again`,
+      `stopped after ${command.drain_timeout_ms / 1000} s with ${left} events not stored. They were not acknowledged: Filebeat, Kafka and files bring them again, a pipe does not`,
     )
     return 1
   } finally {
@@ -144,7 +144,7 @@ async function runPipeline({ command, terminal, log, metrics, plan, compiled, pi
 /** Aborts at the first SIGTERM, SIGINT or SIGHUP; at the second one the process ends at once. */
 function stopSignal(log: ProgramLog, drain_timeout_ms: number, held: () => number): AbortSignal {
   const stop = new AbortController()
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
     process.on(signal, () => {
       if (stop.signal.aborted) {
         log.warn('stopped_at_once', `${signal} again: left with ${held()} events not stored; they were not acknowledged`)

@@ -38,10 +38,11 @@ export function compileInput(
   findings: Findings,
 ): Source | undefined {
   const options = readOptions({ ...INPUT_OPTIONS, ...spec.options }, node, findings.report, spec, findings.warn)
-  if (options === undefined) return undefined
-  const codecNode = options.codec ?? { kind: 'component', at: node.at, name: spec.default_codec, options: [] }
+  // Looked at although an option may be wrong, so that all faults are told at once.
+  const chosen = options === undefined ? option.codecOf(node) : options.codec
+  const codecNode = chosen ?? { kind: 'component', at: node.at, name: spec.default_codec, options: [] }
   const codec = compileCodec(codecNode, catalog, context, findings)
-  if (codec === undefined) return undefined
+  if (options === undefined || codec === undefined) return undefined
   try {
     const decorate = compileDecoration(options)
     return spec.create(options, {

@@ -9,6 +9,7 @@ test.each([
   ['boostrap_serves', 'bootstrap_servers'],
   ['mutat', 'mutate'],
   ['than', 'then'],
+  ['boot', 'bootstrap_servers'],
 ])('%s is probably %s', (wanted, meant) => {
   expect(didYouMean(wanted, NAMES)).toEqual({ hint: `did you mean ${meant}?` })
 })

@@ -109,7 +109,9 @@ function nearestName(wanted: string, names: Iterable<string>): string | undefine
   let nearest: string | undefined
   let least = Math.max(1, Math.floor(wanted.length / 3)) + 1
   for (const name of names) {
-    const distance = editDistance(wanted.toLowerCase(), name.toLowerCase())
+    // Who wrote `count` meant `counter`.
+    const isBeginning = wanted.length >= 3 && name.startsWith(wanted)
+    const distance = isBeginning ? 1 : editDistance(wanted.toLowerCase(), name.toLowerCase())
     if (distance < least) {
       least = distance
       nearest = name

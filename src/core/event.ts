@@ -273,7 +273,13 @@ export class Event {
     const actions = this.#whenSettled
     if (actions === undefined) return
     this.#whenSettled = undefined
-    for (const action of actions) action(state)
+    for (const action of actions) {
+      try {
+        action(state)
+      } catch {
+        // What counts something may not decide about the event's end.
+      }
+    }
   }
 
   /** The document as JSON text, without metadata. Long and exactly written numbers may move behind the other fields. */

@@ -149,6 +149,9 @@ export function bytes<const S extends Settings<number> & Range>(summary: string,
   return declare(summary, 'size in bytes', { type: ['string', 'integer'] }, settings, read, settings.default)
 }
 
+/** A text that a variable stands in: what it will be is not known yet. */
+const FROM_VARIABLE: JsonSchema = { type: 'string', pattern: '\\$\\{.+\\}' }
+
 export function oneOf<const C extends readonly string[], const S extends Settings<C[number]>>(
   summary: string,
   choices: C,
@@ -159,7 +162,7 @@ export function oneOf<const C extends readonly string[], const S extends Setting
     if (text !== undefined && choices.includes(text)) return text
     return refuse(value, `one of ${choices.join(', ')}`, report, didYouMean(text ?? '', choices))
   }
-  return declare(summary, choices.join(' | '), { enum: choices }, settings, read, settings.default)
+  return declare(summary, choices.join(' | '), { anyOf: [{ enum: choices }, FROM_VARIABLE] }, settings, read, settings.default)
 }
 
 export function fieldRef<const S extends Settings<string>>(summary: string, settings: S = {} as S): Declared<FieldRef, S> {
@@ -243,6 +246,12 @@ const DEFAULT_POSITION: Position = { file: '(default)', line: 1, column: 1 }
 /** A codec: its name, or its name with options (`{ "json": { "target": "doc" } }`, in logstash.conf `json { … }`). */
 export function codec(summary: string): Option<ComponentNode | undefined> {
   return declare(summary, 'codec', { type: ['string', 'object'] }, {}, readCodec, undefined)
+}
+
+/** The codec that a component names, whatever else is wrong with it. */
+export function codecOf(node: ComponentNode): ComponentNode | undefined {
+  const given = node.options.find(({ name }) => name === 'codec')
+  return given === undefined ? undefined : readCodec(given.value, () => {})
 }
 
 function readCodec(value: ConfigValue, report: Report): ComponentNode | undefined {

@@ -201,8 +201,10 @@ export class OutputRunner {
 
   #retryAll(batch: Event[], thrown: unknown): void {
     this.#writing -= batch.length
-    const wait_ms = this.#backoff.next()
-    this.#blockedUntil = performance.now() + wait_ms
+    const now = performance.now()
+    // Writes that were on their way together fail together, and count as one failure.
+    if (now >= this.#blockedUntil) this.#blockedUntil = now + this.#backoff.next()
+    const wait_ms = this.#blockedUntil - now
     this.#retries.add('', batch, this.#blockedUntil)
     this.#countRetries(batch.length)
     this.#context.health.unwell(messageOf(thrown))

@@ -17,6 +17,8 @@ import { RecentEvents } from './recent-events.ts'
 /** How long an input that failed while running rests before it is started again. */
 const INPUT_RESTART_FIRST_MS = 1_000
 const INPUT_RESTART_MAX_MS = 30_000
+/** After so long without a failure the next one is a first one. */
+const INPUT_SOUND_MS = 60_000
 
 /**
  * What a held event costs in V8's heap: itself, its origin and its receipt, and its fields, which take about three
@@ -204,6 +206,7 @@ export class Pipeline {
     const backoff = new Backoff(INPUT_RESTART_FIRST_MS, INPUT_RESTART_MAX_MS)
     if (input.yields) await this.#services.listening()
     while (!stop.aborted) {
+      const started = performance.now()
       try {
         await input.source.run(deliver, stop, this.#abandon.signal)
         this.#ended.add(input.id)
@@ -211,6 +214,7 @@ export class Pipeline {
       } catch (thrown) {
         if (thrown instanceof MillraceError && thrown.code === 'INPUT_CANNOT_START') throw thrown
         if (stop.aborted) return
+        if (performance.now() - started > INPUT_SOUND_MS) backoff.reset()
         const wait_ms = backoff.next()
         this.#log.error('input_failed', `${input.id} (${input.where}) stopped: ${messageOf(thrown)}. It is started again`, {
           wait_ms,

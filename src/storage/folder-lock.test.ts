@@ -1,4 +1,4 @@
-import { symlink } from 'node:fs/promises'
+import { symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { temporaryFolder } from '../../test/helpers/temporary-folder.ts'
@@ -20,4 +20,10 @@ test('folders do not lock each other', async () => {
   await using folder = await temporaryFolder()
   await using _one = await lockFolder(join(folder.path, 'one'))
   await using _two = await lockFolder(join(folder.path, 'two'))
+})
+
+test('a folder that cannot be made is refused with its name', async () => {
+  await using folder = await temporaryFolder()
+  await writeFile(join(folder.path, 'file'), '')
+  await expect(lockFolder(join(folder.path, 'file', 'data'))).rejects.toMatchObject({ code: 'STORAGE_WRITE_FAILED' })
 })

@@ -3,31 +3,23 @@ import { mkdir, realpath } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { MillraceError } from '../core/errors.ts'
+import { MillraceError, messageOf } from '../core/errors.ts'
 
 /**
  * Keeps a second program out of a data folder: two that append to one dead-letter segment overwrite each other's entries.
  *
  * The lock is a socket whose name is made of the folder's real path. The system takes it away with the process, so a
  * `kill -9` leaves nothing behind. It holds within one machine (in containers: within one network namespace).
- * @throws MillraceError STORAGE_IN_USE
+ * @throws MillraceError STORAGE_IN_USE, STORAGE_WRITE_FAILED for a folder that cannot be made
  */
 export async function lockFolder(folder: string): Promise<AsyncDisposable> {
-  await mkdir(folder, { recursive: true })
+  const path = await makeFolder(folder)
   const server = createServer((socket) => socket.destroy())
   const { promise, resolve, reject } = Promise.withResolvers<void>()
-  server.once('error', (thrown) => {
-    reject(
-      new MillraceError(
-        'STORAGE_IN_USE',
-        `another millrace uses the folder ${folder}: stop it, or give this one its own with --path.data DIR`,
-        {
-          cause: thrown,
-        },
-      ),
-    )
-  })
-  server.listen(socketName(await realpath(folder)), resolve)
+  server.once('error', (thrown: NodeJS.ErrnoException) =>
+    reject(thrown.code === 'EADDRINUSE' ? inUse(folder, thrown) : unusable(folder, thrown)),
+  )
+  server.listen(socketName(path), resolve)
   await promise
   // The lock is no reason for the process to stay.
   server.unref()
@@ -37,6 +29,25 @@ export async function lockFolder(folder: string): Promise<AsyncDisposable> {
         server.close(() => closed())
       }),
   }
+}
+
+async function makeFolder(folder: string): Promise<string> {
+  try {
+    await mkdir(folder, { recursive: true })
+    return await realpath(folder)
+  } catch (thrown) {
+    throw unusable(folder, thrown)
+  }
+}
+
+function inUse(folder: string, cause: unknown): MillraceError {
+  const message = `another millrace uses the folder ${folder}: stop it, or give this one its own with --path.data DIR`
+  return new MillraceError('STORAGE_IN_USE', message, { cause })
+}
+
+function unusable(folder: string, cause: unknown): MillraceError {
+  const message = `the data folder ${folder} cannot be used: ${messageOf(cause)}. Name another one with --path.data DIR`
+  return new MillraceError('STORAGE_WRITE_FAILED', message, { cause })
 }
 
 function socketName(path: string): string {

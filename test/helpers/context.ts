@@ -28,7 +28,7 @@ export function testContext(overrides: Partial<Omit<Context, 'metrics'> & { metr
     metrics: new MetricsRegistry(),
     clock: { now: () => Date.UTC(2026, 0, 2, 3, 4, 5), timestamp: () => new Timestamp(Date.UTC(2026, 0, 2, 3, 4, 5)) },
     paths: { data: 'data', config: '.' },
-    health: { unwell: (reason) => lines.push(`unwell: ${reason}`), well: () => {} },
+    health: { unwell: () => {}, well: () => {} },
     addresses: {
       listening: (_id, address) => {
         listening = address

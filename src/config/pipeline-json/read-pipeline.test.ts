@@ -79,6 +79,15 @@ test.each([
   expect(plan.filters.length).toBe(isOn ? 1 : 0)
 })
 
+test('a component that is off needs none of its variables', () => {
+  const text = `{ ${ENDS}, "filters": [{ "drop": { "enabled": "\${NOT_SET:}", "percentage": "\${ALSO_NOT_SET}" } }] }`
+  expect(readPipelineJson(text, 'p.json', {}).filters).toEqual([])
+})
+
+test('what is no object is told once', () => {
+  expect(faults(`{ ${ENDS}, "filters": ["x"] }`)).toEqual([expect.stringContaining('got a string')])
+})
+
 test('the place of a fault in a condition counts the escapes before it', () => {
   const text = `{ ${ENDS}, "filters": [{ "if": "[a] == \\"x\\" && [b]", "then": [] }] }`
   const column = text.indexOf('&&') + 1

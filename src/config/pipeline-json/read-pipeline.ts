@@ -98,6 +98,14 @@ class PipelineReader {
   }
 
   #node(node: Node): PlanNode | undefined {
+    if (node.type !== 'object') {
+      this.#problem(
+        'CONFIG_STRUCTURE',
+        node.offset,
+        `expected an object with one key, the name of a component, got a ${node.type}`,
+      )
+      return undefined
+    }
     const members = this.#members(node)
     if (members.some(({ name }) => name === 'if')) return this.#ifNode(node, members)
     const [member, second] = members
@@ -156,11 +164,16 @@ class PipelineReader {
       this.#problem('CONFIG_STRUCTURE', node.offset, `expected the options of ${name} as an object`)
       return undefined
     }
-    const value = this.#value(node)
-    const options = value.kind === 'hash' ? value.entries : []
-    const enabled = options.find((option) => option.name === 'enabled')
-    if (enabled !== undefined && !this.#isEnabled(enabled)) return undefined
-    return { kind: 'component', at: this.#at(at), name, options: options.filter((option) => option !== enabled) }
+    const members = this.#members(node)
+    const enabled = members.find((member) => member.name === 'enabled')
+    // First of all: a component that is off needs none of its variables.
+    if (enabled !== undefined && !this.#isEnabled(this.#option(enabled))) return undefined
+    const options = members.filter((member) => member !== enabled).map((member) => this.#option(member))
+    return { kind: 'component', at: this.#at(at), name, options }
+  }
+
+  #option({ name, at, node }: Member): OptionNode {
+    return { name, at: this.#at(at), value: this.#value(node) }
   }
 
   #isEnabled({ value }: OptionNode): boolean {
@@ -195,11 +208,7 @@ class PipelineReader {
         return {
           kind: 'hash',
           at,
-          entries: this.#members(node).map((member) => ({
-            name: member.name,
-            at: this.#at(member.at),
-            value: this.#value(member.node),
-          })),
+          entries: this.#members(node).map((member) => this.#option(member)),
         }
       default:
         return { kind: 'null', at }

@@ -307,8 +307,7 @@ export class Connection implements Reader {
 
   /** The client will send no more, and all frames that came are taken; it may still wait for answers. */
   #endStream(): void {
-    const open = this.#open
-    const isWhole = this.#decoder.isBetweenFrames && (open === undefined || open.window.isReady)
+    const isWhole = this.#decoder.isBetweenFrames && (this.#open?.window.isReady ?? true)
     this.#endReading(isWhole ? 'client_closed' : 'client_gone_mid_window')
     this.#dropUnready()
     this.#finishIfDone()

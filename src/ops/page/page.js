@@ -123,7 +123,9 @@ function createComponentRow({ component }) {
 
 function updateComponentRow(row, { component }) {
   row.className = component.is_well ? '' : 'warn'
-  setText(row.querySelector('.where'), [component.where, component.state].filter(Boolean).join(' · '))
+  const { where, state } = component
+  // A reason often names the place itself.
+  setText(row.querySelector('.where'), state.includes(where) ? state : `${where} · ${state}`)
   row.firstChild.title = component.id
   const counts = Object.entries(component.counts).filter(([, value]) => value > 0)
   const texts = counts.map(([name, value]) => `${words(name)} ${count(value)}`)

@@ -10,7 +10,7 @@ const FIRST_DELAY_MS = 250
 const DELAY_MAX_MS = 5_000
 
 /** Something at the start that may be different the next time. */
-class NotReady extends Error {
+export class NotReady extends Error {
   /** Waiting alone will not help. */
   readonly person_must_act: boolean
 

@@ -21,7 +21,10 @@ const ADDRESS = /^(?:(https?):)?(?:\/\/)?(?:([^@/]*)@)?(\[[^\]]+\]|[^:/?#[\]]+)(
 export function resolveNodes(options: ElasticsearchOptions): NodeAddress[] {
   if (options.cloud_id !== undefined) return [readCloudId(options.cloud_id)]
   if (options.hosts.length === 0) throw refused('expected at least one address in hosts, got an empty list')
-  const nodes = options.hosts.map((host) => readAddress(host, options))
+  // One variable may name several nodes.
+  const hosts = options.hosts.flatMap((host) => host.split(/[\s,]+/)).filter((host) => host !== '')
+  if (hosts.length === 0) throw refused('expected addresses such as https://es1:9200 in hosts, got one that cannot be read')
+  const nodes = hosts.map((host) => readAddress(host, options))
   if (new Set(nodes.map((node) => node.url.protocol)).size > 1) {
     throw refused('expected all hosts to be http or all https, got both')
   }

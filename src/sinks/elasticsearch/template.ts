@@ -3,7 +3,7 @@ import { resolve } from 'node:path'
 import type { Context } from '../../core/context.ts'
 import { messageOf } from '../../core/errors.ts'
 import type { ElasticsearchClient } from './client.ts'
-import { tell, throwIfNotReady } from './health.ts'
+import { NotReady, tell, throwIfNotReady } from './health.ts'
 import { INDEX_TEMPLATES, type IndexTemplate, TEMPLATE_VERSION } from './index-templates.ts'
 import { refused } from './nodes.ts'
 import type { ElasticsearchOptions } from './options.ts'
@@ -74,13 +74,12 @@ export async function installTemplate(
     context.log.info('elasticsearch_template_installed', `installed the index template ${wanted.name}`)
     return
   }
-  const advice =
-    answer.status === 403
-      ? 'give the role the cluster privilege manage_index_templates, or install it yourself and set manage_template to false'
-      : 'see the reason; set manage_template to false to go without'
+  const refusal = `Elasticsearch refused the index template ${wanted.name} (${tell(answer)})`
+  // Without it a 20-digit order id would be guessed to be a long, which it does not fit.
+  if (answer.status !== 403) throw new NotReady(`${refusal}: see the reason; set manage_template to false to go without`, true)
   context.log.warn(
     'elasticsearch_template_refused',
-    `Elasticsearch refused the index template ${wanted.name} (${tell(answer)}): new indices get guessed mappings. ${advice}`,
+    `${refusal}: new indices get guessed mappings. Give the role the cluster privilege manage_index_templates, or install it yourself and set manage_template to false`,
   )
 }
 
