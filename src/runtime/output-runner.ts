@@ -15,6 +15,12 @@ const DEFAULT_BATCHING: Batching = { events_max: 2048, bytes_max: 20 * 1024 * 10
 const RETRY_FIRST_MS = 200
 const RETRY_MAX_MS = 30_000
 
+/** Events for one write, and what to call when it is over. */
+interface Batch {
+  readonly events: Event[]
+  tried(): void
+}
+
 export interface OutputServices {
   readonly pipeline: string
   readonly batch_size: number
@@ -138,11 +144,14 @@ export class OutputRunner {
     this.#wakeAt(this.#nextDue(now))
   }
 
-  #nextBatch(now: number): Event[] | undefined {
+  #nextBatch(now: number): Batch | undefined {
     if (this.#backoff.attempts > 0 && this.#writes > 0) return undefined
-    const again = this.#retries.takeDue(now, this.#pace.events_max) ?? this.#parked.takeDue(now, this.#pace.events_max)
-    if (again !== undefined) return again
-    return this.#isCut(now) ? this.#queue.take(this.#pace.events_max, this.#batching.bytes_max, now) : undefined
+    for (const room of [this.#retries, this.#parked]) {
+      const again = room.takeDue(now, this.#pace.events_max)
+      if (again !== undefined) return { events: again.events, tried: () => room.tried(again.key) }
+    }
+    if (!this.#isCut(now)) return undefined
+    return { events: this.#queue.take(this.#pace.events_max, this.#batching.bytes_max, now), tried: () => {} }
   }
 
   #isCut(now: number): boolean {
@@ -167,14 +176,14 @@ export class OutputRunner {
     this.#timer = setTimeout(() => this.#pump(), Math.max(1, due_ms - performance.now()))
   }
 
-  #start(batch: Event[]): void {
+  #start(batch: Batch): void {
     this.#writes++
-    this.#writing += batch.length
+    this.#writing += batch.events.length
     // `#write` handles every failure itself, so nothing is lost by not awaiting it here.
     void this.#limit(() => this.#write(batch))
   }
 
-  async #write(batch: Event[]): Promise<void> {
+  async #write({ events: batch, tried }: Batch): Promise<void> {
     const result = await this.#attempt(batch)
     if (result !== undefined) {
       if (this.#backoff.attempts > 0) this.#context.health.well()
@@ -182,6 +191,7 @@ export class OutputRunner {
       this.#pace.heed(result)
       await this.#conclude(batch, result)
     }
+    tried()
     this.#writes--
     this.#pump()
   }
@@ -242,8 +252,6 @@ export class OutputRunner {
       }
     }
     if (retry.length > 0) this.#retry(retry, after_ms, outcomes, overloaded)
-    this.#retries.forgetEmpty()
-    this.#parked.forgetEmpty()
     if (rejected.length > 0) await this.#reject(rejected)
   }
 

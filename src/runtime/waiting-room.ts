@@ -49,19 +49,19 @@ export class WaitingRoom {
     this.#append(group, events)
   }
 
-  /** After a try went well: groups without events start with their first wait again. */
-  forgetEmpty(): void {
-    for (const [key, group] of this.#groups) if (group.events.length === 0) this.#groups.delete(key)
+  /** The try that `takeDue` gave events for is over: a group that got none of them back starts with its first wait again. */
+  tried(key: string): void {
+    if (this.#groups.get(key)?.events.length === 0) this.#groups.delete(key)
   }
 
-  /** Up to `events_max` events of a group that is due, or `undefined`. */
-  takeDue(now_ms: number, events_max: number): Event[] | undefined {
-    for (const group of this.#groups.values()) {
+  /** Up to `events_max` events of a group that is due, or `undefined`. To be followed by `tried`. */
+  takeDue(now_ms: number, events_max: number): { readonly key: string; readonly events: Event[] } | undefined {
+    for (const [key, group] of this.#groups) {
       if (group.events.length === 0 || group.due_ms > now_ms) continue
       const taken = group.events.slice(0, events_max)
       group.events = group.events.slice(events_max)
       this.#length -= taken.length
-      return taken
+      return { key, events: taken }
     }
     return undefined
   }
