@@ -37,6 +37,12 @@ export function compileTemplate(text: string): Template {
     return { text, constant: text, format: () => text }
   }
   if (typeof first === 'function' && second === undefined) return { text, constant: undefined, format: first }
+  const changing = parts.filter((part) => typeof part === 'function')
+  const [only] = changing
+  if (only !== undefined && changing.length === 1) {
+    const at = parts.indexOf(only)
+    return { text, constant: undefined, format: around(parts.slice(0, at).join(''), only, parts.slice(at + 1).join('')) }
+  }
   return {
     text,
     constant: undefined,
@@ -45,6 +51,20 @@ export function compileTemplate(text: string): Template {
       for (const part of parts) result += typeof part === 'string' ? part : part(event)
       return result
     },
+  }
+}
+
+/** One placeholder between constant texts. The same text as the last time is the same string, which maps find at once. */
+function around(before: string, part: Part, after: string): Part {
+  let last: string | undefined
+  let result = ''
+  return (event) => {
+    const text = part(event)
+    if (text !== last) {
+      last = text
+      result = before + text + after
+    }
+    return result
   }
 }
 
