@@ -5,8 +5,11 @@ import type { EventMaker, Refusal } from './event.ts'
 import { type DataFrame, OVERSIZED_KEPT_BYTES } from './frames.ts'
 import { unlessAborted } from './waiting.ts'
 
-/** A larger window is handed on in several batches, so that it is never decoded as a whole. */
-const BATCH_EVENTS_MAX = 4096
+/**
+ * A larger window is handed on in several batches, so that it is never decoded as a whole: events are three times their
+ * JSON, and half a thousand of them keep the loop busy for 20 ms.
+ */
+const BATCH_EVENTS_MAX = 512
 const BATCH_BYTES_MAX = 8 * 1024 * 1024
 
 /**
