@@ -40,8 +40,8 @@ export function compileTemplate(text: string): Template {
   const changing = parts.filter((part) => typeof part === 'function')
   const [only] = changing
   if (only !== undefined && changing.length === 1) {
-    const at = parts.indexOf(only)
-    return { text, constant: undefined, format: around(parts.slice(0, at).join(''), only, parts.slice(at + 1).join('')) }
+    const place = parts.indexOf(only)
+    return { text, constant: undefined, format: around(parts.slice(0, place).join(''), only, parts.slice(place + 1).join('')) }
   }
   return {
     text,

@@ -18,7 +18,7 @@ const RETRY_MAX_MS = 30_000
 /** Events for one write, and what to call when it is over. */
 interface Batch {
   readonly events: Event[]
-  tried(): void
+  readonly tried: () => void
 }
 
 export interface OutputServices {
