@@ -3,12 +3,13 @@ import type { Context } from '../core/context.ts'
 import type { Sink, Source } from '../core/contracts.ts'
 import { ConfigError, didYouMean, formatPosition, messageOf, type Problem } from '../core/errors.ts'
 import type { ComponentNode, IfNode, Plan, PlanNode, PlanWarning } from '../core/plan.ts'
-import type { ChainNode, RouteNode } from './chain.ts'
+import type { ChainNode } from './chain/nodes.ts'
 import type { Findings } from './codec.ts'
 import { compileCondition, type Predicate } from './condition.ts'
 import { compileFilter } from './filter.ts'
 import { compileInput, type InputServices } from './input.ts'
 import { compileOutput } from './output.ts'
+import type { RouteNode } from './route.ts'
 
 /** A pipeline whose parts are made, but do nothing yet. */
 export interface CompiledPipeline {
@@ -130,11 +131,11 @@ class PipelineCompiler {
     const spec = this.#find('filter', node)
     if (spec === undefined) return undefined
     const context = this.#context('filter', node)
-    const step = await compileFilter(spec, node, context, this.#findings.report, this.#findings.warn)
-    if (step === undefined) return undefined
+    const parts = await compileFilter(spec, node, context, this.#findings.report, this.#findings.warn)
+    if (parts === undefined) return undefined
     const labels = { filter: context.id }
     const counter = context.metrics.counter('millrace_filter_events_total', 'Events that reached the filter.', labels)
-    return { kind: 'step', id: context.id, where: context.where, step, count: () => counter.inc() }
+    return { kind: 'step', id: context.id, where: context.where, parts, count: () => counter.inc() }
   }
 
   #routes(nodes: readonly PlanNode[]): RouteNode[] {

@@ -1,5 +1,15 @@
 import type { Context } from './context.ts'
-import type { Decoder, Encoder, FilterContext, InputContext, OutputContext, Sink, Source, Step } from './contracts.ts'
+import type {
+  Decoder,
+  Encoder,
+  FilterContext,
+  FilterParts,
+  InputContext,
+  OutputContext,
+  Sink,
+  Source,
+  Step,
+} from './contracts.ts'
 import type { OptionSpecs, OptionValues } from './options.ts'
 import type { OldOptions } from './read-options.ts'
 
@@ -27,10 +37,10 @@ export interface FilterSpec<S extends OptionSpecs = OptionSpecs> extends Spec<S>
   readonly kind: 'filter'
   readonly examples: readonly Example[]
   /**
-   * Makes the step, once, at load. Waiting work (opening a database) happens in here too.
+   * Makes the step, or more where a step is not enough, once, at load. Waiting work (opening a database) happens in here too.
    * @throws MillraceError when it cannot be made: becomes a ConfigError at the component's place
    */
-  compile(options: OptionValues<S>, context: FilterContext): Step | Promise<Step>
+  compile(options: OptionValues<S>, context: FilterContext): Step | FilterParts | Promise<Step | FilterParts>
 }
 
 export interface InputSpec<S extends OptionSpecs = OptionSpecs> extends Spec<S> {

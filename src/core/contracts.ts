@@ -6,6 +6,27 @@ import type { Exact, Fields } from './values.ts'
 /** Changes one event in place: synchronous; tags bad data instead of throwing; may cancel the event or emit others. */
 export type Step = (event: Event, emit: (child: Event) => void) => void
 
+/** What a filter that needs more than a step is made of. */
+export interface FilterParts {
+  /** Where `prepare` is there, it has run before for the batch that the event is in. */
+  readonly step: Step
+  /**
+   * Computes for the events of a batch that reached the filter what `step` then applies, and changes none of them. It may
+   * wait (dns) or be interrupted (regular expressions under a time limit). Its results are the filter's own affair.
+   * Throwing dead-letters these events.
+   */
+  readonly prepare?: (events: readonly Event[], signal: AbortSignal) => void | Promise<void>
+  readonly flush?: Flush
+  /** Once, when the pipeline has ended. */
+  readonly close?: () => void | Promise<void>
+}
+
+/**
+ * For filters that hold state: called about every second, and once at the end (`final`), never while a batch is on its way.
+ * What it emits goes on behind the filter.
+ */
+export type Flush = (now_ms: number, emit: (event: Event) => void, final: boolean) => void
+
 /** Filters get one thing more: what the common options (add_field, remove_field, add_tag, remove_tag) do on success. */
 export interface FilterContext extends Context {
   /** To be called once for an event that the filter handled successfully. */

@@ -39,6 +39,9 @@ export interface Tracking {
 /** An index further out than this is refused: `[a][999999999]` from a hostile line would fill the memory. */
 const LIST_LENGTH_MAX = 10_000
 
+/** The reason of an event that was consumed. */
+const CONSUMED = 'consumed'
+
 const TIMESTAMP = '@timestamp'
 const METADATA_REF = parseFieldRef('[@metadata]')
 
@@ -240,6 +243,16 @@ export class Event {
   /** Takes the event out of the pipeline. `reason` is counted in the ledger: a short constant, never data. */
   cancel(reason: string): void {
     this.#cancelled ??= reason
+  }
+
+  /** Takes out an event that others were made of and that lives on in them (split): no drop in the ledger. */
+  consume(): void {
+    this.cancel(CONSUMED)
+  }
+
+  /** Whether it was taken out because it lives on in others. */
+  get isConsumed(): boolean {
+    return this.#cancelled === CONSUMED
   }
 
   /** Why the event was taken out, or `undefined` while it goes on. */

@@ -1,6 +1,8 @@
 import { setImmediate as nextTurnOfTheLoop, setTimeout as wait } from 'node:timers/promises'
-import { linkChain, linkRoute, type Route } from '../compile/chain.ts'
+import { linkChain } from '../compile/chain/chain.ts'
+import type { Chain } from '../compile/chain/nodes.ts'
 import type { CompiledInput, CompiledPipeline } from '../compile/pipeline.ts'
+import { linkRoute, type Route } from '../compile/route.ts'
 import { Backoff } from '../core/backoff.ts'
 import type { Context, Log } from '../core/context.ts'
 import type { Deliver, Settled } from '../core/contracts.ts'
@@ -9,6 +11,7 @@ import type { Event, EventState, Origin } from '../core/event.ts'
 import type { PipelineSettings } from '../core/plan.ts'
 import { ByteBudget } from './byte-budget.ts'
 import { type DeadLetterBox, entryOfEvent, entryOfRaw } from './dead-letter-box.ts'
+import { FilterTurns } from './filter-turns.ts'
 import { EventLedger } from './ledger.ts'
 import { OutputRunner } from './output-runner.ts'
 import { Receipt, Tracked, trackedOf } from './receipt.ts'
@@ -53,28 +56,24 @@ export class Pipeline {
   readonly budget: ByteBudget
   readonly recent = new RecentEvents()
   readonly #compiled: CompiledPipeline
-  readonly #settings: PipelineSettings
   readonly #services: PipelineServices
   readonly #log: Log
-  readonly #run: (event: Event) => void
+  readonly #chain: Chain
   readonly #route: Route
   readonly #abandon = new AbortController()
   readonly #stopYielding = new AbortController()
   readonly #unsettled = new Set<Receipt>()
   readonly #ended = new Set<string>()
-  /** Batches that have room and wait for the filters; `taken` tells that the last of one has reached them. */
-  readonly #ready: { readonly events: readonly Event[]; at: number; readonly taken: () => void }[] = []
+  readonly #turns: FilterTurns
   readonly #taken: number[] = []
   #inIntake = 0
   #inFilters = 0
   #inOutputs = 0
   #inDeadLetters = 0
-  #turnQueued = false
   #whenEmpty: (() => void) | undefined
 
   constructor(compiled: CompiledPipeline, settings: PipelineSettings, services: PipelineServices) {
     this.#compiled = compiled
-    this.#settings = settings
     this.#services = services
     const own = services.context(settings.id)
     this.#log = own.log
@@ -91,11 +90,18 @@ export class Pipeline {
     this.ledger.holds('outputs', () => this.#inOutputs)
     this.ledger.holds('dead_letters', () => this.#inDeadLetters)
     this.#route = linkRoute(compiled.routes)
-    this.#run = linkChain(compiled.chain, {
+    this.#chain = linkChain(compiled.chain, {
       passed: (event) => this.#passed(event),
-      dropped: (event) => this.#end(event, 'dropped'),
+      dropped: (event) => this.#end(event, event.isConsumed ? 'consumed' : 'dropped'),
       failed: (event, filter, where, thrown) => this.#failed(event, filter, where, thrown),
       created: (child, parent) => this.#created(child, parent),
+      flushFailed: (filter, where, thrown) => {
+        this.#log.error('flush_failed', `${filter} (${where}) could not give out what it held: ${messageOf(thrown)}`)
+      },
+    })
+    this.#turns = new FilterTurns(this.#chain, settings.batch_size, this.#abandon.signal, (count) => {
+      this.#inIntake -= count
+      this.#inFilters += count
     })
     const outputServices = {
       pipeline: settings.id,
@@ -134,12 +140,14 @@ export class Pipeline {
     // An output that never opens must not keep a stopped program, so opening is not waited for.
     for (const output of this.outputs) output.open(this.#abandon.signal).catch(fail)
     await Promise.all(inputs)
-    for (const output of this.outputs) output.drain()
     if (fatal.length > 0) this.#abandonAll()
+    await this.#turns.finish()
+    for (const output of this.outputs) output.drain()
     await this.#empty()
     clearTimeout(deadline.timer)
     const left = this.held
     this.#abandonAll()
+    await this.#chain.close()
     await Promise.allSettled(this.outputs.map((output) => output.close()))
     if (fatal.length > 0) throw fatal[0]
     return left
@@ -249,39 +257,11 @@ export class Pipeline {
     )
     if (!admitted) receipt.abandon()
     else if (events.length > 0) {
-      const { promise, resolve } = Promise.withResolvers<void>()
-      this.#ready.push({ events, at: 0, taken: resolve })
-      this.#queueTurn()
       // An input that decoded the next batches meanwhile would only fill the memory with them.
-      await promise
+      await this.#turns.take(events)
     }
     const settled = receipt.settled.finally(() => this.#unsettled.delete(receipt))
     return { settled }
-  }
-
-  /** Filters run in turns of at most one batch, so that sockets and timers get theirs in between. */
-  #queueTurn(): void {
-    if (this.#turnQueued) return
-    this.#turnQueued = true
-    setImmediate(() => {
-      this.#turnQueued = false
-      this.#turn()
-    })
-  }
-
-  #turn(): void {
-    const first = this.#ready[0]
-    if (first === undefined) return
-    const batch = first.events.slice(first.at, first.at + this.#settings.batch_size)
-    first.at += batch.length
-    if (first.at === first.events.length) {
-      this.#ready.shift()
-      first.taken()
-    }
-    this.#inIntake -= batch.length
-    this.#inFilters += batch.length
-    for (const event of batch) this.#run(event)
-    if (this.#ready.length > 0) this.#queueTurn()
   }
 
   #passed(event: Event): void {
@@ -303,9 +283,9 @@ export class Pipeline {
     for (const output of this.#taken) this.outputs[output]?.push(event)
   }
 
-  #created(child: Event, parent: Event): void {
-    const { receipt } = trackedOf(parent)
-    receipt.join()
+  #created(child: Event, parent: Event | undefined): void {
+    const receipt = parent === undefined ? new Receipt(1) : trackedOf(parent).receipt
+    if (parent !== undefined) receipt.join()
     child.tracking = new Tracked(receipt)
     this.budget.take(memoryOf(child))
     this.ledger.created()

@@ -1,6 +1,7 @@
 import { compileFilter } from '../../src/compile/filter.ts'
 import type { AnySpec, FilterSpec } from '../../src/core/component.ts'
 import type { Context } from '../../src/core/context.ts'
+import type { FilterParts } from '../../src/core/contracts.ts'
 import { ConfigError, type Problem } from '../../src/core/errors.ts'
 import { Event } from '../../src/core/event.ts'
 import { parseJson } from '../../src/core/json.ts'
@@ -16,23 +17,75 @@ export interface FilterRun {
 }
 
 /** A filter as a pipeline would build it: its options pass the real option reader, its faults become a ConfigError. */
+export class TestFilter {
+  readonly #parts: FilterParts
+  readonly #context: Context
+
+  private constructor(parts: FilterParts, context: Context) {
+    this.#parts = parts
+    this.#context = context
+  }
+
+  static async build(
+    spec: unknown,
+    options: { readonly [name: string]: unknown },
+    context: Context = testContext(),
+  ): Promise<TestFilter> {
+    const problems: Problem[] = []
+    const filter = spec as Extract<AnySpec, FilterSpec>
+    const node = componentNode(filter.name, options)
+    const parts = await compileFilter(filter, node, context, (problem) => problems.push(problem))
+    if (parts === undefined) throw new ConfigError(problems)
+    return new TestFilter(parts, context)
+  }
+
+  /** Takes a batch (objects or JSON texts) through the filter, which may wait. */
+  async batch(inputs: readonly (Fields | string)[], signal = new AbortController().signal): Promise<FilterRun[]> {
+    const events = inputs.map((input) => this.#eventOf(input))
+    await this.#parts.prepare?.(events, signal)
+    return events.map((event) => this.#step(event))
+  }
+
+  /** One event through a filter that does not wait. */
+  run(input: Fields | string): FilterRun {
+    const event = this.#eventOf(input)
+    if (this.#parts.prepare?.([event], new AbortController().signal) !== undefined) {
+      throw new TypeError('this filter waits: use batch')
+    }
+    return this.#step(event)
+  }
+
+  /** What the filter gives out at that time. */
+  flush(now_ms: number, final = false): Event[] {
+    const events: Event[] = []
+    this.#parts.flush?.(now_ms, (event) => events.push(event), final)
+    return events
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#parts.close?.()
+  }
+
+  #eventOf(input: Fields | string): Event {
+    const { value, exact } = parseJson(typeof input === 'string' ? input : JSON.stringify(input))
+    return Event.from(value as Fields, this.#context.clock.timestamp(), { exact })
+  }
+
+  #step(event: Event): FilterRun {
+    const children: Event[] = []
+    this.#parts.step(event, (child) => children.push(child))
+    return { event, out: event.cancelled === undefined ? [event, ...children] : children }
+  }
+}
+
+/** Runs events one by one through a filter that does not wait. */
 export async function buildFilter(
   spec: unknown,
   options: { readonly [name: string]: unknown },
-  context: Context = testContext(),
-): Promise<(fields: Fields | string) => FilterRun> {
-  const problems: Problem[] = []
-  const filter = spec as Extract<AnySpec, FilterSpec>
-  const step = await compileFilter(filter, componentNode(filter.name, options), context, (problem) => problems.push(problem))
-  if (step === undefined) throw new ConfigError(problems)
-  return (input) => {
-    const text = typeof input === 'string' ? input : JSON.stringify(input)
-    const { value, exact } = parseJson(text)
-    const event = Event.from(value as Fields, context.clock.timestamp(), { exact })
-    const children: Event[] = []
-    step(event, (child) => children.push(child))
-    return { event, out: event.cancelled === undefined ? [event, ...children] : children }
-  }
+  context?: Context,
+): Promise<(input: Fields | string) => FilterRun> {
+  const filter = await TestFilter.build(spec, options, context)
+  return (input) => filter.run(input)
 }
 
 /** Runs one filter on one document (an object or JSON text) and returns the document afterwards. */
@@ -42,6 +95,8 @@ export async function runFilter(
   fields: Fields | string,
   context?: Context,
 ): Promise<{ [name: string]: unknown } | null> {
-  const { event } = (await buildFilter(spec, options, context))(fields)
-  return event.cancelled === undefined ? (JSON.parse(event.toJsonText()) as { [name: string]: unknown }) : null
+  await using filter = await TestFilter.build(spec, options, context)
+  const [run] = await filter.batch([fields])
+  if (run === undefined || run.event.cancelled !== undefined) return null
+  return JSON.parse(run.event.toJsonText()) as { [name: string]: unknown }
 }
