@@ -14,6 +14,7 @@ import { nullOutput } from './sinks/null.ts'
 import { stdout } from './sinks/stdout.ts'
 import { date } from './transform/date.ts'
 import { drop } from './transform/drop.ts'
+import { fingerprint } from './transform/fingerprint/fingerprint.ts'
 import { geoip } from './transform/geoip.ts'
 import { json as jsonFilter } from './transform/json.ts'
 import { metric } from './transform/metric.ts'
@@ -29,6 +30,7 @@ export const catalog = new Catalog([
 
   date,
   drop,
+  fingerprint,
   geoip,
   jsonFilter,
   metric,
