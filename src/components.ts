@@ -1,10 +1,14 @@
+import { dots } from './codecs/dots.ts'
 import { json } from './codecs/json.ts'
 import { jsonLines } from './codecs/json-lines.ts'
 import { line } from './codecs/line.ts'
 import { plain } from './codecs/plain.ts'
+import { rubydebug } from './codecs/rubydebug.ts'
 import { Catalog } from './core/component.ts'
 import { beats } from './ingest/beats/beats.ts'
 import { file as fileInput } from './ingest/file/file.ts'
+import { generator } from './ingest/generator.ts'
+import { heartbeat } from './ingest/heartbeat.ts'
 import { kafka } from './ingest/kafka/kafka.ts'
 import { sample } from './ingest/sample/sample.ts'
 import { stdin } from './ingest/stdin.ts'
@@ -24,6 +28,8 @@ import { mutate } from './transform/mutate/mutate.ts'
 export const catalog = new Catalog([
   beats,
   fileInput,
+  generator,
+  heartbeat,
   kafka,
   sample,
   stdin,
@@ -41,8 +47,10 @@ export const catalog = new Catalog([
   nullOutput,
   stdout,
 
+  dots,
   json,
   jsonLines,
   line,
   plain,
+  rubydebug,
 ])

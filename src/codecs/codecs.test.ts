@@ -7,12 +7,14 @@ import { Catalog } from '../core/component.ts'
 import type { Decoded, Decoder } from '../core/contracts.ts'
 import { Event } from '../core/event.ts'
 import { stringify, Timestamp } from '../core/values.ts'
+import { dots } from './dots.ts'
 import { json } from './json.ts'
 import { jsonLines } from './json-lines.ts'
 import { line } from './line.ts'
 import { plain } from './plain.ts'
+import { rubydebug } from './rubydebug.ts'
 
-const CATALOG = new Catalog([json, jsonLines, line, plain])
+const CATALOG = new Catalog([dots, json, jsonLines, line, plain, rubydebug])
 
 function build(name: string, options: { [name: string]: unknown } = {}, context: TestContext = testContext()): Codec {
   const problems: string[] = []
@@ -51,6 +53,10 @@ test('plain: invalid UTF-8 becomes U+FFFD with a warning, a U+FFFD that was sent
 
 test.each([
   ['ISO-8859-1', 'e980', '\u00e9\u0080'],
+  ['CP1252', 'e980', '\u00e9\u20ac'],
+  ['macRoman', '8e', '\u00e9'],
+  ['Windows-31J', '93fa967b', '\u65e5\u672c'],
+  ['BINARY', '61e9', 'a\ufffd'],
   ['Windows-1252', 'e980', '\u00e9\u20ac'],
   ['US-ASCII', '61e9', 'a\ufffd'],
   ['UTF-16LE', '6100e900', 'a\u00e9'],
@@ -189,4 +195,16 @@ test('hostile bytes never throw', () => {
       for (const document of decodeAll(build(name).createDecoder(), Buffer.from(bytes))) JSON.parse(document)
     }),
   )
+})
+
+test.each(['rubydebug', 'dots'])('%s is for outputs only', (name) => {
+  expect(() => build(name).createDecoder()).toThrow('only prints')
+})
+
+test('dots: a dot for each event', () => {
+  expect(
+    build('dots')
+      .createEncoder()
+      .encode(event({ message: 'm' })),
+  ).toBe('.')
 })

@@ -44,6 +44,8 @@ export function compileInput(
   const codec = compileCodec(codecNode, catalog, context, findings)
   if (options === undefined || codec === undefined) return undefined
   try {
+    // One that cannot be made (a bad pattern, a codec that only prints) is told now and not when the first data comes.
+    codec.createDecoder()
     const decorate = compileDecoration(options)
     return spec.create(options, {
       ...context,

@@ -74,9 +74,13 @@ export interface Decoded {
 export interface Decoder {
   /** Finds the ends of messages in a byte stream by itself. Else whoever reads a stream cuts it into lines first. */
   readonly splits_stream?: boolean
+  /** Something that came waits for what follows: whoever notes how far it has read must not go past the first piece of that. */
+  readonly holds?: boolean
+  /** What waits is complete when nothing came for so long: whoever feeds the decoder calls `flush` then. */
+  readonly flush_after_ms?: number
   /** Takes the next piece of a stream, or one whole message, and returns what is complete. Bad data becomes a tagged event. */
   decode(piece: Buffer | string): Decoded[]
-  /** The end of the stream: what was left over. */
+  /** The end of the stream, or of a part of it: what was left over. */
   flush(): Decoded[]
 }
 

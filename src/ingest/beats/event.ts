@@ -5,6 +5,7 @@ import type { Event } from '../../core/event.ts'
 import { type FieldRef, parseFieldRef } from '../../core/field-ref.ts'
 import { parseJson } from '../../core/json.ts'
 import { cloneFields, type Fields, isFields, member, mergeExact, parseTimestamp, setMember } from '../../core/values.ts'
+import { decodeWhole } from '../whole-message.ts'
 import type { Slice } from './byte-queue.ts'
 import { type DataFrame, readPairs } from './frames.ts'
 import { BeatsOrigin } from './origin.ts'
@@ -120,7 +121,7 @@ export class EventMaker {
     const origin = BeatsOrigin.capture(this.#context.id, this.#peer.address, fields, json)
     readTime(fields)
     const text = takeLine(fields)
-    const decoded = text === undefined ? NOTHING : this.#decode(text)
+    const decoded = text === undefined ? NOTHING : decodeWhole(this.#decoder, text)
     if (decoded.length <= 1) {
       // A codec that finds nothing in a text (json in a blank one) does not make it disappear.
       const tag = decoded.length === 0 ? RAW_EVENT_TAG : this.#codec_tag
@@ -133,13 +134,6 @@ export class EventMaker {
       const copy: Decoded = { fields: cloneFields(fields), exact: frame.exact }
       events.push(this.#finish(merge(copy, one), origin.withOrdinal(ordinal), share_bytes, this.#codec_tag))
     }
-  }
-
-  /** A message is a whole: what a codec for streams would keep for later belongs to it. */
-  #decode(text: string): readonly Decoded[] {
-    const decoded = this.#decoder.decode(text)
-    const rest = this.#decoder.flush()
-    return rest.length === 0 ? decoded : [...decoded, ...rest]
   }
 
   #finish(decoded: Decoded, origin: BeatsOrigin, size_bytes: number, tag: string): Event {

@@ -1,9 +1,9 @@
 import { setImmediate as nextTurnOfTheLoop } from 'node:timers/promises'
 import type { Deliver, InputContext, Settled } from '../../core/contracts.ts'
 import type { Event } from '../../core/event.ts'
+import { unlessAborted } from '../../core/waiting.ts'
 import type { EventMaker, Refusal } from './event.ts'
 import { type DataFrame, OVERSIZED_KEPT_BYTES } from './frames.ts'
-import { unlessAborted } from './waiting.ts'
 
 /**
  * A larger window is handed on in several batches, so that it is never decoded as a whole: events are three times their

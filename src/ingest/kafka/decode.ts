@@ -4,6 +4,7 @@ import { messageOf } from '../../core/errors.ts'
 import type { Event } from '../../core/event.ts'
 import { parseFieldRef } from '../../core/field-ref.ts'
 import { type Fields, member, parseTimestamp, setMember, Timestamp, type Value } from '../../core/values.ts'
+import { decodeWhole } from '../whole-message.ts'
 import type { KafkaRecord, TopicPartition } from './client.ts'
 import { unreadableReason } from './compression.ts'
 import { KafkaOrigin } from './origin.ts'
@@ -69,8 +70,8 @@ export class RecordDecoder {
     }
     const events: Event[] = []
     try {
-      // A record is a whole message, so nothing of it waits for the next one. No value (a tombstone) is empty text, as in Logstash.
-      const decoded = [...this.#decoder.decode(record.value ?? NO_BYTES), ...this.#decoder.flush()]
+      // No value (a tombstone) is empty text, as in Logstash.
+      const decoded = decodeWhole(this.#decoder, record.value ?? NO_BYTES)
       const size_bytes = Math.ceil((bytes + (record.key?.length ?? 0)) / Math.max(1, decoded.length))
       for (const [ordinal, one] of decoded.entries()) {
         events.push(this.#createEvent(one, new KafkaOrigin(this.#context.id, at, ordinal), size_bytes, record))
