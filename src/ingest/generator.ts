@@ -81,7 +81,8 @@ async function generate(
       batch.push(event)
     }
   }
-  for (let round = 0; !stop.aborted && (count <= 0 || round < count); round++) {
+  const rounds = count <= 0 ? Number.POSITIVE_INFINITY : count
+  for (let round = 0; !stop.aborted && round < rounds; round++) {
     for (const line of lines) finish(decode(line), line.length, round)
     if (batch.length >= BATCH_EVENTS) {
       await deliver(batch)
