@@ -38,7 +38,7 @@ export class ContextFactory {
     const context: Context = {
       id,
       where,
-      ecs_compatibility: this.#ecs(node),
+      ecs_compatibility: ecsOf(node, this.#shared.ecs_compatibility),
       log: this.#shared.log.child(id),
       metrics: this.#shared.metrics,
       clock: systemClock,
@@ -54,11 +54,11 @@ export class ContextFactory {
   of(id: string): Context {
     return this.#contexts.get(id) ?? this.create(id, id)
   }
+}
 
-  /** A component's own `ecs_compatibility` comes before the pipeline's. */
-  #ecs(node: ComponentNode | undefined): EcsCompatibility {
-    const value = node?.options.find(({ name }) => name === 'ecs_compatibility')?.value
-    const text = value?.kind === 'string' ? value.value : undefined
-    return text === 'disabled' || text === 'v1' || text === 'v8' ? text : this.#shared.ecs_compatibility
-  }
+/** A component's own `ecs_compatibility` comes before the pipeline's. */
+export function ecsOf(node: ComponentNode | undefined, ofPipeline: EcsCompatibility): EcsCompatibility {
+  const value = node?.options.find(({ name }) => name === 'ecs_compatibility')?.value
+  const text = value?.kind === 'string' ? value.value : undefined
+  return text === 'disabled' || text === 'v1' || text === 'v8' ? text : ofPipeline
 }

@@ -68,18 +68,27 @@ function constantOf(operand: Exclude<Operand, { kind: 'field' }>): Value {
 }
 
 function compileTruthy(operand: Operand): Predicate {
-  if (operand.kind !== 'field') return () => true
-  const { ref } = operand
-  return (event) => {
-    const value = event.get(ref)
-    return value !== undefined && value !== null && value !== false && value !== ''
+  if (operand.kind !== 'field') {
+    const isTrue = isTruthy(constantOf(operand))
+    return () => isTrue
   }
+  const { ref } = operand
+  return (event) => isTruthy(event.get(ref))
+}
+
+/** The text "false" is false too, for Logstash looks at a value's text. */
+function isTruthy(value: Value | undefined): boolean {
+  return value !== undefined && value !== null && value !== false && value !== '' && value !== 'false'
 }
 
 function compileComparison(operator: CompareOperator, left: Operand, right: Operand, onIncomparable: OnIncomparable): Predicate {
   if (operator === '==' || operator === '!=') {
     const equal = compileEquality(left, right)
     return operator === '==' ? equal : (event) => !equal(event)
+  }
+  // `5 < [a]` is `[a] > 5`: of the two sides it is the left one that decides what can be compared.
+  if (left.kind !== 'field' && right.kind === 'field') {
+    return compileComparison(MIRRORED[operator], right, left, onIncomparable)
   }
   const readLeft = compileOperand(left)
   const readRight = compileOperand(right)
@@ -93,6 +102,8 @@ function compileComparison(operator: CompareOperator, left: Operand, right: Oper
     return holds(order)
   }
 }
+
+const MIRRORED = { '<': '>', '<=': '>=', '>': '<', '>=': '<=' } as const
 
 const ORDER_TESTS: { readonly [operator in Exclude<CompareOperator, '==' | '!='>]: (order: number) => boolean } = {
   '<': (order) => order < 0,
@@ -126,16 +137,20 @@ function areEqual(a: Value | undefined, b: Value | undefined): boolean {
     const others = Object.keys(b).filter((name) => b[name] !== undefined)
     return names.length === others.length && names.every((name) => Object.hasOwn(b, name) && areEqual(a[name], b[name]))
   }
-  return (a ?? null) === null && (b ?? null) === null
+  return false
 }
 
-/** Negative, zero or positive; `undefined` where the two have no order. */
+/**
+ * Negative, zero or positive; `undefined` where the two have no order. What is there but has no order of its own (null, a
+ * boolean, a time beside something else) is as large as anything, as in Logstash: `[null] >= 5` holds, `[null] > 5` does not.
+ */
 function compareOrder(a: Value | undefined, b: Value | undefined): number | undefined {
+  if (b === undefined) return undefined
   if (isNumber(a) && isNumber(b)) return compareNumbers(a, b)
   // Byte order of UTF-8 and not that of UTF-16 units, as Logstash.
   if (typeof a === 'string' && typeof b === 'string') return a === b ? 0 : Buffer.compare(Buffer.from(a), Buffer.from(b))
   if (a instanceof Timestamp && b instanceof Timestamp) return a.epoch_ms - b.epoch_ms || a.nanos - b.nanos
-  return undefined
+  return a === null || typeof a === 'boolean' || a instanceof Timestamp ? 0 : undefined
 }
 
 function compareNumbers(a: number | bigint | SourceNumber, b: number | bigint | SourceNumber): number {
@@ -156,11 +171,18 @@ function compileIn(needle: Operand, haystack: Operand): Predicate {
   }
   const readNeedle = compileOperand(needle)
   const readHaystack = compileOperand(haystack)
+  if (needle.kind === 'string' && haystack.kind === 'string') {
+    // Logstash looks for a text in a text only where one of them is a field's.
+    const isSame = needle.value === haystack.value
+    return () => isSame
+  }
   return (event) => isIn(readNeedle(event), readHaystack(event))
 }
 
+/** A list or a map is in nothing. */
 function isIn(needle: Value | undefined, haystack: Value | undefined): boolean {
   if (needle === undefined || haystack === undefined || haystack === null) return false
+  if (Array.isArray(needle) || isFields(needle)) return false
   if (Array.isArray(haystack)) return haystack.some((item) => areEqual(item, needle))
   if (typeof haystack === 'string') return typeof needle === 'string' && haystack.includes(needle)
   return areEqual(needle, haystack)

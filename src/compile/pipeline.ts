@@ -1,7 +1,7 @@
 import type { AnySpec, Catalog } from '../core/component.ts'
 import type { Context } from '../core/context.ts'
 import type { Sink, Source } from '../core/contracts.ts'
-import { ConfigError, didYouMean, formatPosition, messageOf, type Problem } from '../core/errors.ts'
+import { ConfigError, didYouMean, formatPosition, MillraceError, messageOf, type Problem } from '../core/errors.ts'
 import type { ComponentNode, IfNode, Plan, PlanNode, PlanWarning } from '../core/plan.ts'
 import type { ChainNode } from './chain/nodes.ts'
 import type { Findings } from './codec.ts'
@@ -163,15 +163,18 @@ class PipelineCompiler {
     })
     const incomparable = metrics.counter(
       'millrace_condition_incomparable_total',
-      'Comparisons that could not be made and were taken as false.',
+      'Comparisons by order that could not be made: taken as false, or with strict_conditions the end of their event.',
       { condition: where },
     )
+    const strict = this.#plan.settings.strict_conditions
     try {
       return compileCondition(node.condition, (event) => {
         incomparable.inc()
+        const what = 'a comparison could not be made (missing field, or text against a number)'
+        if (strict) throw new MillraceError('CONDITION_INCOMPARABLE', `${where}: ${what}`)
         log.warn(
           'condition_incomparable',
-          `${where}: a comparison could not be made (missing field, or text against a number) and was taken as false, of ${event.origin?.describe() ?? 'an event'}`,
+          `${where}: ${what} and was taken as false, of ${event.origin?.describe() ?? 'an event'}`,
         )
       })
     } catch (thrown) {

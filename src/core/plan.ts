@@ -32,6 +32,8 @@ export interface PipelineSettings {
   readonly max_in_flight_bytes: number
   /** A larger event goes to the dead letters with its first 64 kB. */
   readonly max_event_bytes: number
+  /** An event whose comparison cannot be made goes to the dead letters; else the comparison is false and counted. */
+  readonly strict_conditions: boolean
 }
 
 export const DEFAULT_SETTINGS: PipelineSettings = {
@@ -41,6 +43,7 @@ export const DEFAULT_SETTINGS: PipelineSettings = {
   ecs_compatibility: 'disabled',
   max_in_flight_bytes: 64 * 1024 * 1024,
   max_event_bytes: 10 * 1024 * 1024,
+  strict_conditions: false,
 }
 
 export type PlanNode = ComponentNode | IfNode

@@ -70,6 +70,21 @@ test('what can never be stored is among the dead letters, with its reason, befor
   expect(running.pipeline.ledger.totals()).toMatchObject({ states: { dead_lettered: 1 }, unbalanced: 0 })
 })
 
+test.each([
+  [false, { stored: 2, dead_lettered: 0 }],
+  [true, { stored: 1, dead_lettered: 1 }],
+])('a comparison that cannot be made is false, with strict_conditions %s', async (strict_conditions, states) => {
+  const ends = new TestEnds()
+  const filters = [{ if: '[latency] > 100', then: [{ mutate: { add_tag: ['slow'] } }] }]
+  await using running = await startPipeline({ ...ENDS, pipeline: { strict_conditions }, filters }, ends)
+  const { settled } = await ends.feed([{ latency: 5 }, {}])
+  expect(await settled).toBe('stored')
+  expect(running.pipeline.ledger.totals()).toMatchObject({ states, unbalanced: 0 })
+  const reasons = (await running.deadLetters()).map(({ reason }) => reason)
+  expect(reasons).toEqual(strict_conditions ? [expect.stringContaining('a comparison could not be made')] : [])
+  expect(await running.context.metrics.text()).toMatch(/^millrace_condition_incomparable_total\{.*\} 1$/m)
+})
+
 test('parked events wait by themselves while others go on, and follow later', async () => {
   const ends = new TestEnds()
   let isOpen = false

@@ -26,6 +26,10 @@ export const SETTINGS = {
     default: DEFAULT_SETTINGS.max_event_bytes,
     min: 1024,
   }),
+  strict_conditions: option.boolean(
+    'An event on which a comparison cannot be made (`<` on a missing field, text against a number) goes to the dead letters. Without it the comparison is false and counted.',
+    { default: DEFAULT_SETTINGS.strict_conditions },
+  ),
 }
 
 /** Reads the settings of a pipeline; faults are reported and leave the default. */
