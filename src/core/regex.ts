@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module'
 import { MillraceError, messageOf } from './errors.ts'
+import { costOfRegex, type RegexCost } from './regex-cost.ts'
 
 type Translator = Pick<typeof import('oniguruma-to-es'), 'toRegExp' | 'toRegExpDetails'>
 
@@ -10,7 +11,7 @@ const COMPILED_MAX = 1_000
 const compiled = new Map<string, RegExp>()
 
 /** Ruby's flags: `i` case, `m` the dot matches line ends too, `x` blanks and comments; and `g`: JavaScript's, all matches. */
-type RegexFlags = '' | 'g' | 'i' | 'm' | 'x' | 'im' | 'gi' | 'gm'
+export type RegexFlags = '' | 'g' | 'i' | 'm' | 'x' | 'im' | 'gi' | 'gm'
 
 /**
  * Compiles a regular expression in Ruby's syntax (Onigmo): `^` and `$` are ends of lines, `\A \z \h (?<n>…) (?>…) a++
@@ -28,6 +29,12 @@ export function compileRegex(source: string, flags: RegexFlags = ''): RegExp {
   if (compiled.size >= COMPILED_MAX) compiled.clear()
   compiled.set(key, made)
   return made
+}
+
+/** The time that a search for a pattern in Ruby's syntax may take; says why one may take for ever. */
+export function costOfRubyRegex(source: string, flags: RegexFlags = ''): RegexCost {
+  if (PLAIN_TEXT.test(source)) return { kind: 'polynomial', degree: 1, factor: source.length + 1 }
+  return costOfRegex(withAsciiShorthands(source), flags.replace('g', ''))
 }
 
 const PLAIN_TEXT = /^(?:[\p{L}\p{N} _/,:;=@%&~"'<>!-]|\\[./"'[\](){}?*+|^$\\-])+$/u

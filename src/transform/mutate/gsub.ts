@@ -1,6 +1,6 @@
 import type { Event } from '../../core/event.ts'
 import type { FieldRef } from '../../core/field-ref.ts'
-import { compileRegex } from '../../core/regex.ts'
+import { guardedRegex, type RegexLimits } from '../../core/regex-guard.ts'
 import { compileTemplate, type Template } from '../../core/template.ts'
 import type { Value } from '../../core/values.ts'
 
@@ -10,10 +10,10 @@ type Replace = (text: string) => string
 /**
  * One triple of the option `gsub`. Pattern and replacement are compiled at load where they hold no `%{field}`.
  * Texts and the texts in lists are changed; other values stay.
- * @throws MillraceError REGEX_INVALID for a pattern that is none, at load or (with `%{field}`) by event
+ * @throws MillraceError REGEX_INVALID for a pattern that is none, at load or (with `%{field}`) by event; REGEX_TIMEOUT by event
  */
-export function compileGsub(ref: FieldRef, pattern: string, replacement: string): (event: Event) => void {
-  const replaceOf = compileReplace(compileTemplate(pattern), compileTemplate(replacement))
+export function compileGsub(ref: FieldRef, pattern: string, replacement: string, limits: RegexLimits): (event: Event) => void {
+  const replaceOf = compileReplace(compileTemplate(pattern), compileTemplate(replacement), limits)
   return (event) => {
     const value = event.get(ref)
     if (typeof value === 'string') {
@@ -29,23 +29,23 @@ export function compileGsub(ref: FieldRef, pattern: string, replacement: string)
   }
 }
 
-function compileReplace(pattern: Template, replacement: Template): (event: Event) => Replace {
+function compileReplace(pattern: Template, replacement: Template, limits: RegexLimits): (event: Event) => Replace {
   if (pattern.constant === undefined || replacement.constant === undefined) {
-    return (event) => replacer(pattern.format(event), replacement.format(event))
+    return (event) => replacer(pattern.format(event), replacement.format(event), limits)
   }
-  const replace = replacer(pattern.constant, replacement.constant)
+  const replace = replacer(pattern.constant, replacement.constant, limits)
   return () => replace
 }
 
-function replacer(pattern: string, replacement: string): Replace {
-  const regex = compileRegex(pattern, 'g')
+function replacer(pattern: string, replacement: string, limits: RegexLimits): Replace {
+  const regex = guardedRegex(pattern, 'g', limits)
   if (!replacement.includes('\\')) {
     // A `$` means nothing in Ruby's replacements and must not begin to.
     const literal = replacement.replaceAll('$', '$$$$')
-    return (text) => text.replace(regex, literal)
+    return (text) => regex.replace(text, literal)
   }
   const pieces = parseReplacement(replacement)
-  return (text) => text.replace(regex, (...found: unknown[]) => pieces.map((piece) => piece(found)).join(''))
+  return (text) => regex.replace(text, (...found) => pieces.map((piece) => piece(found)).join(''))
 }
 
 /** What String.replace hands over: the match, the numbered groups, the place, the whole text, the named groups if any. */

@@ -3,6 +3,7 @@ import type { FilterContext } from '../../core/contracts.ts'
 import { messageOf } from '../../core/errors.ts'
 import type { Event } from '../../core/event.ts'
 import { type FieldRef, parseFieldRef } from '../../core/field-ref.ts'
+import { regexLimits } from '../../core/regex-guard.ts'
 import type { Template } from '../../core/template.ts'
 import { cloneValue } from '../../core/values.ts'
 import { type ConversionName, compileConversion } from './convert.ts'
@@ -26,6 +27,8 @@ The first operation that fails ends the block for that event: what was done stay
 \`convert\` to \`integer\` takes \`1,234\`, \`5.7\` (cut), \`0x1A\`, \`010\` (octal) and integers of any size exactly; other text
 fails. To \`boolean\` it takes true, t, yes, y, 1 and false, f, no, n, 0 and the empty text; other values stay, with a
 warning. To \`string\` a number gives the text that it was written in.
+
+A \`gsub\` that takes longer than a second on one text is broken off, and its event gets the tag.
 `.trim(),
   options: MUTATE_OPTIONS,
   refused: { remove: 'Logstash dropped it; use remove_field' },
@@ -84,7 +87,7 @@ function compileChanges(options: MutateOptions, context: FilterContext): readonl
     ...options.update.map(update),
     ...options.replace.map(replace),
     ...options.convert.map((entry) => convert(entry, context)),
-    ...options.gsub.map(({ ref, pattern, replacement }) => compileGsub(ref, pattern, replacement)),
+    ...options.gsub.map(({ ref, pattern, replacement }) => compileGsub(ref, pattern, replacement, regexLimits(context))),
     ...options.uppercase.map((ref) => changeValue(ref, uppercase)),
     ...options.capitalize.map((ref) => changeValue(ref, capitalize)),
     ...options.lowercase.map((ref) => changeValue(ref, lowercase)),
