@@ -9,8 +9,12 @@ function holds(condition: string, document: string): boolean | 'incomparable' {
   const { value, exact } = parseJson(document)
   const event = Event.from(value as Fields, new Timestamp(0), { exact })
   let incomparable = false
-  const result = compileCondition(parseCondition(condition), () => {
-    incomparable = true
+  const result = compileCondition(parseCondition(condition), {
+    incomparable: () => {
+      incomparable = true
+    },
+    interrupted: () => {},
+    limits: { timeout_ms: 0 },
   })(event)
   return incomparable ? 'incomparable' : result
 }
@@ -97,3 +101,20 @@ test('names of Object.prototype are no fields', () => {
   expect(holds('[constructor]', '{}')).toBe(false)
   expect(holds('[__proto__][x]', '{"__proto__":{"x":"y"}}')).toBe(true)
 })
+
+test.each(['[a] =~ /^(?:a|a)*$/', '[a] !~ /^(?:a|a)*$/'])(
+  '%s is false where the match takes too long, and tells',
+  (condition) => {
+    let interrupted = 0
+    const predicate = compileCondition(parseCondition(condition), {
+      incomparable: () => {},
+      interrupted: () => {
+        interrupted++
+      },
+      limits: { timeout_ms: 50 },
+    })
+    const eventOf = (a: string): Event => Event.from({ a }, new Timestamp(0))
+    expect([predicate(eventOf(`${'a'.repeat(60)}b`)), interrupted]).toEqual([false, 1])
+    expect([predicate(eventOf('aaa')), interrupted]).toEqual([condition.includes('=~'), 1])
+  },
+)

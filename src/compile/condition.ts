@@ -1,48 +1,53 @@
 import type { CompareOperator, Condition, Operand } from '../core/condition.ts'
 import type { Event } from '../core/event.ts'
-import { compileRegex } from '../core/regex.ts'
+import { guardedRegex, isInterrupted, type RegexLimits } from '../core/regex-guard.ts'
 import { textOf } from '../core/template.ts'
 import { isFields, isNumber, SourceNumber, Timestamp, type Value } from '../core/values.ts'
 
 export type Predicate = (event: Event) => boolean
 
-/** Called when two values cannot be put in order (a missing field against a number, text against a number). */
-export type OnIncomparable = (event: Event) => void
+export interface ConditionServices {
+  /** Hears of two values that cannot be put in order (a missing field against a number, text against a number). */
+  incomparable(event: Event): void
+  /** Hears of a match that took too long and was broken off. */
+  interrupted(event: Event): void
+  readonly limits: RegexLimits
+}
 
 /**
  * Compiles a condition to a function of the event.
  *
  * Values are compared strictly by type, as Logstash does: `1 == 1.0` and `"5" == 5` are false. A comparison by order
- * that cannot be made is false, and `onIncomparable` hears of it (Logstash drops the event without a word).
+ * that cannot be made is false, and `incomparable` hears of it (Logstash drops the event without a word). A match that
+ * takes too long is false too, also where it is negated.
  */
-export function compileCondition(condition: Condition, onIncomparable: OnIncomparable): Predicate {
+export function compileCondition(condition: Condition, services: ConditionServices): Predicate {
   switch (condition.kind) {
     case 'and':
     case 'or':
     case 'xor':
     case 'nand': {
-      const left = compileCondition(condition.left, onIncomparable)
-      const right = compileCondition(condition.right, onIncomparable)
+      const left = compileCondition(condition.left, services)
+      const right = compileCondition(condition.right, services)
       if (condition.kind === 'and') return (event) => left(event) && right(event)
       if (condition.kind === 'or') return (event) => left(event) || right(event)
       if (condition.kind === 'xor') return (event) => left(event) !== right(event)
       return (event) => !(left(event) && right(event))
     }
     case 'not': {
-      const operand = compileCondition(condition.operand, onIncomparable)
+      const operand = compileCondition(condition.operand, services)
       return (event) => !operand(event)
     }
     case 'truthy':
       return compileTruthy(condition.operand)
     case 'compare':
-      return compileComparison(condition.operator, condition.left, condition.right, onIncomparable)
+      return compileComparison(condition.operator, condition.left, condition.right, services)
     case 'in': {
       const contains = compileIn(condition.needle, condition.haystack)
       return condition.negated ? (event) => !contains(event) : contains
     }
     case 'match': {
-      const matches = compileMatch(condition.operand, condition.pattern)
-      return condition.negated ? (event) => !matches(event) : matches
+      return compileMatch(condition.operand, condition.pattern, condition.negated, services)
     }
   }
 }
@@ -81,7 +86,7 @@ function isTruthy(value: Value | undefined): boolean {
   return value !== undefined && value !== null && value !== false && value !== '' && value !== 'false'
 }
 
-function compileComparison(operator: CompareOperator, left: Operand, right: Operand, onIncomparable: OnIncomparable): Predicate {
+function compileComparison(operator: CompareOperator, left: Operand, right: Operand, services: ConditionServices): Predicate {
   if (operator === '==' || operator === '!=') {
     const equal = compileEquality(left, right)
     return operator === '==' ? equal : (event) => !equal(event)
@@ -96,7 +101,7 @@ function compileComparison(operator: CompareOperator, left: Operand, right: Oper
   return (event) => {
     const order = compareOrder(readLeft(event), readRight(event))
     if (order === undefined) {
-      onIncomparable(event)
+      services.incomparable(event)
       return false
     }
     return holds(order)
@@ -188,11 +193,18 @@ function isIn(needle: Value | undefined, haystack: Value | undefined): boolean {
   return areEqual(needle, haystack)
 }
 
-function compileMatch(operand: Operand, pattern: string): Predicate {
-  const regex = compileRegex(pattern)
+function compileMatch(operand: Operand, pattern: string, negated: boolean, services: ConditionServices): Predicate {
+  const regex = guardedRegex(pattern, '', services.limits)
   const read = compileOperand(operand)
   return (event) => {
     const value = read(event)
-    return typeof value === 'string' && regex.test(value)
+    if (typeof value !== 'string') return negated
+    try {
+      return regex.test(value) !== negated
+    } catch (thrown) {
+      if (!isInterrupted(thrown)) throw thrown
+      services.interrupted(event)
+      return false
+    }
   }
 }

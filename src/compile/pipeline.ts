@@ -2,7 +2,9 @@ import type { AnySpec, Catalog } from '../core/component.ts'
 import type { Context } from '../core/context.ts'
 import type { Sink, Source } from '../core/contracts.ts'
 import { ConfigError, didYouMean, formatPosition, MillraceError, messageOf, type Problem } from '../core/errors.ts'
+import type { Event } from '../core/event.ts'
 import type { ComponentNode, IfNode, Plan, PlanNode, PlanWarning } from '../core/plan.ts'
+import { regexLimits } from '../core/regex-guard.ts'
 import type { ChainNode } from './chain/nodes.ts'
 import type { Findings } from './codec.ts'
 import { compileCondition, type Predicate } from './condition.ts'
@@ -155,27 +157,28 @@ class PipelineCompiler {
 
   #condition(node: IfNode): Predicate {
     const where = formatPosition(node.at)
-    const { metrics, log } = this.#services.context(`if_${node.at.line}`, where, {
-      ...node,
-      kind: 'component',
-      name: 'if',
-      options: [],
-    })
+    const id = `if_${node.at.line}`
+    const { metrics, log } = this.#services.context(id, where, { ...node, kind: 'component', name: 'if', options: [] })
     const incomparable = metrics.counter(
       'millrace_condition_incomparable_total',
       'Comparisons by order that could not be made: taken as false, or with strict_conditions the end of their event.',
       { condition: where },
     )
     const strict = this.#plan.settings.strict_conditions
+    const takenAsFalse = (kind: string, what: string, event: Event): void =>
+      log.warn(kind, `${where}: ${what} and was taken as false, of ${event.origin?.describe() ?? 'an event'}`)
     try {
-      return compileCondition(node.condition, (event) => {
-        incomparable.inc()
-        const what = 'a comparison could not be made (missing field, or text against a number)'
-        if (strict) throw new MillraceError('CONDITION_INCOMPARABLE', `${where}: ${what}`)
-        log.warn(
-          'condition_incomparable',
-          `${where}: ${what} and was taken as false, of ${event.origin?.describe() ?? 'an event'}`,
-        )
+      return compileCondition(node.condition, {
+        incomparable: (event) => {
+          incomparable.inc()
+          const what = 'a comparison could not be made (missing field, or text against a number)'
+          if (strict) throw new MillraceError('CONDITION_INCOMPARABLE', `${where}: ${what}`)
+          takenAsFalse('condition_incomparable', what, event)
+        },
+        interrupted: (event) => takenAsFalse('condition_interrupted', 'a match took too long', event),
+        get limits() {
+          return regexLimits({ id, metrics })
+        },
       })
     } catch (thrown) {
       this.#findings.report({ code: 'CONFIG_INVALID_CONDITION', at: node.at, message: messageOf(thrown) })

@@ -65,6 +65,7 @@ class Builder {
   readonly #inner: Automaton[] = []
   /** Positions that stand for a piece that runs in one way whatever its length. */
   readonly #opaque = new Set<number>()
+  #anywhere: Piece | undefined
   readonly #ast: OnigurumaAst
   readonly #backward: boolean
   readonly #called: Set<CapturingGroupNode>
@@ -82,19 +83,19 @@ class Builder {
 
   build(alternatives: readonly AlternativeNode[], searches: boolean): Automaton {
     const start: Piece = { first: new Map(), last: new Map([[0, 1]]), empty: 0 }
-    const anywhere = searches ? this.#chain([start, anyTimes(this.#onceOrMore(this.#position(ALL_CHARACTERS)))]) : start
     for (const alternative of alternatives) {
-      const begin = searches ? this.#begin(alternative, start, anywhere) : start
+      const begin = searches ? this.#begin(alternative, start) : start
       this.#chain([begin, this.#sequence(alternative)])
     }
     return { takes: this.#takes, edges: this.#edges, inner: this.#inner }
   }
 
-  /** Where a search begins with an alternative: nothing that was skipped before is a choice where it says where. */
-  #begin(alternative: AlternativeNode, start: Piece, anywhere: Piece): Piece {
+  /** Where a search begins with an alternative: what was skipped before is no choice where the pattern says where. */
+  #begin(alternative: AlternativeNode, start: Piece): Piece {
     if (beginsWith(alternative, ['string_start', 'search_start'])) return start
-    if (!beginsWith(alternative, ['line_start'])) return anywhere
-    const lineStart = this.#chain([anywhere, this.#position(LINE_END)])
+    this.#anywhere ??= this.#chain([start, anyTimes(this.#onceOrMore(this.#position(ALL_CHARACTERS)))])
+    if (!beginsWith(alternative, ['line_start'])) return this.#anywhere
+    const lineStart = this.#chain([this.#anywhere, this.#position(LINE_END)])
     return { ...lineStart, last: new Map([...start.last, ...lineStart.last]) }
   }
 

@@ -18,7 +18,7 @@ export function oneCharacter(code: number): Characters {
 
 /** One character of the set, for people; printable ones first. */
 export function sampleOf(characters: Characters): string {
-  const order = [...'a0 .,;:-_/="'].map((char) => char.charCodeAt(0))
+  const order = Array.from('a0 .,;:-_/="', (char) => char.charCodeAt(0))
   for (let code = 33; code < ASCII_COUNT; code++) order.push(code)
   const code = order.find((candidate) => (characters & oneCharacter(candidate)) !== 0n)
   if (code !== undefined) return String.fromCharCode(code)
@@ -109,7 +109,7 @@ const POSIX: { readonly [name: string]: Characters } = {
   alpha: asciiOf(/[a-z]/i) | OTHERS,
   ascii: ASCII,
   blank: asciiOf(/[ \t]/) | OTHERS,
-  cntrl: asciiOf(/[\0-\x1f\x7f]/) | OTHERS,
+  cntrl: asciiOf(/[^ -~]/) | OTHERS,
   digit: asciiOf(/\d/) | OTHERS,
   graph: asciiOf(/[!-~]/) | OTHERS,
   lower: asciiOf(/[a-z]/) | OTHERS,

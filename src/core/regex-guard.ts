@@ -110,7 +110,7 @@ function stepsOf({ degree, factor }: { readonly degree: number; readonly factor:
 }
 
 const SLOT = Symbol.for('millrace.guarded-work')
-const holder: { [SLOT]?: () => void } = globalThis
+const holder = globalThis as { [SLOT]?: () => void }
 const script = new Script(`globalThis[Symbol.for('millrace.guarded-work')]()`)
 let isRunning = false
 
@@ -134,7 +134,7 @@ export function runGuarded<T>(timeout_ms: number, work: () => T): T {
     isRunning = false
     delete holder[SLOT]
   }
-  if (result === undefined) throw interrupted(`took longer than ${timeout_ms} ms`)
+  if (result === undefined) throw brokenOff(`took longer than ${timeout_ms} ms`)
   return result.value
 }
 
@@ -147,11 +147,11 @@ function withoutOverflow<T>(work: () => T): T {
   try {
     return work()
   } catch (thrown) {
-    if (thrown instanceof RangeError) throw interrupted('needed too much memory')
+    if (thrown instanceof RangeError) throw brokenOff('needed too much memory')
     throw thrown
   }
 }
 
-function interrupted(why: string): MillraceError {
+function brokenOff(why: string): MillraceError {
   return new MillraceError('REGEX_TIMEOUT', `a regular expression ${why} on one text and was broken off`)
 }

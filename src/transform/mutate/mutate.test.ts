@@ -130,6 +130,13 @@ describe('gsub', () => {
     expect(JSON.parse(apply({ a: ['xx', 'z', 5], n: 11 }).event.toJsonText())).toMatchObject({ a: ['yy', 'z', 5], n: 11 })
   })
 
+  test('what takes too long is broken off: the event gets the tag, and the next one is fine', async () => {
+    const apply = await buildFilter(mutate, { gsub: ['v', '^(?:a|a)*$', 'x'], add_field: { done: 'yes' } })
+    const hostile = `${'a'.repeat(60)}b`
+    expect(apply({ v: hostile }).event.toJsonText()).toMatch(/"v":"a+b".*"tags":\["_mutate_error"\]/)
+    expect(JSON.parse(apply({ v: 'aa' }).event.toJsonText())).toMatchObject({ v: 'x', done: 'yes' })
+  })
+
   test.each([[['a', 'b']], [['a', '(', 'c']]])('%j is refused at load', async (gsub) => {
     await expect(buildFilter(mutate, { gsub })).rejects.toThrow(/triples|Ruby's syntax/)
   })
