@@ -93,7 +93,7 @@ function compileComparison(operator: CompareOperator, left: Operand, right: Oper
   }
   // `5 < [a]` is `[a] > 5`: of the two sides it is the left one that decides what can be compared.
   if (left.kind !== 'field' && right.kind === 'field') {
-    return compileComparison(MIRRORED[operator], right, left, onIncomparable)
+    return compileComparison(MIRRORED[operator], right, left, services)
   }
   const readLeft = compileOperand(left)
   const readRight = compileOperand(right)
