@@ -1,11 +1,13 @@
-import { parseArgs } from 'node:util'
-import { messageOf } from '../core/errors.ts'
+import { readFlags, UsageError } from './tool.ts'
 
 export const usage = `millrace: logs from Filebeat and Kafka into Elasticsearch, with books that balance
 
   bin/millrace -f FILE            run a pipeline (also: bin/millrace run FILE)
   bin/millrace -t -f FILE         check it without running it
+  bin/millrace explain -f FILE    show what each step does to events from stdin
+  bin/millrace test DIR           run the cases beside configs
   bin/millrace dlq show           print the dead letters as NDJSON
+  bin/millrace COMMAND --help     tells more of one
 
   -f, --path.config FILE          the pipeline
   -t, --config.test_and_exit      build everything, say what is wrong, and exit
@@ -20,9 +22,6 @@ export const usage = `millrace: logs from Filebeat and Kafka into Elasticsearch,
   -h, --help
 `
 
-/** The command line was not understood. */
-export class UsageError extends Error {}
-
 export interface RunCommand {
   readonly kind: 'run'
   readonly config: string
@@ -34,12 +33,7 @@ export interface RunCommand {
   readonly log_level: 'debug' | 'info' | 'warn' | 'error'
 }
 
-export interface DlqShowCommand {
-  readonly kind: 'dlq_show'
-  readonly data: string
-}
-
-export type Command = RunCommand | DlqShowCommand | { readonly kind: 'help' | 'version' }
+export type Command = RunCommand | { readonly kind: 'help' | 'version' }
 
 /** @throws UsageError */
 export function parseArguments(words: readonly string[]): Command {
@@ -48,13 +42,9 @@ export function parseArguments(words: readonly string[]): Command {
   if (values.version) return { kind: 'version' }
   const [command, ...rest] = positionals
   const data = values['path.data']
-  if (command === 'dlq') {
-    if (rest.join(' ') !== 'show') throw new UsageError(`expected dlq show, got dlq ${rest.join(' ')}`)
-    return { kind: 'dlq_show', data }
-  }
   if (command !== undefined && command !== 'run') {
     const hint = /\.jsonc?$/.test(command) ? `; did you mean -f ${command}?` : ''
-    throw new UsageError(`expected run or dlq, got ${command}${hint}`)
+    throw new UsageError(`expected a command such as run, got ${command}${hint}`)
   }
   const config = values['path.config'] ?? rest[0]
   if (config === undefined) throw new UsageError('expected a config file: millrace -f FILE')
@@ -73,27 +63,19 @@ export function parseArguments(words: readonly string[]): Command {
 }
 
 function read(words: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...words],
-      allowPositionals: true,
-      options: {
-        'path.config': { type: 'string', short: 'f' },
-        'config.test_and_exit': { type: 'boolean', short: 't', default: false },
-        'pipeline.workers': { type: 'string', short: 'w', default: '1' },
-        'path.data': { type: 'string', default: process.env['MILLRACE_DATA'] ?? 'data' },
-        'drain.timeout': { type: 'string', default: '30' },
-        'api.enabled': { type: 'string', default: 'true' },
-        'api.http.host': { type: 'string', default: process.env['MILLRACE_API_HOST'] ?? '127.0.0.1' },
-        'api.http.port': { type: 'string' },
-        'log.level': { type: 'string', default: 'info' },
-        version: { type: 'boolean', short: 'V', default: false },
-        help: { type: 'boolean', short: 'h', default: false },
-      },
-    })
-  } catch (thrown) {
-    throw new UsageError(messageOf(thrown), { cause: thrown })
-  }
+  return readFlags(words, {
+    'path.config': { type: 'string', short: 'f' },
+    'config.test_and_exit': { type: 'boolean', short: 't', default: false },
+    'pipeline.workers': { type: 'string', short: 'w', default: '1' },
+    'path.data': { type: 'string', default: process.env['MILLRACE_DATA'] ?? 'data' },
+    'drain.timeout': { type: 'string', default: '30' },
+    'api.enabled': { type: 'string', default: 'true' },
+    'api.http.host': { type: 'string', default: process.env['MILLRACE_API_HOST'] ?? '127.0.0.1' },
+    'api.http.port': { type: 'string' },
+    'log.level': { type: 'string', default: 'info' },
+    version: { type: 'boolean', short: 'V', default: false },
+    help: { type: 'boolean', short: 'h', default: false },
+  })
 }
 
 /** Logstash has two levels more. */

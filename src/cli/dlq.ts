@@ -4,10 +4,24 @@ import { pipeline } from 'node:stream/promises'
 import { messageOf } from '../core/errors.ts'
 import { DeadLetterBox } from '../runtime/dead-letter-box.ts'
 import { readDeadLetters } from '../storage/dead-letters.ts'
-import type { DlqShowCommand } from './arguments.ts'
+import { readFlags, type Tool, UsageError } from './tool.ts'
+
+export const dlq: Tool = {
+  usage: `bin/millrace dlq show: print the dead letters as NDJSON, oldest first
+
+      --path.data DIR    where the program keeps its data    (data)
+`,
+  run: async (words) => {
+    const { values, positionals } = readFlags(words, {
+      'path.data': { type: 'string', default: process.env['MILLRACE_DATA'] ?? 'data' },
+    })
+    if (positionals.join(' ') !== 'show') throw new UsageError(`expected dlq show, got dlq ${positionals.join(' ')}`)
+    return await showDeadLetters(values['path.data'])
+  },
+}
 
 /** Prints all dead letters as NDJSON, oldest first. What is damaged or missing is told on stderr; then the exit code is 1. */
-export async function showDeadLetters({ data }: DlqShowCommand): Promise<number> {
+async function showDeadLetters(data: string): Promise<number> {
   const folder = DeadLetterBox.folder(resolve(data))
   if (!(await isFolder(resolve(data)))) {
     process.stderr.write(`there is no data folder ${resolve(data)}: name it with --path.data DIR\n`)

@@ -1,11 +1,22 @@
-import { parseArguments, UsageError, usage } from './arguments.ts'
+import { parseArguments, usage } from './arguments.ts'
+import { type Tool, UsageError } from './tool.ts'
 import { version } from './version.ts'
+
+/** The commands beside `run`, loaded when asked for. */
+const TOOLS: { readonly [name: string]: () => Promise<Tool> } = {
+  dlq: async () => (await import('./dlq.ts')).dlq,
+  explain: async () => (await import('./explain/explain.ts')).explain,
+  test: async () => (await import('./test-cases/test-cases.ts')).test,
+}
 
 /** Exit codes are Logstash's: 0 for a normal end, 1 for everything else. */
 process.exitCode = await main(process.argv.slice(2))
 
 async function main(words: readonly string[]): Promise<number> {
   try {
+    const [name = '', ...rest] = words
+    const load = Object.hasOwn(TOOLS, name) ? TOOLS[name] : undefined
+    if (load !== undefined) return await runTool(await load(), rest)
     const command = parseArguments(words)
     switch (command.kind) {
       case 'help':
@@ -18,14 +29,18 @@ async function main(words: readonly string[]): Promise<number> {
         const { run } = await import('./run.ts')
         return await run(command)
       }
-      case 'dlq_show': {
-        const { showDeadLetters } = await import('./dlq.ts')
-        return await showDeadLetters(command)
-      }
     }
   } catch (thrown) {
     if (!(thrown instanceof UsageError)) throw thrown
     process.stderr.write(`millrace: ${thrown.message}\nmillrace --help lists what there is\n`)
     return 1
   }
+}
+
+async function runTool(tool: Tool, words: readonly string[]): Promise<number> {
+  if (words.includes('--help') || words.includes('-h')) {
+    process.stdout.write(tool.usage)
+    return 0
+  }
+  return await tool.run(words)
 }

@@ -143,7 +143,13 @@ class PipelineCompiler {
   #routes(nodes: readonly PlanNode[]): RouteNode[] {
     return nodes.flatMap((node): RouteNode | [] => {
       if (node.kind === 'if') {
-        return { kind: 'if', holds: this.#condition(node), then: this.#routes(node.then), else: this.#routes(node.else) }
+        return {
+          kind: 'if',
+          where: formatPosition(node.at),
+          holds: this.#condition(node),
+          then: this.#routes(node.then),
+          else: this.#routes(node.else),
+        }
       }
       const spec = this.#find('output', node)
       if (spec === undefined) return []

@@ -4,7 +4,13 @@ import type { Predicate } from './condition.ts'
 /** An output, or an `if` around outputs. */
 export type RouteNode =
   | { readonly kind: 'output'; readonly index: number }
-  | { readonly kind: 'if'; readonly holds: Predicate; readonly then: readonly RouteNode[]; readonly else: readonly RouteNode[] }
+  | {
+      readonly kind: 'if'
+      readonly where: string
+      readonly holds: Predicate
+      readonly then: readonly RouteNode[]
+      readonly else: readonly RouteNode[]
+    }
 
 /** Calls `take` with the index of every output that an event goes to. */
 export type Route = (event: Event, take: (output: number) => void) => void

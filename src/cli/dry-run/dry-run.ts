@@ -1,0 +1,146 @@
+import { closeFilters } from '../../compile/chain/nodes.ts'
+import { compilePipeline } from '../../compile/pipeline.ts'
+import { catalog } from '../../components.ts'
+import { Catalog, type InputSpec, type OutputSpec } from '../../core/component.ts'
+import type { Context, Log } from '../../core/context.ts'
+import type { InputContext } from '../../core/contracts.ts'
+import { formatPosition } from '../../core/errors.ts'
+import type { Event } from '../../core/event.ts'
+import { parseJson } from '../../core/json.ts'
+import type { Plan, PlanNode } from '../../core/plan.ts'
+import { isFields } from '../../core/values.ts'
+import { MetricsRegistry } from '../../telemetry/metrics.ts'
+import { ecsOf, systemClock } from '../context-factory.ts'
+import { type Trace, Tracer } from './trace.ts'
+
+/** A warning or error of a component while it was built or at work. */
+export interface DryRunMessage {
+  readonly level: 'warn' | 'error'
+  readonly message: string
+}
+
+/**
+ * A pipeline without its ends: every filter is the real one, but inputs read nothing and outputs write nothing, so that a
+ * config can be tried anywhere. Filters that look outside (dns, a database of geoip) do so.
+ */
+export class DryRun {
+  readonly messages: DryRunMessage[] = []
+  readonly plan: Plan
+  /** Every component and `if` by its place `file:line:column`. */
+  readonly nodes: ReadonlyMap<string, PlanNode>
+  readonly #inputs = new Map<string, InputContext>()
+  readonly #abort = new AbortController()
+  #tracer: Tracer | undefined
+  #close: () => Promise<void> = () => Promise.resolve()
+
+  private constructor(plan: Plan) {
+    this.plan = plan
+    this.nodes = new Map([...plan.inputs, ...plan.filters, ...plan.outputs].flatMap(nodesOf))
+  }
+
+  /**
+   * @param config_folder relative paths in options start there
+   * @throws ConfigError with everything that is wrong
+   */
+  static async build(plan: Plan, config_folder: string): Promise<DryRun> {
+    const run = new DryRun(plan)
+    const shared = run.#context(config_folder)
+    const compiled = await compilePipeline(plan, run.#catalogWithoutEnds(), {
+      context: (id, where, node) => ({ ...shared, id, where, ecs_compatibility: ecsOf(node, plan.settings.ecs_compatibility) }),
+      input: () => ({ max_event_bytes: plan.settings.max_event_bytes, deadLetter: () => Promise.resolve() }),
+    })
+    for (const { at, message } of compiled.warnings)
+      run.messages.push({ level: 'warn', message: `${formatPosition(at)}: ${message}` })
+    run.#tracer = new Tracer(compiled, run.#abort.signal)
+    run.#close = () => closeFilters(compiled.chain)
+    return run
+  }
+
+  /** The ids of the inputs. */
+  get inputs(): readonly string[] {
+    return [...this.#inputs.keys()]
+  }
+
+  /**
+   * Events as an input would make them: a text goes through its codec, and so does the end of the stream behind the last one.
+   * @param input an id; the first input where left out
+   */
+  decode(texts: readonly string[], input?: string): Event[] {
+    const context = this.#input(input)
+    const decoder = context.createDecoder()
+    const decoded = texts.flatMap((text) => decoder.decode(Buffer.from(decoder.splits_stream === true ? `${text}\n` : text)))
+    return [...decoded, ...decoder.flush()].map((piece) => context.createEvent(piece, undefined, 0))
+  }
+
+  /** An event of these fields, with the input's type, tags and add_field. `undefined` for text that is no JSON object. */
+  eventOf(json: string, input?: string): Event | undefined {
+    const { value, exact } = parseJson(json)
+    return isFields(value) ? this.#input(input).createEvent({ fields: value, exact }, undefined, 0) : undefined
+  }
+
+  async take(event: Event): Promise<void> {
+    await this.#tracer?.take(event)
+  }
+
+  /** The end of the events. Returns the ways of all of them, in the order in which they came into being. */
+  async finish(): Promise<readonly Trace[]> {
+    await this.#tracer?.finish(systemClock.now())
+    return this.#tracer?.traces ?? []
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#abort.abort()
+    await this.#close()
+  }
+
+  #input(id: string | undefined): InputContext {
+    const context = id === undefined ? [...this.#inputs.values()][0] : this.#inputs.get(id)
+    if (context === undefined) throw new RangeError(`expected one of the inputs ${this.inputs.join(', ')}, got ${id ?? 'none'}`)
+    return context
+  }
+
+  /** All components as they are, but inputs only leave their context here and outputs do nothing. */
+  #catalogWithoutEnds(): Catalog {
+    const inputs = catalog.all('input').map(
+      (spec): InputSpec => ({
+        ...spec,
+        create: (_options, context) => {
+          this.#inputs.set(context.id, context)
+          return { run: () => Promise.resolve() }
+        },
+      }),
+    )
+    const outputs = catalog.all('output').map(
+      (spec): OutputSpec => ({
+        ...spec,
+        create: () => ({
+          open: () => Promise.resolve(),
+          write: (events) => Promise.resolve({ outcomes: events.map(() => ({ kind: 'stored' as const })) }),
+          close: () => Promise.resolve(),
+        }),
+      }),
+    )
+    return new Catalog([...inputs, ...catalog.all('filter'), ...outputs, ...catalog.all('codec')])
+  }
+
+  #context(config_folder: string): Omit<Context, 'id' | 'where' | 'ecs_compatibility'> {
+    const note =
+      (level: DryRunMessage['level']): Log['warn'] =>
+      (_kind, message) => {
+        this.messages.push({ level, message })
+      }
+    return {
+      log: { debug: () => {}, info: () => {}, warn: note('warn'), error: note('error') },
+      metrics: new MetricsRegistry(),
+      clock: systemClock,
+      paths: { data: config_folder, config: config_folder },
+      health: { unwell: () => {}, well: () => {} },
+      addresses: { listening: () => {} },
+    }
+  }
+}
+
+function nodesOf(node: PlanNode): [string, PlanNode][] {
+  const here: [string, PlanNode] = [formatPosition(node.at), node]
+  return node.kind === 'if' ? [here, ...[...node.then, ...node.else].flatMap(nodesOf)] : [here]
+}
