@@ -17,7 +17,7 @@ interface Shared {
 }
 
 /** The system's clock, with the nanoseconds of the monotonic one between its milliseconds. */
-const systemClock: Clock = {
+export const systemClock: Clock = {
   now: () => Date.now(),
   timestamp: () => new Timestamp(Date.now(), Number(hrtime.bigint() % 1_000_000n)),
 }
