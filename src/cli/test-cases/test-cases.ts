@@ -82,9 +82,9 @@ async function runAll(folder: string): Promise<Report> {
       coverages.set(file.config, coverage)
       const { plan, problems: faults } = await loadConfig(file.config, { ...process.env, ...file.variables })
       if (faults.length > 0) throw new ConfigError(faults)
-      for (const test of file.cases) {
-        const differences = await runCase(test, plan, dirname(resolve(file.config)), coverage)
-        results.push({ name: test.name, where: formatPosition(test.at), differences })
+      for (const one of file.cases) {
+        const differences = await runCase(one, plan, dirname(resolve(file.config)), coverage)
+        results.push({ name: one.name, where: formatPosition(one.at), differences })
       }
     } catch (thrown) {
       if (!(thrown instanceof ConfigError)) throw thrown
@@ -104,7 +104,7 @@ function print(report: Report, { is_json, folder }: TestCommand): void {
   }
   const paint = (format: 'red' | 'green' | 'yellow' | 'dim', text: string): string =>
     styleText(format, text, { stream: process.stdout })
-  const lines = [...report.problems.map((problem) => paint('red', problem))]
+  const lines = report.problems.map((problem) => paint('red', problem))
   for (const result of report.results) {
     if (passed(result)) lines.push(`${paint('green', 'ok')}    ${result.name}`)
     else
