@@ -6,7 +6,7 @@ import { compileTemplate } from './template.ts'
 import { type Fields, Timestamp } from './values.ts'
 
 const DOCUMENT =
-  '{"@timestamp":"2024-01-02T03:04:05.678Z","s":"str","i":5,"f1":1.0,"big":12345678901234567890,"t":true,"n":null,"l":[1,"two",3.0,null,true],"le":[],"h":{"b":1,"a":{"c":"d"}},"lh":[{"x":1},{"x":2}],"ll":[[1,2],[3]],"e":"","x.y":7}'
+  '{"@timestamp":"2024-01-02T03:04:05.678Z","s":"str","i":5,"f1":1.0,"big":12345678901234567890,"t":true,"n":null,"l":[1,"two",3.0,null,true],"le":[],"h":{"b":1,"a":{"c":"d"}},"lh":[{"x":1},{"x":2}],"ll":[[1,2],[3]],"e":"","x.y":7,"d":12345678.9,"l2":[0.0001,5]}'
 
 function eventOf(text = DOCUMENT): Event {
   const { value, exact } = parseJson(text)
@@ -46,6 +46,15 @@ test.each([
   ['%{+%s}', '1704164645'],
   ['logs-%{+YYYY.MM.dd}', 'logs-2024.01.02'],
   ['%{+YYYY}-%{+MM}', '2024-01'],
+  ['%{+ YYYY}', ' 2024'],
+  ['%{+%}', '1704164645'],
+  ['x%{{yyyy.MM.dd}}y', 'x2024.01.02y'],
+  ['%{{ss.SSSSSSSSS}}', '05.678000000'],
+  ['x%{{}}y', 'xy'],
+  ['x%{{s}}y', 'x5y'],
+  ['x%{{TIME_NOW}y', 'x%{{TIME_NOW}y'],
+  ['%{d}', '1.23456789E7'],
+  ['%{[l2]}', '1.0E-4,5'],
 ])('%s prints as "%s"', (text, expected) => {
   expect(compileTemplate(text).format(eventOf())).toBe(expected)
 })
@@ -65,13 +74,21 @@ test('the date is that of each event, also when days change to and fro', () => {
   expect(at('1969-12-31T23:59:59Z')).toBe('1969.12.31')
 })
 
+test('TIME_NOW is the time of the machine', () => {
+  const before = Date.now()
+  const printed = Date.parse(compileTemplate('%{{TIME_NOW}}').format(eventOf()))
+  expect(printed).toBeGreaterThanOrEqual(before)
+  expect(printed).toBeLessThanOrEqual(Date.now())
+})
+
 test('without a timestamp the date is empty', () => {
   const event = eventOf()
   event.remove(parseFieldRef('@timestamp'))
   expect(compileTemplate('x-%{+YYYY.MM.dd}').format(event)).toBe('x-')
+  expect(compileTemplate('x-%{{yyyy}}').format(event)).toBe('x-')
   expect(compileTemplate('%{@timestamp}').format(event)).toBe('%{@timestamp}')
 })
 
-test.each(['%{[]}', '%{[h][]}', '%{a]}', '%{+YYYY.QQ}'])('%s is refused', (text) => {
+test.each(['%{[]}', '%{[h][]}', '%{a]}', '%{+YYYY.QQ}', '%{{s}', 'x%{{bad{}}y', '%{{bb}}'])('%s is refused', (text) => {
   expect(() => compileTemplate(text)).toThrow(expect.objectContaining({ code: 'TEMPLATE_INVALID' }))
 })

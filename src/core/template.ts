@@ -1,8 +1,10 @@
 import { MillraceError } from './errors.ts'
 import type { Event } from './event.ts'
 import { type FieldRef, isFieldRef, parseFieldRef } from './field-ref.ts'
+import { compileJavaTimeFormat } from './java-time-format.ts'
 import { compileJodaFormat } from './joda-format.ts'
-import { isFields, stringify, type Timestamp, type Value } from './values.ts'
+import { javaNumberText } from './number-text.ts'
+import { isFields, isNumber, stringify, Timestamp, type Value } from './values.ts'
 
 /** A compiled text with placeholders (Logstash's sprintf). */
 export interface Template {
@@ -15,7 +17,8 @@ export interface Template {
 type Part = (event: Event) => string
 
 /**
- * Compiles `%{field}`, `%{[a][b]}`, `%{+YYYY.MM.dd}` (Joda letters, UTC, of the event's own `@timestamp`) and `%{+%s}`.
+ * Compiles `%{field}`, `%{[a][b]}`, `%{+YYYY.MM.dd}` (Joda letters, UTC, of the event's own `@timestamp`), `%{+%s}`,
+ * `%{{yyyy-MM-dd}}` (java.time letters, UTC, with nanoseconds) and `%{{TIME_NOW}}`.
  * A missing or null field leaves its placeholder as it stands; an unclosed `%{` is plain text; a removed
  * `@timestamp` prints as nothing.
  * @throws MillraceError TEMPLATE_INVALID for a reference or date pattern that cannot be read
@@ -28,8 +31,10 @@ export function compileTemplate(text: string): Template {
     const close = open < 0 ? -1 : text.indexOf('}', open)
     if (close < 0) break
     if (open > at) parts.push(text.slice(at, open))
-    parts.push(compilePlaceholder(text.slice(open, close + 1), text.slice(open + 2, close)))
-    at = close + 1
+    const isDouble = text.charAt(open + 2) === '{' && text.charAt(close + 1) === '}'
+    const end = isDouble ? close + 2 : close + 1
+    parts.push(compilePlaceholder(text.slice(open, end), text.slice(open + 2, isDouble ? close + 1 : close), end === text.length))
+    at = end
   }
   if (at < text.length) parts.push(text.slice(at))
   const [first, second] = parts
@@ -68,9 +73,15 @@ function around(before: string, part: Part, after: string): Part {
   }
 }
 
-function compilePlaceholder(placeholder: string, inner: string): Part {
-  if (inner === '' || inner === '+' || inner === '+%s') return ofTime((time) => String(Math.floor(time.epoch_ms / 1000)))
+/** `inner`: what stands between the outer braces. */
+function compilePlaceholder(placeholder: string, inner: string, isLast: boolean): Part {
+  if ('+%s'.startsWith(inner)) return ofTime((time) => String(Math.floor(time.epoch_ms / 1000)))
   if (inner.startsWith('+')) return compileDate(inner.slice(1))
+  if (inner.startsWith('{')) {
+    if (inner.endsWith('}')) return compileJavaTime(inner.slice(1, -1))
+    // Logstash looks for the second brace behind the text's end.
+    if (isLast) throw new MillraceError('TEMPLATE_INVALID', `${placeholder}: expected }} at its end`)
+  }
   if (!isFieldRef(inner)) throw new MillraceError('TEMPLATE_INVALID', `Invalid FieldReference: \`${inner}\` in ${placeholder}`)
   return compileField(parseFieldRef(inner), placeholder)
 }
@@ -97,6 +108,11 @@ function compileDate(pattern: string): Part {
   })
 }
 
+function compileJavaTime(pattern: string): Part {
+  if (pattern === 'TIME_NOW') return () => new Timestamp(Date.now()).toString()
+  return ofTime(compileJavaTimeFormat(pattern))
+}
+
 function ofTime(print: (time: Timestamp) => string): Part {
   return (event) => {
     const time = event.timestamp
@@ -110,7 +126,7 @@ export function textOf(value: Value): string {
   if (Array.isArray(value))
     return value.map((item) => (item === null ? '' : isFields(item) ? inspectMap(item) : textOf(item))).join(',')
   if (isFields(value)) return stringify(value)
-  return String(value)
+  return isNumber(value) ? javaNumberText(value) : String(value)
 }
 
 /** A map inside a list prints as `{x=1, y=2}`, as Java does. */

@@ -29,10 +29,13 @@ declare global {
 export class SourceNumber {
   readonly text: string
   readonly value: number
+  /** Logstash holds it as a decimal of any size (json filter) and not as a double: other texts are made of it. */
+  readonly is_decimal: boolean
 
-  constructor(text: string) {
+  constructor(text: string, is_decimal = false) {
     this.text = text
     this.value = Number(text)
+    this.is_decimal = is_decimal
   }
 
   toString(): string {
