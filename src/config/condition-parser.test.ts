@@ -33,6 +33,7 @@ function shape(text: string): string {
 test.each([
   ['[a] or [b] and [c]', '([a] or ([b] and [c]))'],
   ['[a] and [b] or [c] and [d]', '(([a] and [b]) or ([c] and [d]))'],
+  ['[a] and [b] and [c] or [d]', '([a] and (([b] and [c]) or [d]))'],
   ['([a] or [b]) and [c]', '(([a] or [b]) and [c])'],
   ['[a] xor [b]', '([a] xor [b])'],
   ['![a] and !([b] or [c])', '(![a] and !([b] or [c]))'],
@@ -59,7 +60,8 @@ test.each([
   ['[a] == true', 7, 'test a boolean or missing field with [field] or ![field]'],
   ['level == "error"', 0, 'a field is written [level], a text "level"'],
   ['!"x" in [tags]', 1, 'write !("x" in [tags])'],
-  ['[a] and [b] xor [c]', 15, 'put parentheses around one of them'],
+  ['[a] and [b] xor [c]', 12, 'xor and nand join two conditions: put parentheses around one pair'],
+  ['[a] xor [b] xor [c]', 12, 'xor and nand join two conditions: put parentheses around one pair'],
   ['[a] == "x', 7, undefined],
   ['[a] =~ [b]', 7, undefined],
   ['', 0, undefined],

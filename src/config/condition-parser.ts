@@ -1,6 +1,8 @@
-import type { CompareOperator, Condition, Operand } from '../core/condition.ts'
+import type { CompareOperator, Condition } from '../core/condition.ts'
 import { messageOf } from '../core/errors.ts'
 import { parseFieldRef } from '../core/field-ref.ts'
+import { type BooleanOperator, type ConditionSyntax, lowerCondition, type OperandSyntax } from './condition-syntax.ts'
+import { TextReader } from './text-reader.ts'
 
 /** Why a condition could not be read, and at which character of its text. */
 export class ConditionError extends Error {
@@ -17,225 +19,263 @@ export class ConditionError extends Error {
 
 /** Deeper parentheses are refused: nobody writes them by hand, and reading them recurses. */
 const DEPTH_MAX = 200
+/** What many terms are joined to is as deep as they are many. */
+const TERMS_MAX = 500
 
 /**
- * Reads a condition in Logstash's language:
+ * Reads a text that is one condition, in Logstash's language:
  *
- *     or         = and { "or" and }               `xor` and `nand` stand alone: mixed with others they need parentheses
- *     and        = term { "and" term }
- *     term       = "!" ( "(" or ")" | selector ) | "(" or ")" | operand [ operator operand ]
+ *     condition  = term { ( "and" | "or" | "xor" | "nand" ) term }
+ *     term       = "!" ( "(" condition ")" | selector ) | "(" condition ")" | operand [ operator operand ]
  *     operator   = == != < <= > >= =~ !~ in | not in
  *     operand    = selector | "text" | 'text' | number | [ operand, … ] | /regex/ (only after =~ and !~)
  *
+ * `and` binds before `or` in the way of Logstash (see `joined`); `xor` and `nand` stand alone or in parentheses.
  * One thing is read as meant, not as Logstash does: `[a] in ["x"]` has a list on its right, not a field named `"x"`.
  * @throws ConditionError
  */
 export function parseCondition(text: string): Condition {
-  return new ConditionParser(text).parse()
+  const reader = new TextReader(text)
+  const syntax = new ConditionParser(reader).condition()
+  reader.skip()
+  if (!reader.isAtEnd) failAtOperator(reader, 'the end of the condition')
+  return lowerCondition(syntax, (value) => value)
 }
 
+/**
+ * Reads the condition where the reader stands, and leaves the reader at the brace that must follow.
+ * @throws ConditionError
+ */
+export function parseConditionOfBlock(reader: TextReader): ConditionSyntax {
+  const syntax = new ConditionParser(reader).condition()
+  reader.skip()
+  if (reader.char !== '{') failAtOperator(reader, '"{"')
+  return syntax
+}
+
+const BOOLEAN_OPERATOR = /and|or|xor|nand/y
+const IN_OPERATOR = /in|not [ \t\r\n]*in/y
+const COMPARE_OPERATOR = /[=!<>]=|[<>]/y
+const MATCH_OPERATOR = /[=!]~/y
+const NUMBER = /-?[0-9]+(?:\.[0-9]*)?/y
+const SELECTOR = /(?:\[[^[\],]+\])+/y
+const WORD = /[A-Za-z_][\w.]*/y
+/** Brackets with a text or number inside: after `in` a list even with one element, which Logstash reads as a field. */
+const LIST_AFTER_IN = /\[[ \t\r\n]*["'\d-]/y
+const LIST = /\[[ \t\r\n]*["'\d[\]-]/y
+
 class ConditionParser {
-  readonly #text: string
-  #at = 0
+  readonly #reader: TextReader
   #depth = 0
 
-  constructor(text: string) {
-    this.#text = text
+  constructor(reader: TextReader) {
+    this.#reader = reader
   }
 
-  parse(): Condition {
-    const condition = this.#expression()
-    this.#blanks()
-    if (this.#at < this.#text.length) this.#failAtOperator()
-    return condition
-  }
-
-  #expression(): Condition {
-    if (++this.#depth > DEPTH_MAX) throw new ConditionError(this.#at, `expected at most ${DEPTH_MAX} nested parentheses`)
-    let left = this.#term()
-    const seen = new Set<string>()
-    // `and` binds tighter than `or`, so what `or` joins is kept apart until the end.
-    const alternatives: Condition[] = []
-    for (let operator = this.#booleanOperator(); operator !== undefined; operator = this.#booleanOperator()) {
-      seen.add(operator)
-      const exclusive = seen.has('xor') || seen.has('nand')
-      if (exclusive && seen.size > 1) {
+  condition(): ConditionSyntax {
+    const reader = this.#reader
+    if (++this.#depth > DEPTH_MAX) throw new ConditionError(reader.at, `expected at most ${DEPTH_MAX} nested parentheses`)
+    const terms = [this.#term()]
+    const operators: BooleanOperator[] = []
+    for (;;) {
+      const before = reader.at
+      reader.skip()
+      const start = reader.at
+      const operator = reader.match(BOOLEAN_OPERATOR) as BooleanOperator | undefined
+      if (operator === undefined) {
+        reader.at = before
+        break
+      }
+      operators.push(operator)
+      if (operators.length > 1 && operators.some((one) => one === 'xor' || one === 'nand')) {
         throw new ConditionError(
-          this.#at,
-          `Unexpected operator: ${[...seen].join(' and ')} together`,
-          'put parentheses around one of them',
+          start,
+          `Unexpected operator: ${[...new Set(operators)].join(' and ')} without parentheses`,
+          'xor and nand join two conditions: put parentheses around one pair',
         )
       }
-      const right = this.#term()
-      if (operator === 'or') {
-        alternatives.push(left)
-        left = right
-      } else {
-        left = { kind: operator, left, right }
-      }
+      if (terms.length >= TERMS_MAX) throw new ConditionError(start, `expected at most ${TERMS_MAX} conditions in a row`)
+      terms.push(this.#term())
     }
     this.#depth--
-    return alternatives.reduceRight<Condition>((right, alternative) => ({ kind: 'or', left: alternative, right }), left)
+    return joined(terms, operators)
   }
 
-  #booleanOperator(): 'and' | 'or' | 'xor' | 'nand' | undefined {
-    this.#blanks()
-    const found = /^(and|or|xor|nand)(?![A-Za-z0-9_])/.exec(this.#text.slice(this.#at, this.#at + 5))
-    if (found === null) return undefined
-    this.#at += found[0].length
-    return found[1] as 'and'
-  }
-
-  #term(): Condition {
-    this.#blanks()
-    if (this.#take('!')) {
-      this.#blanks()
-      if (this.#take('(')) return { kind: 'not', operand: this.#closed() }
-      if (this.#peek() === '[') return { kind: 'not', operand: { kind: 'truthy', operand: this.#selector() } }
-      throw new ConditionError(this.#at, 'expected "(" or "[" after "!"', 'write !("x" in [tags])')
+  #term(): ConditionSyntax {
+    const reader = this.#reader
+    reader.skip()
+    const start = reader.at
+    if (reader.take('!')) {
+      reader.skip()
+      if (reader.take('(')) return { kind: 'not', start, ...this.#negated(this.#closed()) }
+      if (reader.char === '[') {
+        const operand = this.#selector()
+        return { kind: 'not', start, ...this.#negated({ kind: 'truthy', operand, start: operand.start, end: operand.end }) }
+      }
+      throw new ConditionError(reader.at, 'expected "(" or "[" after "!"', 'write !("x" in [tags])')
     }
-    if (this.#take('(')) return this.#closed()
-    if (/^not\s*\[/.test(this.#text.slice(this.#at))) {
-      throw new ConditionError(this.#at, 'expected a condition, found not', 'write ![field]')
+    if (reader.take('(')) return this.#closed()
+    if (reader.peek(NOT_FIELD) !== undefined) {
+      throw new ConditionError(start, 'expected a condition, found not', 'write ![field]')
     }
-    const left = this.#operand()
-    return this.#comparison(left)
+    return this.#comparison(this.#operand())
   }
 
-  #closed(): Condition {
-    const condition = this.#expression()
-    this.#blanks()
-    if (!this.#take(')')) this.#failAtOperator()
+  #negated(operand: ConditionSyntax): { readonly operand: ConditionSyntax; readonly end: number } {
+    return { operand, end: this.#reader.at }
+  }
+
+  #closed(): ConditionSyntax {
+    const condition = this.condition()
+    this.#reader.skip()
+    if (!this.#reader.take(')')) failAtOperator(this.#reader, '")"')
     return condition
   }
 
-  #comparison(left: Operand): Condition {
-    this.#blanks()
-    const start = this.#at
-    if (this.#take('=~') || this.#take('!~')) {
-      return { kind: 'match', negated: this.#text[start] === '!', operand: left, pattern: this.#pattern() }
+  #comparison(left: OperandSyntax): ConditionSyntax {
+    const reader = this.#reader
+    const { start } = left
+    const before = reader.at
+    reader.skip()
+    const match = reader.match(MATCH_OPERATOR)
+    if (match !== undefined) {
+      return { kind: 'match', negated: match === '!~', operand: left, ...this.#pattern(), start, end: reader.at }
     }
-    for (const operator of ['==', '!=', '<=', '>=', '<', '>'] as const satisfies CompareOperator[]) {
-      if (this.#take(operator)) return { kind: 'compare', operator, left, right: this.#operand() }
+    const operator = reader.match(COMPARE_OPERATOR) as CompareOperator | undefined
+    if (operator !== undefined) {
+      const right = this.#operand()
+      return { kind: 'compare', operator, left, right, start, end: reader.at }
     }
-    const found = /^(not\s+in|in)(?![A-Za-z0-9_])/.exec(this.#text.slice(this.#at))
-    if (found === null) return { kind: 'truthy', operand: left }
-    this.#at += found[0].length
-    return { kind: 'in', negated: found[0] !== 'in', needle: left, haystack: this.#operand(true) }
+    const found = reader.match(IN_OPERATOR)
+    if (found !== undefined) {
+      reader.skip()
+      const haystack = reader.peek(LIST_AFTER_IN) === undefined ? this.#operand() : this.#list()
+      return { kind: 'in', negated: found !== 'in', needle: left, haystack, start, end: reader.at }
+    }
+    reader.at = before
+    return { kind: 'truthy', operand: left, start, end: left.end }
   }
 
-  /** `listFirst`: after `in`, brackets with a text or number inside are a list, also with one element. */
-  #operand(listFirst = false): Operand {
-    this.#blanks()
-    const char = this.#peek()
-    if (char === '"' || char === "'") return { kind: 'string', value: this.#quoted(char) }
+  #operand(): OperandSyntax {
+    const reader = this.#reader
+    reader.skip()
+    const start = reader.at
+    const { char } = reader
+    if (char === '"' || char === "'") {
+      const value = this.#quoted(char)
+      return { kind: 'string', value, start, end: reader.at }
+    }
     if (char === '[') {
-      const list = listFirst ? /^\[\s*(["'\d-]|\])/ : /^\[\s*["'][^\]]*,/
-      return list.test(this.#text.slice(this.#at)) ? this.#list() : this.#selector()
+      const is_list = reader.peek(SELECTOR) === undefined && reader.peek(LIST) !== undefined
+      return is_list ? this.#list() : this.#selector()
     }
-    const number = /^-?\d+(\.\d*)?/.exec(this.#text.slice(this.#at))
-    if (number !== null) {
-      this.#at += number[0].length
-      return { kind: 'number', text: number[0] }
-    }
-    const word = /^[A-Za-z_][\w.]*/.exec(this.#text.slice(this.#at))?.[0]
+    const number = reader.match(NUMBER)
+    if (number !== undefined) return { kind: 'number', text: number, start, end: reader.at }
+    this.#failAtOperand()
+  }
+
+  #failAtOperand(): never {
+    const reader = this.#reader
+    const word = reader.peek(WORD)
     if (word === 'true' || word === 'false' || word === 'nil' || word === 'null') {
       throw new ConditionError(
-        this.#at,
+        reader.at,
         `expected a field, text or number, found ${word}`,
         'test a boolean or missing field with [field] or ![field]',
       )
     }
     throw new ConditionError(
-      this.#at,
-      `expected a field, text or number, found ${word ?? this.#found()}`,
+      reader.at,
+      `expected a field, text or number, found ${word ?? reader.found}`,
       word === undefined ? undefined : `a field is written [${word}], a text "${word}"`,
     )
   }
 
-  #list(): Operand {
-    const items: Operand[] = []
-    this.#at++
-    this.#blanks()
-    if (this.#take(']')) return { kind: 'list', items }
+  #list(): OperandSyntax {
+    const reader = this.#reader
+    const start = reader.at
+    const items: OperandSyntax[] = []
+    reader.at++
+    reader.skip()
+    if (reader.take(']')) return { kind: 'list', items, start, end: reader.at }
     for (;;) {
       items.push(this.#operand())
-      this.#blanks()
-      if (this.#take(']')) return { kind: 'list', items }
-      if (!this.#take(',')) throw new ConditionError(this.#at, `expected "," or "]" in a list, found ${this.#found()}`)
+      reader.skip()
+      if (reader.take(']')) return { kind: 'list', items, start, end: reader.at }
+      if (!reader.take(',')) throw new ConditionError(reader.at, `expected "," or "]" in a list, found ${reader.found}`)
     }
   }
 
-  #selector(): Operand {
-    const found = /^(?:\[[^[\],]+\])+/.exec(this.#text.slice(this.#at))
-    if (found === null)
-      throw new ConditionError(this.#at, `expected a field such as [name] or [outer][inner], found ${this.#found()}`)
+  #selector(): OperandSyntax {
+    const reader = this.#reader
+    const start = reader.at
+    const text = reader.match(SELECTOR)
+    if (text === undefined) {
+      throw new ConditionError(start, `expected a field such as [name] or [outer][inner], found ${reader.found}`)
+    }
     try {
-      const ref = parseFieldRef(found[0])
-      this.#at += found[0].length
-      return { kind: 'field', ref }
+      return { kind: 'field', ref: parseFieldRef(text), start, end: reader.at }
     } catch (thrown) {
-      throw new ConditionError(this.#at, messageOf(thrown))
+      throw new ConditionError(start, messageOf(thrown))
     }
   }
 
   /** The text between quotes. As in Logstash a backslash keeps the next quote inside and stays in the value. */
   #quoted(quote: string): string {
-    const start = ++this.#at
-    while (this.#at < this.#text.length) {
-      const char = this.#text[this.#at]
-      if (char === '\\') this.#at += 2
-      else if (char === quote) return this.#text.slice(start, this.#at++)
-      else this.#at++
-    }
-    throw new ConditionError(start - 1, `expected a closing ${quote}`)
+    const start = this.#reader.at++
+    const value = this.#reader.until(quote)
+    if (value === undefined) throw new ConditionError(start, `expected a closing ${quote}`)
+    return value
   }
 
-  #pattern(): string {
-    this.#blanks()
-    const char = this.#peek()
-    if (char === '"' || char === "'") return this.#quoted(char)
-    if (char !== '/') throw new ConditionError(this.#at, `expected /regex/ or a text, found ${this.#found()}`)
-    const start = ++this.#at
-    while (this.#at < this.#text.length) {
-      const here = this.#text[this.#at]
-      if (here === '\\') this.#at += 2
-      else if (here === '/') return this.#text.slice(start, this.#at++).replaceAll('\\/', '/')
-      else this.#at++
-    }
-    throw new ConditionError(start - 1, 'expected a closing /')
+  #pattern(): { readonly pattern: string; readonly is_text: boolean } {
+    const reader = this.#reader
+    reader.skip()
+    const { char } = reader
+    if (char === '"' || char === "'") return { pattern: this.#quoted(char), is_text: true }
+    if (char !== '/') throw new ConditionError(reader.at, `expected /regex/ or a text, found ${reader.found}`)
+    const start = reader.at++
+    const pattern = reader.until('/')
+    if (pattern === undefined) throw new ConditionError(start, 'expected a closing /')
+    return { pattern: pattern.replaceAll('\\/', '/'), is_text: false }
   }
+}
 
-  #failAtOperator(): never {
-    const rest = this.#text.slice(this.#at)
-    const hints: readonly (readonly [RegExp, string])[] = [
-      [/^&&/, 'write and'],
-      [/^\|\|/, 'write or'],
-      [/^(AND|OR|NOT|IN)\b/, 'operators are written in lower case'],
-      [/^=(?!=|~)/, 'write =='],
-      [/^(nor)\b/, 'write !(… or …)'],
-      [/^notin\b/, 'write not in'],
-    ]
-    const hint = hints.find(([pattern]) => pattern.test(rest))?.[1]
-    throw new ConditionError(this.#at, `expected and, or, xor, nand or the end of the condition, found ${this.#found()}`, hint)
-  }
+const NOT_FIELD = /not[ \t\r\n]*[[(]/y
 
-  #found(): string {
-    const rest = this.#text.slice(this.#at)
-    return rest === '' ? 'the end' : JSON.stringify(rest.split(/\s/, 1)[0]?.slice(0, 20))
+/**
+ * Joins terms as Logstash does: an operator that binds looser gives way to the one before it, and only to that one. So
+ * `a and b or c` is `(a and b) or c`, but `a and b and c or d` is `a and ((b and c) or d)`. The same config must choose
+ * the same events here as there.
+ */
+function joined(terms: readonly ConditionSyntax[], operators: readonly BooleanOperator[]): ConditionSyntax {
+  const values: ConditionSyntax[] = terms.slice(0, 1)
+  const waiting: BooleanOperator[] = []
+  const apply = (): void => {
+    const right = values.pop() as ConditionSyntax
+    const left = values.pop() as ConditionSyntax
+    values.push({ kind: waiting.pop() as BooleanOperator, left, right, start: left.start, end: right.end })
   }
+  for (const [index, operator] of operators.entries()) {
+    if (waiting.at(-1) === 'and' && operator === 'or') apply()
+    waiting.push(operator)
+    values.push(terms[index + 1] as ConditionSyntax)
+  }
+  while (waiting.length > 0) apply()
+  return values[0] as ConditionSyntax
+}
 
-  #peek(): string | undefined {
-    return this.#text[this.#at]
-  }
+const OPERATOR_SLIPS: readonly (readonly [RegExp, string])[] = [
+  [/^&&/, 'write and'],
+  [/^\|\|/, 'write or'],
+  [/^(AND|OR|NOT|IN)\b/, 'operators are written in lower case'],
+  [/^=(?!=|~)/, 'write =='],
+  [/^(nor)\b/, 'write !(… or …)'],
+  [/^notin\b/, 'write not in'],
+]
 
-  #take(symbol: string): boolean {
-    if (!this.#text.startsWith(symbol, this.#at)) return false
-    this.#at += symbol.length
-    return true
-  }
-
-  #blanks(): void {
-    while (/\s/.test(this.#text[this.#at] ?? '')) this.#at++
-  }
+function failAtOperator(reader: TextReader, end: string): never {
+  const rest = reader.text.slice(reader.at, reader.at + 20)
+  const hint = OPERATOR_SLIPS.find(([pattern]) => pattern.test(rest))?.[1]
+  throw new ConditionError(reader.at, `expected and, or, xor, nand or ${end}, found ${reader.found}`, hint)
 }
