@@ -15,3 +15,20 @@ export function substituteVariables(text: string, variables: Variables, missing:
     return value ?? whole
   })
 }
+
+/**
+ * What Logstash makes of a text that a variable was put into: enclosing quotes are taken off, and `[a, 'b', "c"]` is a list.
+ */
+export function refine(text: string): string | readonly string[] {
+  const value = unquote(text)
+  if (!value.startsWith('[') || !value.endsWith(']') || value.length < 2) return value
+  const inside = value.slice(1, -1).trim()
+  return inside === '' ? [] : inside.split(',').map((item) => unquote(item.trim()))
+}
+
+function unquote(text: string): string {
+  return ["'", '"'].reduce(
+    (value, quote) => (value.length > 1 && value.startsWith(quote) && value.endsWith(quote) ? value.slice(1, -1) : value),
+    text,
+  )
+}

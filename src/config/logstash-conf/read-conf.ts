@@ -1,0 +1,15 @@
+import type { Problem } from '../../core/errors.ts'
+import { SourceText } from '../source-text.ts'
+import { type LoweredConf, type LowerOptions, lowerConf } from './lower.ts'
+import { parseConf } from './parser.ts'
+
+/** Reads one text of a `logstash.conf`: what could be read of it, and everything that is wrong beside that. */
+export function readConf(text: string, file: string, options: LowerOptions): LoweredConf {
+  const source = new SourceText(file, text)
+  const { syntax, faults } = parseConf(source)
+  const lowered = lowerConf(syntax, options)
+  const problems = faults.map(({ offset, message, hint }): Problem => {
+    return { code: 'CONFIG_SYNTAX', at: source.position(offset), message, ...(hint === undefined ? {} : { hint }) }
+  })
+  return { ...lowered, problems: [...problems, ...lowered.problems] }
+}
