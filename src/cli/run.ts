@@ -48,7 +48,10 @@ export async function run(command: RunCommand): Promise<number> {
 async function runLogged(command: RunCommand, terminal: Terminal, log: ProgramLog): Promise<number> {
   const metrics = new MetricsRegistry()
   // Configs may name the data folder, wherever it was chosen.
-  const { plan, problems } = await loadConfig(command.config, { ...process.env, MILLRACE_DATA: resolve(command.data) })
+  const variables = { ...process.env, MILLRACE_DATA: resolve(command.data) }
+  const [loaded] = await loadConfig({ path: command.config, variables })
+  if (loaded === undefined) return 1
+  const { plan, problems } = loaded
   const factory = new ContextFactory({
     log,
     metrics,
