@@ -37,6 +37,14 @@ export async function loadConfig(request: ConfigRequest): Promise<readonly Loade
   return [await fromFiles(path, request)]
 }
 
+/**
+ * Reads the one pipeline that a file, folder or glob stands for.
+ * @throws ConfigError for what cannot be read at all
+ */
+export async function loadPipeline(path: string, variables: Variables): Promise<LoadedPipeline> {
+  return await fromFiles(path, { variables })
+}
+
 const JSON_EXTENSIONS = ['.json', '.jsonc']
 /** A logstash.conf knows the field names of today's Logstash unless it says otherwise. */
 const CONF_SETTINGS: PipelineSettings = { ...DEFAULT_SETTINGS, ecs_compatibility: 'v8' }

@@ -1,5 +1,5 @@
 import { dirname, resolve } from 'node:path'
-import { loadConfig } from '../../config/load.ts'
+import { loadPipeline } from '../../config/load.ts'
 import { printCondition } from '../../config/print-condition.ts'
 import { ConfigError } from '../../core/errors.ts'
 import { DryRun } from '../dry-run/dry-run.ts'
@@ -45,7 +45,7 @@ Nothing is read from the config's inputs or written to its outputs.
  */
 async function explainEvents(command: ExplainCommand): Promise<number> {
   try {
-    const { plan, problems } = await loadConfig(command.config, process.env)
+    const { plan, problems } = await loadPipeline(command.config, process.env)
     if (problems.length > 0) throw new ConfigError(problems)
     await using run = await DryRun.build(plan, dirname(resolve(command.config)))
     for (const event of readEvents(await readText(process.stdin), run, command)) await run.take(event)

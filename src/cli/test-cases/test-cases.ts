@@ -3,7 +3,7 @@ import { stat } from 'node:fs/promises'
 import { dirname, join, relative, resolve } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { styleText } from 'node:util'
-import { loadConfig } from '../../config/load.ts'
+import { loadPipeline } from '../../config/load.ts'
 import { ConfigError, formatPosition } from '../../core/errors.ts'
 import { readFlags, type Tool, UsageError } from '../tool.ts'
 import { readCaseFile } from './case-file.ts'
@@ -80,7 +80,7 @@ async function runAll(folder: string): Promise<Report> {
       files.push(file.config)
       const coverage = coverages.get(file.config) ?? new Coverage()
       coverages.set(file.config, coverage)
-      const { plan, problems: faults } = await loadConfig(file.config, { ...process.env, ...file.variables })
+      const { plan, problems: faults } = await loadPipeline(file.config, { ...process.env, ...file.variables })
       if (faults.length > 0) throw new ConfigError(faults)
       for (const one of file.cases) {
         const differences = await runCase(one, plan, dirname(resolve(file.config)), coverage)
