@@ -31,7 +31,7 @@ function filters(text: string, options: Partial<LowerOptions> = {}): unknown[] {
   return read.filters.map(outline)
 }
 
-function options(text: string, more: Partial<LowerOptions> = {}): unknown {
+function values(text: string, more: Partial<LowerOptions> = {}): unknown {
   const [plugin] = filters(`x { ${text} }`, more) as { x: unknown }[]
   return plugin?.x
 }
@@ -62,7 +62,7 @@ test.each<readonly [string, unknown]>([
   ['h => { "a" => { "b" => 1 } } h => { "a" => { "c" => 2 } }', { h: { a: { b: 1, c: 2 } } }],
   ['h => { "a" => 1 a1 => 2 \'a\' => 3 }', { h: { a: 3, a1: 2 } }],
 ])('%s says %j', (text, expected) => {
-  expect(options(text)).toEqual(expected)
+  expect(values(text)).toEqual(expected)
 })
 
 test.each<readonly [string, unknown]>([
@@ -76,13 +76,13 @@ test.each<readonly [string, unknown]>([
   ['v => "${NONE:[]}"', { v: [] }],
   ['v => "${a.b:c}" w => "$A ${} ${1}"', { v: 'c', w: '$A ${} ${1}' }],
 ])('%s with variables says %j', (text, expected) => {
-  expect(options(text, { variables: { A: 'one', QUOTED: '\'"in quotes"\'', LIST: `[a, 'b', "c"]` } })).toEqual(expected)
+  expect(values(text, { variables: { A: 'one', QUOTED: '\'"in quotes"\'', LIST: `[a, 'b', "c"]` } })).toEqual(expected)
 })
 
 test('escapes mean something only with support_escapes', () => {
   const text = String.raw`v => "a\tb\"c\\d\x\0" w => 'it\'s'`
-  expect(options(text)).toEqual({ v: String.raw`a\tb\"c\\d\x\0`, w: String.raw`it\'s` })
-  expect(options(text, { support_escapes: true })).toEqual({ v: 'a\tb"c\\d\\x\0', w: "it's" })
+  expect(values(text)).toEqual({ v: String.raw`a\tb\"c\\d\x\0`, w: String.raw`it\'s` })
+  expect(values(text, { support_escapes: true })).toEqual({ v: 'a\tb"c\\d\\x\0', w: "it's" })
 })
 
 test('else if is an if inside the else', () => {
