@@ -23,6 +23,7 @@ import { geoip } from './transform/geoip.ts'
 import { json as jsonFilter } from './transform/json.ts'
 import { metric } from './transform/metric.ts'
 import { mutate } from './transform/mutate/mutate.ts'
+import { useragent } from './transform/useragent/useragent.ts'
 
 /** Every component of the program. A new one is a file of its own and a line here. */
 export const catalog = new Catalog([
@@ -41,6 +42,7 @@ export const catalog = new Catalog([
   jsonFilter,
   metric,
   mutate,
+  useragent,
 
   elasticsearch,
   fileOutput,
