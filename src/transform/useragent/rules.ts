@@ -58,13 +58,17 @@ function readRule(entry: unknown, names: readonly string[], fault: (why: string)
   if (typeof regex !== 'string') throw fault('expected a text in regex')
   const flags = given['regex_flag'] === 'i' ? 'i' : ''
   try {
-    new RegExp(regex, flags)
+    RegExp(regex, flags)
   } catch (thrown) {
     throw fault(messageOf(thrown))
   }
-  const replacements = names.map((name) => (given[name] === undefined || given[name] === null ? null : String(given[name])))
+  const replacements = names.map((name) => replacementText(given[name]))
   while (replacements.at(-1) === null) replacements.pop()
   return [regex, flags, ...replacements]
+}
+
+function replacementText(value: unknown): string | null {
+  return typeof value === 'string' ? value : typeof value === 'number' ? String(value) : null
 }
 
 function invalid(path: string, why: string): MillraceError {
