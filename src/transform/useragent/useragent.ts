@@ -76,20 +76,6 @@ number or a boolean is tagged, where it would stop Logstash. Of a text only the 
         ua_os_full: 'Other',
       },
     },
-    {
-      title: 'With the field names of ECS',
-      options: { source: '[user_agent][original]', ecs_compatibility: 'v8' },
-      before: { user_agent: { original: 'curl/8.4.0' } },
-      after: {
-        user_agent: {
-          original: 'curl/8.4.0',
-          name: 'curl',
-          version: '8.4.0',
-          device: { name: 'Other' },
-          os: { name: 'Other', full: 'Other' },
-        },
-      },
-    },
   ],
   async compile({ source, target, prefix, regexes, lru_cache_size, tag_on_failure }, context) {
     const layout = chooseLayout(target, prefix, context)
