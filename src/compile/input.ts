@@ -40,7 +40,8 @@ export function compileInput(
   const options = readOptions({ ...INPUT_OPTIONS, ...spec.options }, node, findings.report, spec, findings.warn)
   // Looked at although an option may be wrong, so that all faults are told at once.
   const chosen = options === undefined ? option.codecOf(node) : options.codec
-  const codecNode = chosen ?? { kind: 'component', at: node.at, name: spec.default_codec, options: [] }
+  const named = chosen ?? { kind: 'component', at: node.at, name: spec.default_codec, options: [] }
+  const codecNode = spec.streams === true ? { ...named, name: STREAM_CODECS.get(named.name) ?? named.name } : named
   const codec = compileCodec(codecNode, catalog, context, findings)
   if (options === undefined || codec === undefined) return undefined
   try {
@@ -51,6 +52,11 @@ export function compileInput(
       ...context,
       ...services,
       createDecoder: () => codec.createDecoder(),
+      compileCodec: (other) => {
+        const made = compileCodec(other, catalog, context, findings)
+        made?.createDecoder()
+        return made === undefined ? undefined : () => made.createDecoder()
+      },
       createEvent: (decoded, origin, size_bytes) => createEvent(decoded, origin, size_bytes, context, decorate),
     })
   } catch (thrown) {
@@ -58,6 +64,11 @@ export function compileInput(
     return undefined
   }
 }
+
+const STREAM_CODECS: ReadonlyMap<string, string> = new Map([
+  ['json', 'json_lines'],
+  ['plain', 'line'],
+])
 
 type Decorate = (event: Event) => void
 

@@ -1,5 +1,6 @@
 import type { Context } from './context.ts'
 import type { Event, Origin } from './event.ts'
+import type { ComponentNode } from './plan.ts'
 import type { SourceText } from './source-document.ts'
 import type { Exact, Fields } from './values.ts'
 
@@ -52,6 +53,11 @@ export interface Source {
 export interface InputContext extends Context {
   /** A decoder of the input's codec: one for each stream, for it may keep what is incomplete. */
   createDecoder(): Decoder
+  /**
+   * Makes decoders of another codec that the options name; to be called while the input is created.
+   * `undefined`: it cannot be made, which was told at its place.
+   */
+  compileCodec(node: ComponentNode): (() => Decoder) | undefined
   /** An event of this input from decoded data: born by Logstash's rules, with the input's type, tags and add_field. */
   createEvent(decoded: Decoded, origin: Origin | undefined, size_bytes: number): Event
   /**

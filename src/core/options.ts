@@ -248,6 +248,27 @@ export function codec(summary: string): Option<ComponentNode | undefined> {
   return declare(summary, 'codec', { type: ['string', 'object'] }, {}, readCodec, undefined)
 }
 
+/** Names, each with a codec. */
+export function codecs<const S extends Settings<{ readonly [name: string]: string }>>(
+  summary: string,
+  settings: S = {} as S,
+): Declared<ReadonlyMap<string, ComponentNode>, S> {
+  const read: ReadValue<ReadonlyMap<string, ComponentNode>> = (value, report) => {
+    const entries = readHash(value, report)?.map((entry) => [entry.name, readCodec(entry.value, report)] as const)
+    if (entries === undefined || entries.some(([, node]) => node === undefined)) return undefined
+    return new Map(entries as [string, ComponentNode][])
+  }
+  const preset =
+    settings.default &&
+    new Map(
+      Object.entries(settings.default).map(([name, codec_name]): [string, ComponentNode] => [
+        name,
+        { kind: 'component', at: DEFAULT_POSITION, name: codec_name, options: [] },
+      ]),
+    )
+  return declare(summary, 'hash of codecs', { type: 'object' }, settings, read, preset)
+}
+
 /** The codec that a component names, whatever else is wrong with it. */
 export function codecOf(node: ComponentNode): ComponentNode | undefined {
   const given = node.options.find(({ name }) => name === 'codec')

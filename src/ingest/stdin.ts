@@ -1,12 +1,11 @@
 import { hostname } from 'node:os'
 import type { Readable } from 'node:stream'
 import { addAbortSignal } from 'node:stream'
-import { LineSplitter } from '../codecs/line-splitter.ts'
 import { setIfMissing } from '../codecs/text.ts'
 import { defineInput } from '../core/component.ts'
-import type { Decoded, Deliver, InputContext, Source } from '../core/contracts.ts'
+import type { InputContext, Source } from '../core/contracts.ts'
 import { messageOf } from '../core/errors.ts'
-import type { Event, Origin } from '../core/event.ts'
+import { StreamReader } from './stream-reader.ts'
 
 export const stdin = defineInput({
   name: 'stdin',
@@ -28,7 +27,16 @@ export const stdin = defineInput({
 export function createStreamSource(stream: Readable, context: InputContext): Source {
   return {
     run: async (deliver, stop) => {
-      const reader = new StreamReader(context, deliver)
+      const host_path = context.ecs_compatibility === 'disabled' ? ['host'] : ['host', 'hostname']
+      const host = hostname()
+      const reader = new StreamReader(context, deliver, {
+        complete: (decoded) => {
+          setIfMissing(decoded.fields, host_path, host)
+          return decoded
+        },
+        // Nothing tells the same bytes from a repeat of them.
+        origin: { input: context.id, describe: () => 'standard input', stableId: () => undefined },
+      })
       try {
         for await (const piece of addAbortSignal(stop, stream)) await reader.take(piece as Buffer | string)
       } catch (thrown) {
@@ -40,58 +48,3 @@ export function createStreamSource(stream: Readable, context: InputContext): Sou
     },
   }
 }
-
-class StreamReader {
-  readonly #context: InputContext
-  readonly #deliver: Deliver
-  readonly #decoder: ReturnType<InputContext['createDecoder']>
-  readonly #splitter: LineSplitter | undefined
-  readonly #host_path: readonly string[]
-  readonly #host = hostname()
-  readonly #origin: Origin
-
-  constructor(context: InputContext, deliver: Deliver) {
-    this.#context = context
-    this.#deliver = deliver
-    this.#decoder = context.createDecoder()
-    this.#splitter = this.#decoder.splits_stream === true ? undefined : new LineSplitter(NEWLINE, context.max_event_bytes)
-    this.#host_path = context.ecs_compatibility === 'disabled' ? ['host'] : ['host', 'hostname']
-    // Nothing tells the same bytes from a repeat of them.
-    this.#origin = { input: context.id, describe: () => 'standard input', stableId: () => undefined }
-  }
-
-  async take(piece: Buffer | string): Promise<void> {
-    const bytes = typeof piece === 'string' ? Buffer.from(piece) : piece
-    if (this.#splitter === undefined) return this.#hand(this.#eventsOf(this.#decoder.decode(bytes), bytes.length))
-    await this.#handLines(this.#splitter.push(bytes))
-  }
-
-  async finish(): Promise<void> {
-    const last = this.#splitter?.flush()
-    if (last !== undefined) await this.#handLines([last])
-    await this.#hand(this.#eventsOf(this.#decoder.flush(), 0))
-  }
-
-  async #handLines(lines: readonly { bytes: Buffer; size_bytes: number; too_long: boolean }[]): Promise<void> {
-    const events: Event[] = []
-    for (const { bytes, size_bytes, too_long } of lines) {
-      if (too_long) await this.#context.deadLetter(bytes, 'too_large', this.#origin, size_bytes)
-      else events.push(...this.#eventsOf(this.#decoder.decode(bytes), size_bytes))
-    }
-    await this.#hand(events)
-  }
-
-  #eventsOf(decoded: readonly Decoded[], size_bytes: number): Event[] {
-    const each_bytes = Math.ceil(size_bytes / Math.max(1, decoded.length))
-    return decoded.map((one) => {
-      setIfMissing(one.fields, this.#host_path, this.#host)
-      return this.#context.createEvent(one, this.#origin, each_bytes)
-    })
-  }
-
-  async #hand(events: Event[]): Promise<void> {
-    if (events.length > 0) await this.#deliver(events)
-  }
-}
-
-const NEWLINE = Buffer.from('\n')

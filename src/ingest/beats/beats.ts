@@ -3,10 +3,10 @@ import type { Context } from '../../core/context.ts'
 import type { InputContext } from '../../core/contracts.ts'
 import { MillraceError } from '../../core/errors.ts'
 import * as option from '../../core/options.ts'
+import { OLD_SERVER_TLS, oldServerTls, readServerTls, SERVER_TLS, withOldServerTls } from '../../network/server-tls.ts'
 import type { Enrichment } from './event.ts'
 import { Intake } from './intake.ts'
 import { BeatsServer } from './server.ts'
-import { readTlsOptions, type SslOptions } from './tls.ts'
 
 /** Of 30 s after which Filebeat gives a silent server up; go-lumber's own server takes 3 s too. */
 const KEEP_ALIVE_MS = 3_000
@@ -62,27 +62,9 @@ const OPTIONS = {
     default: 256 * 1024 * 1024,
     min: 1024,
   }),
-  ssl_enabled: option.boolean('Speaks TLS.', { default: false }),
-  ssl_certificate: option.path('The certificate of this server, PEM, with the intermediate ones behind it.'),
-  ssl_key: option.path('The key of the certificate, PEM.'),
-  ssl_key_passphrase: option.secret('The passphrase of the key.'),
-  ssl_certificate_authorities: option.list('Files with the authorities whose client certificates are taken, PEM.', {
-    default: [],
-  }),
-  ssl_client_authentication: option.oneOf('Whether clients must show a certificate.', ['none', 'optional', 'required'], {
-    default: 'none',
-  }),
-  ssl_handshake_timeout: option.integer('Milliseconds a client has for the handshake.', { default: 10_000, min: 1 }),
-  ssl_supported_protocols: option.list('TLS versions to speak.', { default: ['TLSv1.2', 'TLSv1.3'] }),
-  ssl_cipher_suites: option.list('Cipher suites to take, by Java or OpenSSL names. Without it: those of Node.', { default: [] }),
-  ssl_verify_mode: option.oneOf('Old form of `ssl_client_authentication`: `peer` is optional, `force_peer` is required.', [
-    'none',
-    'peer',
-    'force_peer',
-  ]),
+  ...SERVER_TLS,
+  ...OLD_SERVER_TLS,
   ssl_peer_metadata: option.boolean('Old form of `enrich` with `ssl_peer_metadata`.', { default: false }),
-  tls_min_version: option.number('Old form of `ssl_supported_protocols`: the oldest, 1.2 or 1.3.'),
-  tls_max_version: option.number('Old form of `ssl_supported_protocols`: the newest, 1.2 or 1.3.'),
   executor_threads: option.integer("Kept for Logstash's configs; there are no such threads here.", { default: 1 }),
   event_loop_threads: option.integer("Kept for Logstash's configs; there are no such threads here.", { default: 0 }),
 } as const
@@ -139,7 +121,7 @@ export function createBeats(options: Options, context: InputContext, internals: 
     {
       host: options.host,
       port: options.port,
-      tls: readTlsOptions(sslOptions(options), context.paths.config),
+      tls: readServerTls(withOldServerTls(options), context.paths.config, 'INPUT_CANNOT_START'),
       enrichment: enrichmentOf(options),
       codec_name,
       limits: {
@@ -160,10 +142,8 @@ function warnOfOldOptions(options: Options, context: Context): void {
   const warn = (old: string, use: string): void => {
     context.log.warn('old_option', `${context.where}: beats.${old} is an old option: please write ${use}`)
   }
-  if (options.ssl_verify_mode !== undefined) warn('ssl_verify_mode', 'ssl_client_authentication => none, optional or required')
+  for (const [old, use] of oldServerTls(options)) warn(old, use)
   if (options.ssl_peer_metadata) warn('ssl_peer_metadata', 'enrich => [..., "ssl_peer_metadata"]')
-  if (options.tls_min_version !== undefined) warn('tls_min_version', 'ssl_supported_protocols => ["TLSv1.2", "TLSv1.3"]')
-  if (options.tls_max_version !== undefined) warn('tls_max_version', 'ssl_supported_protocols => ["TLSv1.2", "TLSv1.3"]')
   if (!options.include_codec_tag) warn('include_codec_tag', 'enrich without "codec_metadata"')
 }
 
@@ -184,20 +164,5 @@ function enrichmentOf(options: Options): Enrichment {
     codec_metadata: adds('codec_metadata') && options.include_codec_tag,
     ssl_peer_metadata: adds('ssl_peer_metadata') || options.ssl_peer_metadata,
     hostname: options.add_hostname,
-  }
-}
-
-const VERIFY_MODES = { none: 'none', peer: 'optional', force_peer: 'required' } as const
-
-/** Today's ssl options, also where a config has the old ones. */
-function sslOptions(options: Options): SslOptions {
-  const { ssl_verify_mode, tls_min_version = 0, tls_max_version = Infinity } = options
-  return {
-    ...options,
-    ssl_client_authentication: ssl_verify_mode === undefined ? options.ssl_client_authentication : VERIFY_MODES[ssl_verify_mode],
-    ssl_supported_protocols: options.ssl_supported_protocols.filter((protocol) => {
-      const version = Number(protocol.replace('TLSv', ''))
-      return Number.isNaN(version) || (version >= tls_min_version && version <= tls_max_version)
-    }),
   }
 }

@@ -5,6 +5,7 @@ import type { Event } from '../../core/event.ts'
 import { type FieldRef, parseFieldRef } from '../../core/field-ref.ts'
 import { parseJson } from '../../core/json.ts'
 import { cloneFields, type Fields, isFields, member, mergeExact, parseTimestamp, setMember } from '../../core/values.ts'
+import type { PeerTls } from '../../network/peer-tls.ts'
 import { decodeWhole } from '../whole-message.ts'
 import type { Slice } from './byte-queue.ts'
 import { type DataFrame, readPairs } from './frames.ts'
@@ -34,13 +35,6 @@ export interface Peer {
   /** `10.0.0.7:51312`, `[fe80::1]:51312`. */
   readonly address: string
   readonly tls: PeerTls | undefined
-}
-
-export interface PeerTls {
-  readonly protocol: string
-  readonly cipher_suite: string
-  /** Of a client certificate that was verified. */
-  readonly subject: string | undefined
 }
 
 type Metadata = readonly (readonly [ref: FieldRef, value: string])[]

@@ -2,14 +2,16 @@ import { once } from 'node:events'
 import { createServer, type Server, type Socket } from 'node:net'
 import { createServer as createTlsServer, TLSSocket, type TlsOptions } from 'node:tls'
 import type { Deliver, InputContext, Source } from '../../core/contracts.ts'
-import { MillraceError, messageOf } from '../../core/errors.ts'
 import { unlessAborted, untilAborted } from '../../core/waiting.ts'
+import { peerOf as addressOf, formatAddress, ipOf } from '../../network/address.ts'
+import { listen } from '../../network/listen.ts'
+import { describePeerTls } from '../../network/peer-tls.ts'
 import type { CloseReason } from './closing.ts'
 import { Connection, type ConnectionServices } from './connection.ts'
 import { type Enrichment, EventMaker, type Peer } from './event.ts'
 import type { Intake } from './intake.ts'
 import { type BeatsMetrics, createBeatsMetrics } from './metrics.ts'
-import { describeHandshakeFailure, describePeerTls } from './tls.ts'
+import { describeHandshakeFailure } from './tls.ts'
 import type { WindowLimits } from './window.ts'
 
 export interface BeatsSettings {
@@ -54,7 +56,8 @@ export class BeatsServer implements Source {
       inactivity_ms,
     }
     const server = this.#createServer((socket) => this.#connected(socket, services))
-    await this.#listen(server)
+    const { host, port } = this.#settings
+    await listen(server, { name: 'beats', host, port, code: 'INPUT_CANNOT_START' }, this.#context)
     await untilAborted(stop)
     await this.#close(server, abandon)
   }
@@ -83,24 +86,6 @@ export class BeatsServer implements Source {
       )
     })
     return server
-  }
-
-  async #listen(server: Server): Promise<void> {
-    const { host, port } = this.#settings
-    try {
-      server.listen({ host, port })
-      await once(server, 'listening')
-    } catch (thrown) {
-      throw new MillraceError('INPUT_CANNOT_START', `beats can not listen on ${formatAddress(host, port)}: ${adviseOn(thrown)}`, {
-        cause: thrown,
-      })
-    }
-    // Accepting failed, mostly for want of file handles: the clients try again.
-    server.on('error', (error) => this.#context.log.error('beats_listener', `beats listener: ${messageOf(error)}`))
-    const at = server.address()
-    const bound = typeof at === 'object' && at !== null ? at.port : port
-    this.#context.addresses.listening(this.#context.id, formatAddress(host, bound))
-    this.#context.log.info('beats_listening', `beats listens on ${formatAddress(host, bound)}`)
   }
 
   #connected(socket: Socket, services: ConnectionServices): void {
@@ -143,25 +128,4 @@ export class BeatsServer implements Source {
 function peerOf(socket: Socket): Peer {
   const tls = socket instanceof TLSSocket ? describePeerTls(socket) : undefined
   return { ip: ipOf(socket), address: addressOf(socket), tls }
-}
-
-function ipOf(socket: Socket): string {
-  // A v4 client of a v6 listener; a client that is gone already has no address any more.
-  return (socket.remoteAddress ?? 'unknown').replace(/^::ffff:(?=\d+\.)/, '')
-}
-
-function addressOf(socket: Socket): string {
-  return formatAddress(ipOf(socket), socket.remotePort ?? 0)
-}
-
-function formatAddress(host: string, port: number): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
-}
-
-function adviseOn(thrown: unknown): string {
-  const code = thrown instanceof Error && 'code' in thrown ? thrown.code : undefined
-  if (code === 'EADDRINUSE') return 'another program listens there (EADDRINUSE): stop it or choose another port'
-  if (code === 'EACCES') return 'not allowed (EACCES): choose a port above 1023'
-  if (code === 'EADDRNOTAVAIL') return 'this machine has no such address (EADDRNOTAVAIL): check host'
-  return messageOf(thrown)
 }

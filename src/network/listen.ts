@@ -1,0 +1,50 @@
+import { once } from 'node:events'
+import type { Server } from 'node:net'
+import type { Context } from '../core/context.ts'
+import { MillraceError, messageOf } from '../core/errors.ts'
+import { formatAddress } from './address.ts'
+
+export interface ListenOptions {
+  /** For messages: `beats`. */
+  readonly name: string
+  readonly host: string
+  /** 0 takes any free one. */
+  readonly port: number
+  readonly code: 'INPUT_CANNOT_START' | 'OUTPUT_CANNOT_START'
+}
+
+/**
+ * Listens, tells so, and returns the port.
+ * @throws MillraceError of the given code, with advice
+ */
+export async function listen(server: Server, { name, host, port, code }: ListenOptions, context: Context): Promise<number> {
+  try {
+    server.listen({ host, port })
+    await once(server, 'listening')
+  } catch (thrown) {
+    throw new MillraceError(code, `${name} can not listen on ${formatAddress(host, port)}: ${adviseOnListening(thrown)}`, {
+      cause: thrown,
+    })
+  }
+  // Accepting failed, mostly for want of file handles: the clients try again.
+  server.on('error', (error) => context.log.error(`${name}_listener`, `${name} listener: ${messageOf(error)}`))
+  const at = server.address()
+  const bound = typeof at === 'object' && at !== null ? at.port : port
+  tellListening(name, host, bound, context)
+  return bound
+}
+
+/** Tells where a component can be reached from now on. */
+export function tellListening(name: string, host: string, port: number, context: Context): void {
+  context.addresses.listening(context.id, formatAddress(host, port))
+  context.log.info(`${name}_listening`, `${name} listens on ${formatAddress(host, port)}`)
+}
+
+/** Why listening failed, and what to do. */
+export function adviseOnListening(thrown: unknown): string {
+  const code = thrown instanceof Error && 'code' in thrown ? thrown.code : undefined
+  if (code === 'EADDRINUSE') return 'another program listens there (EADDRINUSE): stop it or choose another port'
+  if (code === 'EACCES') return 'not allowed (EACCES): choose a port above 1023'
+  if (code === 'EADDRNOTAVAIL') return 'this machine has no such address (EADDRNOTAVAIL): check host'
+  return messageOf(thrown)
+}
