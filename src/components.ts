@@ -9,6 +9,7 @@ import { beats } from './ingest/beats/beats.ts'
 import { file as fileInput } from './ingest/file/file.ts'
 import { generator } from './ingest/generator.ts'
 import { heartbeat } from './ingest/heartbeat.ts'
+import { http as httpInput } from './ingest/http/http.ts'
 import { kafka } from './ingest/kafka/kafka.ts'
 import { sample } from './ingest/sample/sample.ts'
 import { stdin } from './ingest/stdin.ts'
@@ -31,6 +32,7 @@ export const catalog = new Catalog([
   fileInput,
   generator,
   heartbeat,
+  httpInput,
   kafka,
   sample,
   stdin,

@@ -48,17 +48,20 @@ export function compileInput(
     // One that cannot be made (a bad pattern, a codec that only prints) is told now and not when the first data comes.
     codec.createDecoder()
     const decorate = compileDecoration(options)
-    return spec.create(options, {
+    let sound = true
+    const source = spec.create(options, {
       ...context,
       ...services,
       createDecoder: () => codec.createDecoder(),
       compileCodec: (other) => {
         const made = compileCodec(other, catalog, context, findings)
+        if (made === undefined) sound = false
         made?.createDecoder()
         return made === undefined ? undefined : () => made.createDecoder()
       },
       createEvent: (decoded, origin, size_bytes) => createEvent(decoded, origin, size_bytes, context, decorate),
     })
+    return sound ? source : undefined
   } catch (thrown) {
     findings.report({ code: 'CONFIG_CANNOT_START', at: node.at, message: `${node.name}: ${describeThrown(thrown)}` })
     return undefined

@@ -21,6 +21,16 @@ export const SERVER_TLS = {
   ssl_cipher_suites: option.list('Cipher suites to take, by Java or OpenSSL names. Without it: those of Node.', { default: [] }),
 }
 
+/** The same from one file, and authorities from another. */
+export const KEYSTORE_TLS = {
+  ssl_keystore_path: option.path('Certificate and key in one PKCS #12 file, in place of `ssl_certificate` and `ssl_key`.'),
+  ssl_keystore_password: option.secret('The password of that file.'),
+  ssl_keystore_type: option.oneOf('The form of that file.', ['pkcs12', 'PKCS12']),
+  ssl_truststore_path: option.path('A PEM file with authorities, beside `ssl_certificate_authorities`.'),
+  ssl_truststore_password: option.secret("Kept for Logstash's configs: PEM files have none."),
+  ssl_truststore_type: option.oneOf('The form of that file.', ['PEM', 'pem']),
+}
+
 /** Values of those options, and what some components have beside them. */
 export interface ServerTls {
   readonly ssl_enabled: boolean
