@@ -11,11 +11,13 @@ import { generator } from './ingest/generator.ts'
 import { heartbeat } from './ingest/heartbeat.ts'
 import { http as httpInput } from './ingest/http/http.ts'
 import { kafka } from './ingest/kafka/kafka.ts'
+import { pipelineInput } from './ingest/pipeline.ts'
 import { sample } from './ingest/sample/sample.ts'
 import { stdin } from './ingest/stdin.ts'
 import { elasticsearch } from './sinks/elasticsearch/elasticsearch.ts'
 import { file as fileOutput } from './sinks/file.ts'
 import { nullOutput } from './sinks/null.ts'
+import { pipelineOutput } from './sinks/pipeline.ts'
 import { stdout } from './sinks/stdout.ts'
 import { date } from './transform/date.ts'
 import { drop } from './transform/drop.ts'
@@ -34,6 +36,7 @@ export const catalog = new Catalog([
   heartbeat,
   httpInput,
   kafka,
+  pipelineInput,
   sample,
   stdin,
 
@@ -49,6 +52,7 @@ export const catalog = new Catalog([
   elasticsearch,
   fileOutput,
   nullOutput,
+  pipelineOutput,
   stdout,
 
   dots,

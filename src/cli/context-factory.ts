@@ -1,5 +1,6 @@
 import { hrtime } from 'node:process'
 import type { Clock, Context, Metrics, Paths } from '../core/context.ts'
+import type { EventBus } from '../core/event-bus.ts'
 import type { ComponentNode, EcsCompatibility } from '../core/plan.ts'
 import { Timestamp } from '../core/values.ts'
 import type { ProgramLog } from '../telemetry/log.ts'
@@ -14,6 +15,9 @@ interface Shared {
   readonly metrics: Metrics
   readonly ecs_compatibility: EcsCompatibility
   readonly paths: Paths
+  readonly bus: EventBus
+  /** In front of component ids in the log, where there are several pipelines: `main/`. */
+  readonly log_prefix: string
 }
 
 /** The system's clock, with the nanoseconds of the monotonic one between its milliseconds. */
@@ -22,7 +26,7 @@ export const systemClock: Clock = {
   timestamp: () => new Timestamp(Date.now(), Number(hrtime.bigint() % 1_000_000n)),
 }
 
-/** Makes the context of every component, and remembers where components listen. */
+/** Makes the context of every component of a pipeline, and remembers where components listen. */
 export class ContextFactory {
   readonly listening: Listening[] = []
   /** Component -> why it cannot do its work. */
@@ -39,10 +43,11 @@ export class ContextFactory {
       id,
       where,
       ecs_compatibility: ecsOf(node, this.#shared.ecs_compatibility),
-      log: this.#shared.log.child(id),
+      log: this.#shared.log.child(`${this.#shared.log_prefix}${id}`),
       metrics: this.#shared.metrics,
       clock: systemClock,
       paths: this.#shared.paths,
+      bus: this.#shared.bus,
       health: { unwell: (reason) => this.unwell.set(id, reason), well: () => this.unwell.delete(id) },
       addresses: { listening: (component, address) => this.listening.push({ component, address }) },
     }

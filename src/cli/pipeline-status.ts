@@ -1,15 +1,13 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import type { CompiledPipeline } from '../compile/pipeline.ts'
-import type { Plan } from '../core/plan.ts'
-import type { ComponentStatus, Status, StatusSource } from '../ops/status.ts'
-import type { Pipeline } from '../runtime/pipeline.ts'
+import { EVENT_STATES } from '../core/event.ts'
+import type { ComponentStatus, Status, StatusSource, Totals } from '../ops/status.ts'
+import type { LedgerTotals } from '../runtime/ledger.ts'
 import type { ContextFactory } from './context-factory.ts'
+import type { Member, Pipelines } from './pipelines.ts'
 
 interface Sources {
-  readonly pipeline: Pipeline
-  readonly compiled: CompiledPipeline
-  readonly plan: Plan
-  readonly factory: ContextFactory
+  readonly pipelines: Pipelines
   readonly data: string
   readonly version: string
 }
@@ -20,16 +18,16 @@ const LISTENING_WAIT_MS = 2_000
 /** Resolves once every input that listens does so, or after a while. */
 export async function listening(compiled: CompiledPipeline, factory: ContextFactory): Promise<void> {
   const deadline = performance.now() + LISTENING_WAIT_MS
-  while (performance.now() < deadline && silentInputs(compiled, factory).length > 0) await wait(10)
+  while (performance.now() < deadline && silentInputs({ compiled, factory }).length > 0) await wait(10)
 }
 
 /** Inputs that will listen on an address and do not yet. */
-function silentInputs({ inputs }: CompiledPipeline, factory: ContextFactory): string[] {
+function silentInputs({ compiled, factory }: Pick<Member, 'compiled' | 'factory'>): string[] {
   const heard = new Set(factory.listening.map(({ component }) => component))
-  return inputs.filter(({ id, listens }) => listens && !heard.has(id)).map(({ id }) => id)
+  return compiled.inputs.filter(({ id, listens }) => listens && !heard.has(id)).map(({ id }) => id)
 }
 
-/** What the operator's pages are told of the running pipeline. */
+/** What the operator's pages are told of the running pipelines. */
 export class PipelineStatus implements StatusSource {
   readonly #sources: Sources
   readonly #started_ms = performance.now()
@@ -39,38 +37,74 @@ export class PipelineStatus implements StatusSource {
   }
 
   status(): Status {
-    const { pipeline, plan, factory, version } = this.#sources
-    const totals = pipeline.ledger.totals()
+    const { pipelines, version } = this.#sources
+    const { members } = pipelines
+    const totals = this.#totals()
     return {
-      pipeline: plan.settings.id,
+      pipeline: members.map(({ plan }) => plan.settings.id).join(', '),
       version,
       uptime_ms: performance.now() - this.#started_ms,
-      listening: factory.listening,
-      totals: { ...totals, bytes_in_flight: pipeline.budget.used, bytes_in_flight_max: plan.settings.max_in_flight_bytes },
+      listening: members.flatMap((member) =>
+        member.factory.listening.map(({ component, address }) => ({ component: this.#name(member, component), address })),
+      ),
+      totals,
       errors_total: totals.states.dead_lettered,
-      inputs: this.#inputs(),
-      outputs: this.#outputs(),
-      recent: pipeline.recent.events,
+      inputs: members.flatMap((member) => this.#inputs(member)),
+      outputs: members.flatMap((member) => this.#outputs(member)),
+      recent: pipelines.recent.events,
       places: this.#places(),
     }
   }
 
   /** Only what a load balancer may judge by: a broker that is down is no reason to send Filebeat elsewhere. */
   reasonsNotReady(): readonly string[] {
-    const { pipeline, compiled, factory } = this.#sources
-    const closed = compiled.outputs.flatMap(({ id }, index) => {
-      const output = pipeline.outputs[index]
-      return output === undefined || output.isOpen ? [] : [`${id}: ${factory.unwell.get(id) ?? output.state}`]
+    const { members, failed } = this.#sources.pipelines
+    const reasons = members.flatMap((member) => {
+      const { pipeline, compiled, factory } = member
+      const closed = compiled.outputs.flatMap(({ id }, index) => {
+        const output = pipeline.outputs[index]
+        const state = factory.unwell.get(id) ?? output?.state
+        return output === undefined || output.isOpen ? [] : [`${this.#name(member, id)}: ${state}`]
+      })
+      return [...silentInputs(member).map((id) => `${this.#name(member, id)} does not listen`), ...closed]
     })
-    return [...silentInputs(compiled, factory).map((id) => `${id} does not listen`), ...closed]
+    return [...[...failed].map(([id, why]) => `the pipeline ${id} does not run: ${why}`), ...reasons]
   }
 
-  #inputs(): ComponentStatus[] {
-    const { pipeline, compiled, factory } = this.#sources
+  /** With the pipeline's name in front where there are several. */
+  #name({ plan }: Member, id: string): string {
+    return this.#sources.pipelines.members.length === 1 ? id : `${plan.settings.id}/${id}`
+  }
+
+  /** What one pipeline handed to another counts as made, not as received: the program got it once. */
+  #totals(): Totals {
+    const { members, budget, max_in_flight_bytes } = this.#sources.pipelines
+    const totals = members.map((member) => {
+      const own = member.pipeline.ledger.totals()
+      const handed = member.compiled.inputs
+        .filter(({ has_room }) => has_room)
+        .reduce((sum, { id }) => sum + member.pipeline.ledger.input(id).value, 0)
+      return { ...own, received: own.received - handed, created: own.created + handed }
+    })
+    const sum = (read: (of: LedgerTotals) => number): number => totals.reduce((all, one) => all + read(one), 0)
+    const holders = Object.keys(totals[0]?.holders ?? {}) as (keyof LedgerTotals['holders'])[]
+    return {
+      received: sum(({ received }) => received),
+      created: sum(({ created }) => created),
+      states: Object.fromEntries(EVENT_STATES.map((state) => [state, sum(({ states }) => states[state])])) as Totals['states'],
+      holders: Object.fromEntries(holders.map((holder) => [holder, sum((of) => of.holders[holder])])),
+      unbalanced: sum(({ unbalanced }) => unbalanced),
+      bytes_in_flight: budget.used,
+      bytes_in_flight_max: max_in_flight_bytes,
+    }
+  }
+
+  #inputs(member: Member): ComponentStatus[] {
+    const { pipeline, compiled, factory } = member
     return compiled.inputs.map(({ id, name, where }) => {
       const address = factory.listening.findLast(({ component }) => component === id)?.address
       return {
-        id,
+        id: this.#name(member, id),
         name,
         where: address ?? where,
         state: pipeline.hasEnded(id) ? 'ended' : (factory.unwell.get(id) ?? (address === undefined ? 'reading' : 'listening')),
@@ -80,19 +114,20 @@ export class PipelineStatus implements StatusSource {
     })
   }
 
-  #outputs(): ComponentStatus[] {
-    const { pipeline, compiled, factory } = this.#sources
+  #outputs(member: Member): ComponentStatus[] {
+    const { pipeline, compiled, factory } = member
     return compiled.outputs.flatMap(({ id, name, where }, index) => {
       const output = pipeline.outputs[index]
       if (output === undefined) return []
       const state = factory.unwell.get(id) ?? output.state
-      return { id, name, where, state, is_well: state === 'open', counts: { ...output.ledger.totals().outcomes } }
+      const counts = { ...output.ledger.totals().outcomes }
+      return { id: this.#name(member, id), name, where, state, is_well: state === 'open', counts }
     })
   }
 
   #places(): Status['places'] {
-    const { data, compiled } = this.#sources
-    const files = compiled.outputs.some(({ name }) => name === 'file')
+    const { data, pipelines } = this.#sources
+    const files = pipelines.members.some(({ compiled }) => compiled.outputs.some(({ name }) => name === 'file'))
     return [
       ...(files ? [{ what: 'files', where: `${data}/` }] : []),
       {

@@ -52,6 +52,7 @@ export function compileInput(
     const source = spec.create(options, {
       ...context,
       ...services,
+      decorate,
       createDecoder: () => codec.createDecoder(),
       compileCodec: (other) => {
         const made = compileCodec(other, catalog, context, findings)

@@ -31,6 +31,8 @@ export interface CompiledInput {
   readonly yields: boolean
   /** Tells an address once it can be reached there. */
   readonly listens: boolean
+  /** Its events come with their room: they are copies of such as the program holds. */
+  readonly has_room: boolean
 }
 
 interface CompiledOutput {
@@ -106,6 +108,7 @@ class PipelineCompiler {
       source,
       yields: spec.yields ?? false,
       listens: spec.listens ?? false,
+      has_room: spec.has_room ?? false,
     })
   }
 

@@ -1,4 +1,5 @@
 import type { EventState } from './event.ts'
+import type { EventBus } from './event-bus.ts'
 import type { EcsCompatibility } from './plan.ts'
 import type { Timestamp } from './values.ts'
 
@@ -15,6 +16,7 @@ export interface Context {
   readonly paths: Paths
   readonly addresses: Addresses
   readonly health: Health
+  readonly bus: EventBus
 }
 
 /**

@@ -60,6 +60,8 @@ export interface InputContext extends Context {
   compileCodec(node: ComponentNode): (() => Decoder) | undefined
   /** An event of this input from decoded data: born by Logstash's rules, with the input's type, tags and add_field. */
   createEvent(decoded: Decoded, origin: Origin | undefined, size_bytes: number): Event
+  /** The input's type, tags and add_field, for an event that was not made by `createEvent`. */
+  decorate(event: Event): void
   /**
    * Keeps what cannot become an event (too large, undecodable) among the dead letters with its first 64 kB and its
    * size; counted as received and dead-lettered. Resolves once it is fsynced.
@@ -98,6 +100,8 @@ export interface Encoder {
 export type Outcome =
   | { readonly kind: 'stored' }
   | { readonly kind: 'already_there' }
+  /** It lives on in its copies, which have their end in other pipelines. */
+  | { readonly kind: 'consumed' }
   /** Try again, not before `after_ms` where given. */
   | { readonly kind: 'retry'; readonly after_ms?: number; readonly reason: string }
   /** Can never be stored: to the dead letters. */

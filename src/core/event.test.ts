@@ -191,3 +191,19 @@ test('what was set is there, at any path that can be set', () => {
     }),
   )
 })
+
+test('a copy for another pipeline is a deep one, whose id is the same at every delivery', () => {
+  const deliver = (addresses: readonly string[]): Event[] => {
+    const origin = { input: 'test', describe: () => 'a.log@1', stableId: () => 'a.log:1' }
+    const event = Event.from({ '@metadata': { m: { n: 1 } }, a: { b: 1 } }, NOW, { origin })
+    return addresses.map((address) => event.copyFor(address))
+  }
+  const [first, second] = deliver(['es', 'archive']) as [Event, Event]
+  first.set(ref('[a][b]'), 2)
+  first.set(ref('[@metadata][m][n]'), 2)
+  expect([second.get(ref('[a][b]')), second.get(ref('[@metadata][m][n]'))]).toEqual([1, 1])
+  expect([first.stableId(), second.stableId()]).toEqual(['a.log:1>es', 'a.log:1>archive'])
+  expect(deliver(['archive', 'es']).map((copy) => copy.stableId())).toEqual(['a.log:1>archive', 'a.log:1>es'])
+  const onward = second.copyFor('es').clone()
+  expect([onward.stableId(), onward.hops, second.hops]).toEqual(['a.log:1>archive>es-1', 2, 1])
+})

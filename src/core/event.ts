@@ -39,6 +39,9 @@ export interface Tracking {
 /** An index further out than this is refused: `[a][999999999]` from a hostile line would fill the memory. */
 const LIST_LENGTH_MAX = 10_000
 
+/** In the ordinal of a copy, before the address of the pipeline that it was made for. */
+const HOP = '>'
+
 /** The reason of an event that was consumed. */
 const CONSUMED = 'consumed'
 
@@ -262,10 +265,27 @@ export class Event {
 
   /** A deep copy with metadata and origin, as a new event of its own: its stable id gets a number appended. */
   clone(): Event {
-    const copy = new Event(cloneFields(this.#fields), cloneFields(this.#metadata), this.#exact, this.origin)
-    copy.size_bytes = this.size_bytes
+    const copy = this.#copy()
     this.#children++
     copy.#ordinal = `${this.#ordinal}-${this.#children}`
+    return copy
+  }
+
+  /** A deep copy for the pipeline at an address. Its stable id gets the address appended, so it is the same at every delivery. */
+  copyFor(address: string): Event {
+    const copy = this.#copy()
+    copy.#ordinal = `${this.#ordinal}${HOP}${address}`
+    return copy
+  }
+
+  /** How many pipelines it came through before the one that it is in. */
+  get hops(): number {
+    return this.#ordinal.split(HOP).length - 1
+  }
+
+  #copy(): Event {
+    const copy = new Event(cloneFields(this.#fields), cloneFields(this.#metadata), this.#exact, this.origin)
+    copy.size_bytes = this.size_bytes
     return copy
   }
 

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { Backoff } from '../core/backoff.ts'
-import type { Counter, Log, Metrics } from '../core/context.ts'
+import type { Log, Metrics } from '../core/context.ts'
 import { messageOf } from '../core/errors.ts'
 import type { Event, Origin } from '../core/event.ts'
 import { Timestamp } from '../core/values.ts'
@@ -47,23 +47,21 @@ export function entryOfRaw(
 /** The program's dead letters: waits as long as it takes to keep one, so that none is ever lost. */
 export class DeadLetterBox implements AsyncDisposable {
   readonly #letters: DeadLetters
-  readonly #pipeline: string
   readonly #log: Log
-  readonly #kept: Counter
+  readonly #metrics: Metrics
 
-  private constructor(letters: DeadLetters, pipeline: string, metrics: Metrics, log: Log) {
+  private constructor(letters: DeadLetters, metrics: Metrics, log: Log) {
     this.#letters = letters
-    this.#pipeline = pipeline
+    this.#metrics = metrics
     this.#log = log
-    this.#kept = metrics.counter('millrace_dead_letters_total', 'Events kept among the dead letters.', { pipeline })
-    metrics.gauge('millrace_dead_letters_bytes', 'Size of the dead letters on disk.', { pipeline }, () => letters.size_bytes)
+    metrics.gauge('millrace_dead_letters_bytes', 'Size of the dead letters on disk.', {}, () => letters.size_bytes)
   }
 
   static folder(data: string): string {
     return join(data, 'dead-letters')
   }
 
-  static async open(data: string, pipeline: string, metrics: Metrics, log: Log): Promise<DeadLetterBox> {
+  static async open(data: string, metrics: Metrics, log: Log): Promise<DeadLetterBox> {
     const letters = await DeadLetters.open(DeadLetterBox.folder(data))
     if (letters.repair !== undefined) {
       const { path, cut_bytes } = letters.repair
@@ -72,18 +70,20 @@ export class DeadLetterBox implements AsyncDisposable {
         `${path}: the last ${cut_bytes} bytes were half written when the program ended, and were cut off`,
       )
     }
-    return new DeadLetterBox(letters, pipeline, metrics, log)
+    return new DeadLetterBox(letters, metrics, log)
   }
 
   /** Resolves with true once all entries are fsynced, with false when `abandon` aborts before. Never rejects. */
-  async keep(entries: readonly Entry[], abandon: AbortSignal): Promise<boolean> {
+  async keep(pipeline: string, entries: readonly Entry[], abandon: AbortSignal): Promise<boolean> {
     const time = new Timestamp(Date.now())
-    const letters = entries.map((entry) => ({ ...entry, time, pipeline: this.#pipeline }))
+    const letters = entries.map((entry) => ({ ...entry, time, pipeline }))
     const backoff = new Backoff(RETRY_FIRST_MS, RETRY_MAX_MS)
     while (!abandon.aborted) {
       try {
         await this.#letters.append(letters)
-        this.#kept.inc(letters.length)
+        this.#metrics
+          .counter('millrace_dead_letters_total', 'Events kept among the dead letters.', { pipeline })
+          .inc(letters.length)
         return true
       } catch (thrown) {
         this.#log.error('dead_letters_unwritable', `dead letters cannot be written, so their senders wait: ${messageOf(thrown)}`)

@@ -81,7 +81,7 @@ export class EventLedger {
   }
 }
 
-const DELIVERY_OUTCOMES = ['stored', 'already_there', 'dead_lettered', 'dropped'] as const
+const DELIVERY_OUTCOMES = ['stored', 'already_there', 'dead_lettered', 'dropped', 'consumed'] as const
 export type DeliveryOutcome = (typeof DELIVERY_OUTCOMES)[number]
 
 /** The books of one output: every event handed to it gets one outcome there, or is still with it. */

@@ -234,6 +234,7 @@ export class OutputRunner {
       switch (outcome.kind) {
         case 'stored':
         case 'already_there':
+        case 'consumed':
           this.#end(event, outcome.kind)
           break
         case 'drop':

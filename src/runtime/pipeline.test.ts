@@ -166,12 +166,12 @@ test('who brings more than the budget waits until there is room', async () => {
     admitted = true
     return delivered
   })
-  await waitFor('the state', () => running.pipeline.budget.waiting === 1, { timeout_ms: 5_000 })
+  await waitFor('the state', () => running.budget.waiting === 1, { timeout_ms: 5_000 })
   expect(admitted).toBe(false)
   expect(running.pipeline.ledger.totals()).toMatchObject({ received: 2, holders: { intake: 1, outputs: 1 }, unbalanced: 0 })
   gate.resolve()
   expect(await (await second).settled).toBe('stored')
-  await waitFor('the state', () => running.pipeline.budget.used === 0, { timeout_ms: 5_000 })
+  await waitFor('the state', () => running.budget.used === 0, { timeout_ms: 5_000 })
 })
 
 test('a stop brings what is on its way to its end', async () => {

@@ -9,13 +9,13 @@ import type { Deliver, Settled } from '../core/contracts.ts'
 import { MillraceError, messageOf } from '../core/errors.ts'
 import type { Event, EventState, Origin } from '../core/event.ts'
 import type { PipelineSettings } from '../core/plan.ts'
-import { ByteBudget } from './byte-budget.ts'
+import type { ByteBudget } from './byte-budget.ts'
 import { type DeadLetterBox, entryOfEvent, entryOfRaw } from './dead-letter-box.ts'
 import { FilterTurns } from './filter-turns.ts'
 import { EventLedger } from './ledger.ts'
 import { OutputRunner } from './output-runner.ts'
 import { Receipt, Tracked, trackedOf } from './receipt.ts'
-import { RecentEvents } from './recent-events.ts'
+import type { RecentEvents } from './recent-events.ts'
 
 /** How long an input that failed while running rests before it is started again. */
 const INPUT_RESTART_FIRST_MS = 1_000
@@ -38,6 +38,10 @@ export interface PipelineServices {
   /** The context of the pipeline itself and of its outputs, by id. */
   context(id: string): Context
   readonly deadLetters: DeadLetterBox
+  /** Of the process: all pipelines share it. */
+  readonly budget: ByteBudget
+  /** Of the process too: the latest events, for the live page. */
+  readonly recent: RecentEvents
   /** How long events may take to reach their end after a stop. */
   readonly drain_timeout_ms: number
   /** Resolves once the inputs that listen do so: a sample begins then. */
@@ -53,8 +57,7 @@ export interface PipelineServices {
 export class Pipeline {
   readonly ledger: EventLedger
   readonly outputs: readonly OutputRunner[]
-  readonly budget: ByteBudget
-  readonly recent = new RecentEvents()
+  readonly #id: string
   readonly #compiled: CompiledPipeline
   readonly #services: PipelineServices
   readonly #log: Log
@@ -66,6 +69,8 @@ export class Pipeline {
   readonly #ended = new Set<string>()
   readonly #turns: FilterTurns
   readonly #taken: number[] = []
+  /** Memory that its events stand for, estimated from their sizes on the wire. */
+  #bytes = 0
   #inIntake = 0
   #inFilters = 0
   #inOutputs = 0
@@ -73,16 +78,16 @@ export class Pipeline {
   #whenEmpty: (() => void) | undefined
 
   constructor(compiled: CompiledPipeline, settings: PipelineSettings, services: PipelineServices) {
+    this.#id = settings.id
     this.#compiled = compiled
     this.#services = services
     const own = services.context(settings.id)
     this.#log = own.log
-    this.budget = new ByteBudget(settings.max_in_flight_bytes)
     own.metrics.gauge(
       'millrace_in_flight_bytes',
       'Memory that the events stand for which the pipeline holds, estimated from their sizes on the wire.',
       { pipeline: settings.id },
-      () => this.budget.used,
+      () => this.#bytes,
     )
     this.ledger = new EventLedger(own.metrics, settings.id)
     this.ledger.holds('intake', () => this.#inIntake)
@@ -112,6 +117,7 @@ export class Pipeline {
     this.outputs = compiled.outputs.map(({ id, where, sink }) => {
       const deadLetter = (rejected: readonly { readonly event: Event; readonly reason: string }[]): Promise<boolean> =>
         services.deadLetters.keep(
+          settings.id,
           rejected.map(({ event, reason }) => entryOfEvent(event, `${id} (${where})`, reason)),
           this.#abandon.signal,
         )
@@ -168,7 +174,11 @@ export class Pipeline {
   ): Promise<void> {
     this.ledger.input(input).inc()
     this.#inDeadLetters++
-    const kept = await this.#services.deadLetters.keep([entryOfRaw(raw, input, reason, origin, size_bytes)], this.#abandon.signal)
+    const kept = await this.#services.deadLetters.keep(
+      this.#id,
+      [entryOfRaw(raw, input, reason, origin, size_bytes)],
+      this.#abandon.signal,
+    )
     if (!kept) throw this.#abandon.signal.reason as Error
     this.#inDeadLetters--
     this.ledger.ended('dead_lettered')
@@ -237,11 +247,11 @@ export class Pipeline {
     return async (events) => {
       received.inc(events.length)
       if (!input.yields && events.length > 0) this.#stopYielding.abort()
-      return await this.#accept(events)
+      return await this.#accept(events, input.has_room)
     }
   }
 
-  async #accept(events: Event[]): Promise<{ readonly settled: Promise<Settled> }> {
+  async #accept(events: Event[], has_room: boolean): Promise<{ readonly settled: Promise<Settled> }> {
     const receipt = new Receipt(events.length)
     let bytes = 0
     for (const event of events) {
@@ -250,12 +260,7 @@ export class Pipeline {
     }
     this.#inIntake += events.length
     this.#unsettled.add(receipt)
-    // Only when the program leaves: then the receipt says so.
-    const admitted = await this.budget.acquire(bytes, this.#abandon.signal).then(
-      () => true,
-      () => false,
-    )
-    if (!admitted) receipt.abandon()
+    if (!(await this.#admit(bytes, has_room))) receipt.abandon()
     else if (events.length > 0) {
       // An input that decoded the next batches meanwhile would only fill the memory with them.
       await this.#turns.take(events)
@@ -264,10 +269,25 @@ export class Pipeline {
     return { settled }
   }
 
+  /** Waits for room. False when the program leaves before there is any. */
+  async #admit(bytes: number, has_room: boolean): Promise<boolean> {
+    const { budget } = this.#services
+    if (has_room) budget.take(bytes)
+    else {
+      try {
+        await budget.acquire(bytes, this.#abandon.signal)
+      } catch {
+        return false
+      }
+    }
+    this.#bytes += bytes
+    return true
+  }
+
   #passed(event: Event): void {
     this.#taken.length = 0
     try {
-      this.recent.offer(event)
+      this.#services.recent.offer(event)
       this.#route(event, (output) => this.#taken.push(output))
     } catch (thrown) {
       this.#failed(event, 'outputs', 'the conditions around outputs', thrown)
@@ -287,7 +307,8 @@ export class Pipeline {
     const receipt = parent === undefined ? new Receipt(1) : trackedOf(parent).receipt
     if (parent !== undefined) receipt.join()
     child.tracking = new Tracked(receipt)
-    this.budget.take(memoryOf(child))
+    this.#services.budget.take(memoryOf(child))
+    this.#bytes += memoryOf(child)
     this.ledger.created()
     this.#inFilters++
   }
@@ -310,7 +331,8 @@ export class Pipeline {
   #conclude(event: Event, state: EventState): void {
     this.ledger.ended(state)
     event.settle(state)
-    this.budget.release(memoryOf(event))
+    this.#services.budget.release(memoryOf(event))
+    this.#bytes -= memoryOf(event)
     trackedOf(event).receipt.leave()
     this.#tellWhenEmpty()
   }
@@ -325,7 +347,7 @@ export class Pipeline {
   }
 
   async #deadLetter(event: Event, component: string, reason: string): Promise<void> {
-    if (!(await this.#services.deadLetters.keep([entryOfEvent(event, component, reason)], this.#abandon.signal))) return
+    if (!(await this.#services.deadLetters.keep(this.#id, [entryOfEvent(event, component, reason)], this.#abandon.signal))) return
     this.#inDeadLetters--
     this.#conclude(event, 'dead_lettered')
   }

@@ -40,7 +40,7 @@ export class Tracked implements Tracking {
   readonly receipt: Receipt
   /** Outputs that have not said yet what became of it. */
   pending = 0
-  worst: EventState = 'already_there'
+  worst: EventState = 'consumed'
 
   constructor(receipt: Receipt) {
     this.receipt = receipt

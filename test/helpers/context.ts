@@ -1,5 +1,6 @@
 import type { Context, Log } from '../../src/core/context.ts'
 import { Timestamp } from '../../src/core/values.ts'
+import { PipelineBus } from '../../src/runtime/pipeline-bus.ts'
 import { MetricsRegistry } from '../../src/telemetry/metrics.ts'
 
 export interface TestContext extends Context {
@@ -28,6 +29,7 @@ export function testContext(overrides: Partial<Omit<Context, 'metrics'> & { metr
     metrics: new MetricsRegistry(),
     clock: { now: () => Date.UTC(2026, 0, 2, 3, 4, 5), timestamp: () => new Timestamp(Date.UTC(2026, 0, 2, 3, 4, 5)) },
     paths: { data: 'data', config: '.' },
+    bus: new PipelineBus().of('main'),
     health: { unwell: () => {}, well: () => {} },
     addresses: {
       listening: (_id, address) => {

@@ -3,13 +3,18 @@ import { catalog } from '../../src/components.ts'
 import { readPipelineJson } from '../../src/config/pipeline-json/read-pipeline.ts'
 import type { Variables } from '../../src/config/variables.ts'
 import { type AnySpec, Catalog, defineInput, defineOutput } from '../../src/core/component.ts'
+import type { Context } from '../../src/core/context.ts'
 import type { Batching, Deliver, Outcome, Settled, Sink, WriteResult } from '../../src/core/contracts.ts'
 import type { Event } from '../../src/core/event.ts'
 import { parseJson } from '../../src/core/json.ts'
 import type { Exact, Fields } from '../../src/core/values.ts'
+import { ByteBudget } from '../../src/runtime/byte-budget.ts'
 import { DeadLetterBox } from '../../src/runtime/dead-letter-box.ts'
 import { Pipeline } from '../../src/runtime/pipeline.ts'
+import { PipelineBus } from '../../src/runtime/pipeline-bus.ts'
+import { RecentEvents } from '../../src/runtime/recent-events.ts'
 import { readDeadLetters } from '../../src/storage/dead-letters.ts'
+import { labelled } from '../../src/telemetry/labelled.ts'
 import { type TestContext, testContext } from './context.ts'
 import { temporaryFolder } from './temporary-folder.ts'
 
@@ -17,6 +22,13 @@ type Write = (events: readonly Event[], attempt: number) => Promise<WriteResult>
 
 /** Two components that a test holds in its hands: an input it feeds and an output whose answers it decides. */
 export class TestEnds {
+  readonly #name: string
+
+  /** @param name of both components, for tests with several */
+  constructor(name = 'test') {
+    this.#name = name
+  }
+
   /** Documents that the output said `stored` for, in order. */
   readonly stored: { [name: string]: unknown }[] = []
   /** Sizes of the batches as the output got them. */
@@ -33,7 +45,7 @@ export class TestEnds {
   get specs(): readonly AnySpec[] {
     return [
       defineInput({
-        name: 'test',
+        name: this.#name,
         summary: 'fed by a test',
         default_codec: 'plain',
         options: {},
@@ -48,7 +60,7 @@ export class TestEnds {
         }),
       }),
       defineOutput({
-        name: 'test',
+        name: this.#name,
         summary: 'answers what a test decides',
         default_codec: 'plain',
         options: {},
@@ -100,50 +112,84 @@ function documentOf(event: Event): { [name: string]: unknown } {
   return JSON.parse(event.toJsonText()) as { [name: string]: unknown }
 }
 
-export interface RunningPipeline extends AsyncDisposable {
-  readonly pipeline: Pipeline
+export interface RunningPipelines extends AsyncDisposable {
+  readonly pipelines: readonly Pipeline[]
+  readonly budget: ByteBudget
+  readonly bus: PipelineBus
   readonly context: TestContext
-  /** How many events were left when it ended. */
-  readonly ended: Promise<number>
+  /** How many events were left in each when it ended. */
+  readonly ended: readonly Promise<number>[]
   stop(): void
   deadLetters(): Promise<{ [name: string]: unknown }[]>
 }
 
+export interface RunningPipeline extends Omit<RunningPipelines, 'pipelines' | 'ended'> {
+  readonly pipeline: Pipeline
+  readonly ended: Promise<number>
+}
+
+interface PipelineOptions {
+  readonly variables?: Variables
+  readonly drain_timeout_ms?: number
+}
+
 /** Runs a pipeline from the text of a config, with the test's ends beside the program's own components. */
-export async function startPipeline(
-  config: object,
-  ends: TestEnds,
-  { variables = {}, drain_timeout_ms = 5_000 }: { variables?: Variables; drain_timeout_ms?: number } = {},
-): Promise<RunningPipeline> {
+export async function startPipeline(config: object, ends: TestEnds, options: PipelineOptions = {}): Promise<RunningPipeline> {
+  const running = await startPipelines([config], [ends], options)
+  const [pipeline] = running.pipelines as [Pipeline]
+  const [ended] = running.ended as [Promise<number>]
+  return { ...running, pipeline, ended }
+}
+
+/** Runs several pipelines as one program does: with one bus, one budget (the first one's) and one folder. */
+export async function startPipelines(
+  configs: readonly object[],
+  ends: readonly TestEnds[],
+  { variables = {}, drain_timeout_ms = 5_000 }: PipelineOptions = {},
+): Promise<RunningPipelines> {
   const folder = await temporaryFolder()
   const context = testContext({ paths: { data: folder.path, config: folder.path } })
-  const plan = readPipelineJson(JSON.stringify(config), 'pipeline.json', variables)
+  const plans = configs.map((config) => readPipelineJson(JSON.stringify(config), 'pipeline.json', variables))
   const own = (['input', 'filter', 'output', 'codec'] as const).flatMap((kind) => catalog.all(kind))
-  let pipeline: Pipeline | undefined
-  const contexts = new Map<string, TestContext>()
-  const compiled = await compilePipeline(plan, new Catalog([...own, ...ends.specs]), {
-    context: (id, where) => {
-      const made = { ...context, id, where }
-      contexts.set(id, made)
-      return made
-    },
-    input: (id) => ({
-      max_event_bytes: plan.settings.max_event_bytes,
-      deadLetter: async (raw, reason, origin, size) => await pipeline?.deadLetterRaw(id, raw, reason, origin, size),
-    }),
+  const known = new Catalog([...own, ...ends.flatMap(({ specs }) => specs)])
+  const bus = new PipelineBus()
+  const box = await DeadLetterBox.open(folder.path, context.metrics, context.log)
+  const budget = new ByteBudget(plans[0]?.settings.max_in_flight_bytes ?? 0)
+  const compiled = plans.map(async ({ settings, ...plan }) => {
+    const contexts = new Map<string, Context>()
+    const metrics = plans.length > 1 ? labelled(context.metrics, { pipeline: settings.id }) : context.metrics
+    let pipeline: Pipeline | undefined
+    const parts = await compilePipeline({ settings, ...plan }, known, {
+      context: (id, where) => {
+        const made = { ...context, metrics, bus: bus.of(settings.id), id, where }
+        contexts.set(id, made)
+        return made
+      },
+      input: (id) => ({
+        max_event_bytes: settings.max_event_bytes,
+        deadLetter: async (raw, reason, origin, size) => await pipeline?.deadLetterRaw(id, raw, reason, origin, size),
+      }),
+    })
+    pipeline = new Pipeline(parts, settings, {
+      context: (id) => contexts.get(id) ?? { ...context, id },
+      deadLetters: box,
+      budget,
+      recent: new RecentEvents(),
+      drain_timeout_ms,
+      listening: () => Promise.resolve(),
+    })
+    return pipeline
   })
-  const box = await DeadLetterBox.open(folder.path, plan.settings.id, context.metrics, context.log)
-  pipeline = new Pipeline(compiled, plan.settings, {
-    context: (id) => contexts.get(id) ?? { ...context, id },
-    deadLetters: box,
-    drain_timeout_ms,
-    listening: () => Promise.resolve(),
-  })
+  const pipelines = await Promise.all(compiled)
   const stop = new AbortController()
-  const ended = pipeline.run(stop.signal)
-  ended.catch(() => {}) // A test that cares awaits it.
+  const ended = pipelines.map((pipeline, index) =>
+    pipeline.run(stop.signal).finally(() => bus.leave(plans[index]?.settings.id ?? '')),
+  )
+  for (const one of ended) one.catch(() => {}) // A test that cares awaits it.
   return {
-    pipeline,
+    pipelines,
+    budget,
+    bus,
     context,
     ended,
     stop: () => stop.abort(),
@@ -156,7 +202,7 @@ export async function startPipeline(
     },
     [Symbol.asyncDispose]: async () => {
       stop.abort()
-      await ended.catch(() => {})
+      await Promise.allSettled(ended)
       await box[Symbol.asyncDispose]()
       await folder[Symbol.asyncDispose]()
     },

@@ -1,0 +1,130 @@
+import type { Settled } from '../core/contracts.ts'
+import { MillraceError } from '../core/errors.ts'
+import type { Event, EventState } from '../core/event.ts'
+import type { BusReceiver, BusSender, EventBus } from '../core/event-bus.ts'
+
+type Take = (events: Event[]) => Promise<Settled>
+
+interface Receiver {
+  readonly pipeline: string
+  /** While its input runs. */
+  take: Take | undefined
+}
+
+/**
+ * The addresses of all pipelines of a program.
+ *
+ * Nothing is acknowledged early: an event stays with the output that sent it until its copy, and what was made of the copy,
+ * has its final state in the other pipeline. Nothing waits for room on the way, so nothing can wait in a circle: the copies
+ * take their bytes from the common budget without asking, as a filter's children do, while the events they were made of hold
+ * theirs. The budget lets nothing new in meanwhile, so what is held stays below the budget times one more than the copies made
+ * of an event.
+ */
+export class PipelineBus {
+  readonly #receivers = new Map<string, Receiver>()
+  /** Pipeline -> addresses that it sends to, as long as it may send. */
+  readonly #senders = new Map<string, Set<string>>()
+  /** Addresses that some pipeline has sent to, or might have. */
+  readonly #known = new Set<string>()
+  readonly #waiting = new Set<() => void>()
+
+  /** The bus as one pipeline sees it. */
+  of(pipeline: string): EventBus {
+    return {
+      sendTo: (addresses) => this.#sendTo(pipeline, addresses),
+      receiveAt: (address) => this.#receiveAt(pipeline, address),
+    }
+  }
+
+  /** A pipeline has ended, or will never run: it sends no more, and its addresses are free. */
+  leave(pipeline: string): void {
+    this.#senders.delete(pipeline)
+    for (const [address, receiver] of this.#receivers) if (receiver.pipeline === pipeline) this.#receivers.delete(address)
+    for (const look of this.#waiting) look()
+  }
+
+  #sendTo(pipeline: string, addresses: readonly string[]): BusSender {
+    const own = this.#senders.get(pipeline) ?? new Set()
+    this.#senders.set(pipeline, own)
+    for (const address of addresses) {
+      own.add(address)
+      this.#known.add(address)
+    }
+    return {
+      isOpen: (address) => this.#receivers.get(address)?.take !== undefined,
+      send: (address, events) => this.#send(address, events),
+    }
+  }
+
+  async #send(address: string, events: readonly Event[]): Promise<readonly EventState[]> {
+    const take = this.#receivers.get(address)?.take
+    // A copy whose end nobody tells lives on in what was made of it.
+    const states = Array.from<EventState>({ length: events.length }).fill('consumed')
+    const copies = events.map((event, position) => {
+      const copy = event.copyFor(address)
+      copy.whenSettled((state) => {
+        states[position] = state
+      })
+      return copy
+    })
+    if ((await take?.(copies)) === 'stored') return states
+    throw new MillraceError('OUTPUT_UNAVAILABLE', `the pipeline at '${address}' left before it had stored everything`)
+  }
+
+  #receiveAt(pipeline: string, address: string): BusReceiver {
+    const present = this.#receivers.get(address)
+    if (present !== undefined) {
+      throw new MillraceError(
+        'INPUT_CANNOT_START',
+        `address: "${address}" is in use by an input of the pipeline ${present.pipeline}: give each input an address of its own`,
+      )
+    }
+    const receiver: Receiver = { pipeline, take: undefined }
+    this.#receivers.set(address, receiver)
+    return {
+      receive: async (take, stop, abandon) => {
+        receiver.take = take
+        await this.#untilOver(pipeline, address, stop, abandon)
+        receiver.take = undefined
+      },
+    }
+  }
+
+  async #untilOver(pipeline: string, address: string, stop: AbortSignal, abandon: AbortSignal): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const look = (): void => {
+      if (abandon.aborted || this.#isOver(pipeline, address, stop.aborted)) resolve()
+    }
+    this.#waiting.add(look)
+    stop.addEventListener('abort', look, { once: true })
+    abandon.addEventListener('abort', look, { once: true })
+    look()
+    await promise
+    this.#waiting.delete(look)
+    stop.removeEventListener('abort', look)
+    abandon.removeEventListener('abort', look)
+  }
+
+  /** Before a stop a pipeline that nobody sends to yet goes on waiting. After it, those in a circle do not wait for each other. */
+  #isOver(pipeline: string, address: string, stopped: boolean): boolean {
+    const senders = [...this.#senders].filter(([, addresses]) => addresses.has(address)).map(([sender]) => sender)
+    if (!stopped) return senders.length === 0 && this.#known.has(address)
+    const behind = this.#reachableFrom(pipeline)
+    return senders.every((sender) => behind.has(sender))
+  }
+
+  /** The pipelines that events of this one can come to. */
+  #reachableFrom(pipeline: string): ReadonlySet<string> {
+    const reached = new Set<string>()
+    const next = [pipeline]
+    for (let from = next.pop(); from !== undefined; from = next.pop()) {
+      for (const address of this.#senders.get(from) ?? []) {
+        const to = this.#receivers.get(address)?.pipeline
+        if (to === undefined || reached.has(to)) continue
+        reached.add(to)
+        next.push(to)
+      }
+    }
+    return reached
+  }
+}
