@@ -9,6 +9,7 @@ import type { Event } from '../../core/event.ts'
 import { parseJson } from '../../core/json.ts'
 import type { Plan, PlanNode } from '../../core/plan.ts'
 import { isFields } from '../../core/values.ts'
+import { PipelineBus } from '../../runtime/pipeline-bus.ts'
 import { MetricsRegistry } from '../../telemetry/metrics.ts'
 import { ecsOf, systemClock } from '../context-factory.ts'
 import { type Trace, Tracer } from './trace.ts'
@@ -44,7 +45,7 @@ export class DryRun {
    */
   static async build(plan: Plan, config_folder: string): Promise<DryRun> {
     const run = new DryRun(plan)
-    const shared = run.#context(config_folder)
+    const shared = run.#context(plan.settings.id, config_folder)
     const compiled = await compilePipeline(plan, run.#catalogWithoutEnds(), {
       context: (id, where, node) => ({ ...shared, id, where, ecs_compatibility: ecsOf(node, plan.settings.ecs_compatibility) }),
       input: () => ({ max_event_bytes: plan.settings.max_event_bytes, deadLetter: () => Promise.resolve() }),
@@ -123,7 +124,7 @@ export class DryRun {
     return new Catalog([...inputs, ...catalog.all('filter'), ...outputs, ...catalog.all('codec')])
   }
 
-  #context(config_folder: string): Omit<Context, 'id' | 'where' | 'ecs_compatibility'> {
+  #context(pipeline: string, config_folder: string): Omit<Context, 'id' | 'where' | 'ecs_compatibility'> {
     const note =
       (level: DryRunMessage['level']): Log['warn'] =>
       (_kind, message) => {
@@ -136,6 +137,7 @@ export class DryRun {
       paths: { data: config_folder, config: config_folder },
       health: { unwell: () => {}, well: () => {} },
       addresses: { listening: () => {} },
+      bus: new PipelineBus().of(pipeline),
     }
   }
 }
