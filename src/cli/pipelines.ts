@@ -119,7 +119,7 @@ interface Settings {
   readonly deadLetters: DeadLetterBox
   readonly drain_timeout_ms: number
   /** Resolves once the inputs of that pipeline that listen do so. */
-  listening(compiled: CompiledPipeline, factory: ContextFactory): Promise<void>
+  readonly listening: (compiled: CompiledPipeline, factory: ContextFactory) => Promise<void>
 }
 
 /** The pipelines of the program at work, with one budget of bytes for all of them. */

@@ -13,13 +13,13 @@ export const pipelineInput = defineInput({
   },
   examples: [{ title: 'Take what others send to "es"', options: { address: 'es' } }],
   has_room: true,
-  create: ({ address }, { bus, decorate }) => {
-    const receiver = bus.receiveAt(address)
+  create: ({ address }, context) => {
+    const receiver = context.bus.receiveAt(address)
     return {
       run: (deliver, stop, abandon) =>
         receiver.receive(
           async (events) => {
-            for (const event of events) decorate(event)
+            for (const event of events) context.decorate(event)
             const { settled } = await deliver(events)
             return await settled
           },
