@@ -1,8 +1,9 @@
+import type { Charset } from '../core/charset.ts'
 import type { Context } from '../core/context.ts'
 import type { Decoded, Decoder } from '../core/contracts.ts'
 import * as option from '../core/options.ts'
 import { type Line, LineSplitter, TOO_LONG_KEPT_BYTES } from './line-splitter.ts'
-import { type Charset, createTextReader } from './text.ts'
+import { createTextReader } from './text.ts'
 
 /** The same limit as `max_event_bytes`: no event of that size goes further anyway. */
 const LINE_SIZE_BYTES = 10 * 1024 * 1024

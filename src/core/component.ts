@@ -15,13 +15,18 @@ import type { OldOptions } from './read-options.ts'
 
 /**
  * A documented example: printed in the docs and run as a test. `before` and `after` are documents; `after` lists what
- * the event must be afterwards, `@timestamp` and `@version` left out unless named. `after: null`: the event is dropped.
+ * the event must be afterwards, `@timestamp` and `@version` left out unless named. `after: null`: the event is dropped;
+ * a list: what goes on is these events, in this order.
  */
 export interface Example {
   readonly title: string
   readonly options: { readonly [name: string]: unknown }
-  readonly before: { readonly [name: string]: unknown }
-  readonly after: { readonly [name: string]: unknown } | null
+  readonly before: Document
+  readonly after: Document | readonly Document[] | null
+}
+
+interface Document {
+  readonly [name: string]: unknown
 }
 
 interface Spec<S extends OptionSpecs> extends OldOptions {

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { isFieldRef, parseFieldRef } from './field-ref.ts'
+import { fieldRefOf, isFieldRef, parseFieldRef } from './field-ref.ts'
 
 test.each([
   ['a', ['a']],
@@ -38,4 +38,8 @@ test('every text is either refused with a code or has a path', () => {
       else expect(parseFieldRef(text).path.length).toBeGreaterThanOrEqual(parseFieldRef(text).in_metadata ? 0 : 1)
     }),
   )
+})
+
+test('a reference made of names takes brackets in them as they are', () => {
+  expect(fieldRefOf(['a]', '[b'])).toEqual({ text: '[a]][[b]', in_metadata: false, path: ['a]', '[b'] })
 })

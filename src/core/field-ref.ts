@@ -35,6 +35,11 @@ export function parseFieldRef(text: string): FieldRef {
   return ref
 }
 
+/** The reference to what lies at that path, taken name by name: brackets in a name are plain characters. */
+export function fieldRefOf(path: readonly string[]): FieldRef {
+  return { text: path.map((name) => `[${name}]`).join(''), in_metadata: false, path }
+}
+
 /** Whether a text can be a field reference. */
 export function isFieldRef(text: string): boolean {
   return parsed.has(text) || segmentsOf(text) !== undefined
