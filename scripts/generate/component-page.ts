@@ -72,11 +72,15 @@ function exampleText(spec: AnySpec, example: { title: string; options: object; b
   const config = JSON.stringify({ [spec.name]: example.options }, null, 2)
   const parts = [`### ${example.title}`, fence('json', config)]
   if (example.before !== undefined) {
-    const after =
-      example.after === null ? 'Nothing: the event is dropped.' : fence('json', JSON.stringify(example.after, null, 2))
-    parts.push('Before:', fence('json', JSON.stringify(example.before, null, 2)), 'After:', after)
+    parts.push('Before:', fence('json', JSON.stringify(example.before, null, 2)), 'After:', afterText(example.after))
   }
   return parts.join('\n\n')
+}
+
+function afterText(after: object | null | undefined): string {
+  if (after === null) return 'Nothing: the event is dropped.'
+  const documents: readonly unknown[] = Array.isArray(after) ? after : [after]
+  return documents.map((document) => fence('json', JSON.stringify(document, null, 2))).join('\n\n')
 }
 
 function fence(language: string, text: string): string {
