@@ -19,7 +19,10 @@ import { file as fileOutput } from './sinks/file.ts'
 import { nullOutput } from './sinks/null.ts'
 import { pipelineOutput } from './sinks/pipeline.ts'
 import { stdout } from './sinks/stdout.ts'
+import { cidr } from './transform/cidr.ts'
+import { clone } from './transform/clone.ts'
 import { date } from './transform/date.ts'
+import { deDot } from './transform/de-dot.ts'
 import { drop } from './transform/drop.ts'
 import { fingerprint } from './transform/fingerprint/fingerprint.ts'
 import { geoip } from './transform/geoip.ts'
@@ -27,6 +30,12 @@ import { json as jsonFilter } from './transform/json.ts'
 import { metric } from './transform/metric.ts'
 import { mutate } from './transform/mutate/mutate.ts'
 import { useragent } from './transform/useragent/useragent.ts'
+import { prune } from './transform/prune.ts'
+import { split } from './transform/split.ts'
+import { syslogPri } from './transform/syslog-pri.ts'
+import { truncate } from './transform/truncate.ts'
+import { urldecode } from './transform/urldecode.ts'
+import { uuid } from './transform/uuid.ts'
 
 /** Every component of the program. A new one is a file of its own and a line here. */
 export const catalog = new Catalog([
@@ -40,7 +49,10 @@ export const catalog = new Catalog([
   sample,
   stdin,
 
+  cidr,
+  clone,
   date,
+  deDot,
   drop,
   fingerprint,
   geoip,
@@ -48,6 +60,12 @@ export const catalog = new Catalog([
   metric,
   mutate,
   useragent,
+  prune,
+  split,
+  syslogPri,
+  truncate,
+  urldecode,
+  uuid,
 
   elasticsearch,
   fileOutput,

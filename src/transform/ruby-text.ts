@@ -52,7 +52,7 @@ const ESCAPES: { readonly [char: string]: string } = {
 }
 
 /** In quotes. A `#` is escaped where Ruby would see the start of an interpolation. */
-function inspectText(text: string): string {
+export function inspectText(text: string): string {
   const escaped = text.replace(/["\\]|\p{Cc}|#(?=[{$@])/gu, (char) => {
     if (char === '#') return '\\#'
     return ESCAPES[char] ?? `\\u${char.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')}`
