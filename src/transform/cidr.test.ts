@@ -4,6 +4,7 @@ import { expect, test } from 'vitest'
 import { testContext } from '../../test/helpers/context.ts'
 import { buildFilter, runFilter, TestFilter } from '../../test/helpers/run-filter.ts'
 import { temporaryFolder } from '../../test/helpers/temporary-folder.ts'
+import { Timestamp } from '../core/values.ts'
 import { cidr } from './cidr.ts'
 
 const NETWORK = ['10.0.0.0/8, 192.0.2.7', '2001:db8::/32']
@@ -49,7 +50,7 @@ test('a file of networks is read again after the interval, and its last good sta
   const path = join(folder.path, 'networks')
   await writeFile(path, '10.0.0.0/8\r\n\n192.0.2.0/24\n')
   let now = 0
-  const clock = { now: () => now, timestamp: testContext().clock.timestamp }
+  const clock = { now: () => now, timestamp: () => new Timestamp(now) }
   const options = { address: '%{ip}', network_path: 'networks', refresh_interval: 60, add_tag: ['in'] }
   const context = testContext({ clock, paths: { data: '.', config: folder.path } })
   await using filter = await TestFilter.build(cidr, options, context)

@@ -98,7 +98,7 @@ ${BYTES_MAX / 1_048_576} MiB, is tagged \`${FAILURE}\` and goes on whole.
 /** Cuts as Ruby's `split` does when it keeps empty parts at the end: of an empty text nothing is left. */
 function compileCut(terminator: string): (text: string) => string[] {
   if (terminator === ' ') return (text) => (text === '' ? [] : text.replace(/^[\0\t\n\v\f\r ]+/, '').split(/[\0\t\n\v\f\r ]+/))
-  if (terminator === '') return (text) => (text === '' ? [] : [...text, ''])
+  if (terminator === '') return (text) => (text === '' ? [] : [...Array.from(text), ''])
   return (text) => (text === '' ? [] : text.split(terminator))
 }
 
