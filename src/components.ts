@@ -29,12 +29,12 @@ import { geoip } from './transform/geoip.ts'
 import { json as jsonFilter } from './transform/json.ts'
 import { metric } from './transform/metric.ts'
 import { mutate } from './transform/mutate/mutate.ts'
-import { useragent } from './transform/useragent/useragent.ts'
 import { prune } from './transform/prune.ts'
 import { split } from './transform/split.ts'
 import { syslogPri } from './transform/syslog-pri.ts'
 import { truncate } from './transform/truncate.ts'
 import { urldecode } from './transform/urldecode.ts'
+import { useragent } from './transform/useragent/useragent.ts'
 import { uuid } from './transform/uuid.ts'
 
 /** Every component of the program. A new one is a file of its own and a line here. */
