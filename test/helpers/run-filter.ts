@@ -5,6 +5,7 @@ import type { FilterParts } from '../../src/core/contracts.ts'
 import { ConfigError, type Problem } from '../../src/core/errors.ts'
 import { Event } from '../../src/core/event.ts'
 import { parseJson } from '../../src/core/json.ts'
+import type { EcsCompatibility } from '../../src/core/plan.ts'
 import type { Fields } from '../../src/core/values.ts'
 import { componentNode } from './config-value.ts'
 import { testContext } from './context.ts'
@@ -34,7 +35,9 @@ export class TestFilter {
     const problems: Problem[] = []
     const filter = spec as Extract<AnySpec, FilterSpec>
     const node = componentNode(filter.name, options)
-    const parts = await compileFilter(filter, node, context, (problem) => problems.push(problem))
+    // As the program's context does: a component's own setting comes first.
+    const ecs_compatibility = (options['ecs_compatibility'] as EcsCompatibility | undefined) ?? context.ecs_compatibility
+    const parts = await compileFilter(filter, node, { ...context, ecs_compatibility }, (problem) => problems.push(problem))
     if (parts === undefined) throw new ConfigError(problems)
     return new TestFilter(parts, context)
   }
