@@ -8,6 +8,7 @@ import { cloneFields, type Fields, isFields, member, mergeExact, parseTimestamp,
 import type { PeerTls } from '../../network/peer-tls.ts'
 import { decodeWhole } from '../whole-message.ts'
 import type { Slice } from './byte-queue.ts'
+import { inOneOrder } from './field-order.ts'
 import { type DataFrame, readPairs } from './frames.ts'
 import { BeatsOrigin } from './origin.ts'
 
@@ -91,7 +92,7 @@ export class EventMaker {
     const { value, exact } = parsed
     if (!isFields(value)) return REFUSALS.not_an_object
     if (json.includes('\ufffd')) this.#checkText(frame.body)
-    this.#append({ fields: value, exact }, json, frame.size_bytes, events)
+    this.#append({ fields: inOneOrder(value), exact }, json, frame.size_bytes, events)
     return undefined
   }
 
