@@ -1,10 +1,12 @@
-// Writes docs/components/*.md and config/pipeline.schema.json from the component specs.
+// Writes docs/components/*.md and config/pipeline.schema.json from the component specs, and docs/lint.md from the rules.
 //   node scripts/generate-docs.ts            writes them
 //   node scripts/generate-docs.ts --check    fails when what is there is not what would be written
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { RULES } from '../src/cli/lint/lint-config.ts'
 import { catalog } from '../src/components.ts'
 import { componentPage, indexPage, pageName } from './generate/component-page.ts'
+import { lintPage } from './generate/lint-page.ts'
 import { pipelineSchema } from './generate/pipeline-schema.ts'
 
 const root = join(import.meta.dirname, '..')
@@ -14,6 +16,7 @@ const isCheck = process.argv.includes('--check')
 const specs = (['input', 'filter', 'output', 'codec'] as const).flatMap((kind) => catalog.all(kind))
 const wanted = new Map<string, string>([
   [join(root, 'config', 'pipeline.schema.json'), `${JSON.stringify(pipelineSchema(catalog), null, 2)}\n`],
+  [join(root, 'docs', 'lint.md'), lintPage(RULES)],
   [join(pages, 'README.md'), indexPage(specs)],
   ...specs.map((spec): [string, string] => [join(pages, pageName(spec)), componentPage(spec)]),
 ])

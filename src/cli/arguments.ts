@@ -6,6 +6,8 @@ export const usage = `millrace: logs from Filebeat and Kafka into Elasticsearch,
   bin/millrace -t -f FILE         check it without running it
   bin/millrace explain -f FILE    show what each step does to events from stdin
   bin/millrace test DIR           run the cases beside configs
+  bin/millrace lint FILE          tell of habits in a logstash.conf that work out badly
+  bin/millrace convert FILE       write a logstash.conf as a pipeline.json
   bin/millrace dlq show           print the dead letters as NDJSON
   bin/millrace COMMAND --help     tells more of one
 

@@ -4,8 +4,10 @@ import { version } from './version.ts'
 
 /** The commands beside `run`, loaded when asked for. */
 const TOOLS: { readonly [name: string]: () => Promise<Tool> } = {
+  convert: async () => (await import('./convert/convert.ts')).convert,
   dlq: async () => (await import('./dlq.ts')).dlq,
   explain: async () => (await import('./explain/explain.ts')).explain,
+  lint: async () => (await import('./lint/lint.ts')).lint,
   test: async () => (await import('./test-cases/test-cases.ts')).test,
 }
 

@@ -52,9 +52,9 @@ function printOperand(operand: Operand): string {
   }
 }
 
-/** The language has no way to write a text that holds both quotes; it never read one either. */
+/** A quote behind a backslash does not end a text, and the backslash stays in it. */
 function printText(text: string): string {
-  return text.includes('"') ? `'${text}'` : `"${text}"`
+  return /(?<!\\)"/.test(text) ? `'${text}'` : `"${text}"`
 }
 
 function printPattern(pattern: string): string {

@@ -20,6 +20,8 @@ export interface LowerOptions {
   readonly variables: Variables
   /** `config.support_escapes`: whether `\n \r \t \0 \" \' \\` in texts mean what they mean elsewhere. */
   readonly support_escapes?: boolean | undefined
+  /** Leaves `${VAR}` as it is written: for who writes the config down again. */
+  readonly keeps_variables?: boolean
 }
 
 /** What one text says, as parts of a plan. */
@@ -124,7 +126,7 @@ class Lowering {
   #text(text: string, start: number): ConfigValue {
     const at = this.#at(start)
     const value = this.#substitute(this.#unescape(text), start)
-    const refined = text.includes('${') ? refine(value) : value
+    const refined = text.includes('${') && this.#options.keeps_variables !== true ? refine(value) : value
     if (typeof refined === 'string') return { kind: 'string', at, value: refined }
     return { kind: 'list', at, items: refined.map((item) => ({ kind: 'string', at, value: item })) }
   }
@@ -156,6 +158,7 @@ class Lowering {
   }
 
   #substitute(text: string, start: number): string {
+    if (this.#options.keeps_variables === true) return text
     return substituteVariables(text, this.#options.variables, (name) => {
       this.#problem(
         'CONFIG_UNRESOLVED_VARIABLE',
