@@ -1,8 +1,11 @@
 import type { Event } from '../core/event.ts'
-import { type FieldRef, parseFieldRef } from '../core/field-ref.ts'
+import { parseFieldRef } from '../core/field-ref.ts'
+import { type RefOf, readLateRefOf, readLateTemplate } from '../core/late-options.ts'
 import * as option from '../core/options.ts'
-import { compileTemplate, type Template } from '../core/template.ts'
+import type { Template } from '../core/template.ts'
 import { isFields, type Value } from '../core/values.ts'
+
+const TEXTS = 'list of texts with %{field}'
 
 /** Options that every filter takes; they act when the filter reports success, in the order below. */
 export const FILTER_OPTIONS = {
@@ -16,10 +19,10 @@ export const FILTER_OPTIONS = {
   periodic_flush: option.boolean("Kept for Logstash's configs; filters that hold events flush by themselves.", {
     default: false,
   }),
-  add_field: option.hash('Fields to add on success. A field that exists becomes a list. Names and values take %{field}.'),
-  remove_field: option.templates('Fields to remove on success. Names take %{field}.'),
-  add_tag: option.templates('Tags to append on success, also when already there. They take %{field}.'),
-  remove_tag: option.templates('Tags to remove on success. They take %{field}.'),
+  add_field: additions('Fields to add on success. A field that exists becomes a list. Names and values take %{field}.'),
+  remove_field: option.listOf('Fields to remove on success. Names take %{field}.', TEXTS, readLateRefOf),
+  add_tag: option.listOf('Tags to append on success, also when already there. They take %{field}.', TEXTS, readLateTemplate),
+  remove_tag: option.listOf('Tags to remove on success. They take %{field}.', TEXTS, readLateTemplate),
 }
 
 export type FilterOptions = option.OptionValues<typeof FILTER_OPTIONS>
@@ -42,22 +45,33 @@ export function compileMatched(options: FilterOptions): Change {
   }
 }
 
-/** A reference whose text may hold placeholders: parsed once where it holds none. */
-function compileRef(text: string | Template): (event: Event) => FieldRef {
-  const template = typeof text === 'string' ? compileTemplate(text) : text
-  if (template.constant === undefined) return (event) => parseFieldRef(template.format(event))
-  const ref = parseFieldRef(template.constant)
-  return () => ref
+/** A field to add, with one value or several. */
+interface Addition {
+  readonly refOf: RefOf
+  readonly values: readonly Template[]
 }
 
-/** One entry of an `add_field`: also the inputs' option of that name. */
-export function addField({ name, value }: option.Entry): Change {
-  const refOf = compileRef(name)
+/** An `add_field`: also the inputs' option of that name. */
+export function additions(summary: string): option.Option<readonly Addition[] | undefined> {
+  const plain = option.hash(summary)
+  return {
+    ...plain,
+    read: (value, report) => plain.read(value, report)?.map((entry) => readAddition(entry, report)),
+  }
+}
+
+function readAddition({ name, name_at, value }: option.Entry, report: option.Report): Addition {
   const items = value.kind === 'list' ? value.items : [value]
-  const templates = items.map((item) => compileTemplate(option.readText(item, () => {}) ?? ''))
+  return {
+    refOf: readLateRefOf(name, name_at, report),
+    values: items.map((item) => readLateTemplate(option.readText(item, report) ?? '', item.at, report)),
+  }
+}
+
+export function addField({ refOf, values }: Addition): Change {
   return (event) => {
     const ref = refOf(event)
-    for (const template of templates) {
+    for (const template of values) {
       const present = event.get(ref)
       const added = template.format(event)
       event.set(ref, present === undefined ? added : [...asList(present), added])
@@ -71,8 +85,7 @@ function asList(value: Value): Value[] {
   return value === null ? [] : [value]
 }
 
-function removeField(name: Template): Change {
-  const refOf = compileRef(name)
+function removeField(refOf: RefOf): Change {
   return (event) => {
     event.remove(refOf(event))
   }

@@ -8,7 +8,7 @@ import * as option from '../core/options.ts'
 import type { ComponentNode } from '../core/plan.ts'
 import { readOptions } from '../core/read-options.ts'
 import { compileCodec, type Findings } from './codec.ts'
-import { addField, addTag } from './common-options.ts'
+import { addField, additions, addTag } from './common-options.ts'
 
 /** Options that every input takes. */
 export const INPUT_OPTIONS = {
@@ -21,7 +21,7 @@ export const INPUT_OPTIONS = {
   ]),
   type: option.string('Value of the field `type` for events that have none.'),
   tags: option.templates('Tags for every event of this input.'),
-  add_field: option.hash('Fields for every event of this input. Names and values take %{field}.'),
+  add_field: additions('Fields for every event of this input. Names and values take %{field}.'),
   codec: option.codec('How the data of this input is decoded.'),
 }
 

@@ -14,6 +14,8 @@ interface OptionProblem {
   readonly at: Position
   readonly message: string
   readonly hint?: string
+  /** The value is taken, though nothing good will come of it (`late-options.ts`). */
+  readonly is_warning?: boolean
 }
 
 export type Report = (problem: OptionProblem) => void
@@ -217,6 +219,19 @@ export function templates<const S extends Settings<readonly string[]>>(
   })
   const preset = settings.default?.map((text) => compileTemplate(text))
   return declare(summary, 'list of texts with %{field}', listSchema({ type: 'string' }), settings, read, preset)
+}
+
+/** A list whose texts are read by whoever declares it. */
+export function listOf<T>(
+  summary: string,
+  type: string,
+  readItem: (text: string, at: Position, report: Report) => T | undefined,
+): Option<readonly T[] | undefined> {
+  const read = readList<T>((value, report) => {
+    const text = readText(value, report)
+    return text === undefined ? undefined : readItem(text, value.at, report)
+  })
+  return declare(summary, type, listSchema({ type: 'string' }), {}, read, undefined)
 }
 
 /** One entry of a hash, in the order of the file. */

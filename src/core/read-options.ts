@@ -24,6 +24,7 @@ export function readOptions<S extends OptionSpecs>(
   let sound = true
   const values = new Map<string, ConfigValue>()
   const complain: Report = (problem) => {
+    if (problem.is_warning === true) return warn(problem.at, problem.message)
     sound = false
     report(problem)
   }

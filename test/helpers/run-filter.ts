@@ -37,7 +37,9 @@ export class TestFilter {
     const node = componentNode(filter.name, options)
     // As the program's context does: a component's own setting comes first.
     const ecs_compatibility = (options['ecs_compatibility'] as EcsCompatibility | undefined) ?? context.ecs_compatibility
-    const parts = await compileFilter(filter, node, { ...context, ecs_compatibility }, (problem) => problems.push(problem))
+    const own = { ...context, ecs_compatibility }
+    const report = (problem: Problem): unknown => problems.push(problem)
+    const parts = await compileFilter(filter, node, own, report, (_at, message) => context.log.warn('config', message))
     if (parts === undefined) throw new ConfigError(problems)
     return new TestFilter(parts, context)
   }

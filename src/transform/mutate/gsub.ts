@@ -1,8 +1,14 @@
 import type { Event } from '../../core/event.ts'
 import type { FieldRef } from '../../core/field-ref.ts'
 import { guardedRegex, type RegexLimits } from '../../core/regex-guard.ts'
-import { compileTemplate, type Template } from '../../core/template.ts'
+import type { Template } from '../../core/template.ts'
 import type { Value } from '../../core/values.ts'
+
+export interface Substitution {
+  readonly ref: FieldRef
+  readonly pattern: Template
+  readonly replacement: Template
+}
 
 /** Replaces in one text. */
 type Replace = (text: string) => string
@@ -12,8 +18,8 @@ type Replace = (text: string) => string
  * Texts and the texts in lists are changed; other values stay.
  * @throws MillraceError REGEX_INVALID for a pattern that is none, at load or (with `%{field}`) by event; REGEX_TIMEOUT by event
  */
-export function compileGsub(ref: FieldRef, pattern: string, replacement: string, limits: RegexLimits): (event: Event) => void {
-  const replaceOf = compileReplace(compileTemplate(pattern), compileTemplate(replacement), limits)
+export function compileGsub({ ref, pattern, replacement }: Substitution, limits: RegexLimits): (event: Event) => void {
+  const replaceOf = compileReplace(pattern, replacement, limits)
   return (event) => {
     const value = event.get(ref)
     if (typeof value === 'string') {

@@ -244,6 +244,32 @@ test('a failure of a common option is a failure of the block', async () => {
   expect(document).toMatchObject({ tags: ['a', '_mutate_error'] })
 })
 
+test.each([
+  { add_field: { '[]': '1' } },
+  { add_field: { '[b': '1' } },
+  { add_field: { b: '%{[a}' } },
+  { add_field: { b: '%{+Q}' } },
+  { add_field: { b: 'x%{{bad{}}' } },
+  { add_tag: ['%{{s}'] },
+  { remove_field: ['[a'] },
+  { rename: { '[a': 'b' } },
+  { rename: { a: '[b' } },
+  { update: { a: '%{[]}' } },
+  { replace: { 'b]': 'x' } },
+  { convert: { '[a': 'string' } },
+  { gsub: ['[a', 'x', 'y'] },
+  { gsub: ['a', 'x', '%{[]}'] },
+  { uppercase: ['a]'] },
+  { split: { '[a': ',' } },
+  { merge: { a: '[' } },
+  { copy: { a: '[b' } },
+])('%j is known to fail at load, and fails with every event', async (options) => {
+  const context = testContext()
+  const document = await runFilter(mutate, { ...options, lowercase: ['b'] }, { a: 'x' }, context)
+  expect(document).toMatchObject({ a: 'x', tags: ['_mutate_error'] })
+  expect(context.lines[0]).toMatch(/^warn config: .*this will fail with every event/)
+})
+
 test('a null field is left alone by all but coerce, update and rename', async () => {
   const options = {
     uppercase: ['n'],

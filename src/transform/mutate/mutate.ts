@@ -2,7 +2,7 @@ import { defineFilter } from '../../core/component.ts'
 import type { FilterContext } from '../../core/contracts.ts'
 import { messageOf } from '../../core/errors.ts'
 import type { Event } from '../../core/event.ts'
-import { type FieldRef, parseFieldRef } from '../../core/field-ref.ts'
+import type { FieldRef } from '../../core/field-ref.ts'
 import { regexLimits } from '../../core/regex-guard.ts'
 import type { Template } from '../../core/template.ts'
 import { cloneValue } from '../../core/values.ts'
@@ -87,7 +87,7 @@ function compileChanges(options: MutateOptions, context: FilterContext): readonl
     ...options.update.map(update),
     ...options.replace.map(replace),
     ...options.convert.map((entry) => convert(entry, context)),
-    ...options.gsub.map(({ ref, pattern, replacement }) => compileGsub(ref, pattern, replacement, regexLimits(context))),
+    ...options.gsub.map((substitution) => compileGsub(substitution, regexLimits(context))),
     ...options.uppercase.map((ref) => changeValue(ref, uppercase)),
     ...options.capitalize.map((ref) => changeValue(ref, capitalize)),
     ...options.lowercase.map((ref) => changeValue(ref, lowercase)),
@@ -106,13 +106,11 @@ function coerce({ ref, setting }: FieldEntry<Template>): Change {
 }
 
 function rename({ from, to }: Renaming): Change {
-  const fromOf = refOf(from)
-  const toOf = refOf(to)
   return (event) => {
-    const old = fromOf(event)
+    const old = from(event)
     const value = event.get(old)
     if (value === undefined) return
-    const renamed = toOf(event)
+    const renamed = to(event)
     if (old.path[0] === renamed.path[0] && old.in_metadata === renamed.in_metadata) {
       event.remove(old)
       event.set(renamed, value)
@@ -122,12 +120,6 @@ function rename({ from, to }: Renaming): Change {
       event.remove(old)
     }
   }
-}
-
-function refOf(template: Template): (event: Event) => FieldRef {
-  if (template.constant === undefined) return (event) => parseFieldRef(template.format(event))
-  const ref = parseFieldRef(template.constant)
-  return () => ref
 }
 
 function update({ ref, setting }: FieldEntry<Template>): Change {

@@ -1,11 +1,13 @@
 import { didYouMean } from '../../core/errors.ts'
-import { type FieldRef, parseFieldRef } from '../../core/field-ref.ts'
+import type { FieldRef } from '../../core/field-ref.ts'
+import { type RefOf, readLateFieldRef, readLateRefOf, readLateTemplate } from '../../core/late-options.ts'
 import * as option from '../../core/options.ts'
 import type { ConfigValue } from '../../core/plan.ts'
-import { compileTemplate, type Template } from '../../core/template.ts'
+import type { Template } from '../../core/template.ts'
 import type { Value } from '../../core/values.ts'
 import { rubyText } from '../ruby-text.ts'
 import { CONVERSION_NAMES, type ConversionName } from './convert.ts'
+import type { Substitution } from './gsub.ts'
 
 /** A field and what is to be done with it. */
 export interface FieldEntry<T> {
@@ -18,9 +20,9 @@ type ReadSetting<T> = (value: ConfigValue, report: option.Report) => T | undefin
 /** A hash whose names are fields and whose values mean something else for each option. In the order of the file. */
 function fieldHash<T>(summary: string, readSetting: ReadSetting<T>): option.Option<readonly FieldEntry<T>[]> {
   return entryHash(summary, (entry, report) => {
-    const ref = option.attempt(() => parseFieldRef(entry.name), entry.name_at, report)
+    const ref = readLateFieldRef(entry.name, entry.name_at, report)
     const setting = readSetting(entry.value, report)
-    return ref === undefined || setting === undefined ? undefined : { ref, setting }
+    return setting === undefined ? undefined : { ref, setting }
   })
 }
 
@@ -43,10 +45,10 @@ function entryHash<T>(
 const readText: ReadSetting<Template> = (value, report) => {
   if (value.kind !== 'list') {
     const text = option.readText(value, report)
-    return text === undefined ? undefined : option.readTemplate(text, value.at, report)
+    return text === undefined ? undefined : readLateTemplate(text, value.at, report)
   }
   const items = value.items.map((item) => configText(item, report))
-  return items.includes(undefined) ? undefined : option.readTemplate(rubyText(items as Value[]), value.at, report)
+  return items.includes(undefined) ? undefined : readLateTemplate(rubyText(items as Value[]), value.at, report)
 }
 
 function configText(value: ConfigValue, report: option.Report): Value | undefined {
@@ -67,41 +69,35 @@ const readConversion: ReadSetting<ConversionName> = (value, report) => {
   return name
 }
 
+const readField: ReadSetting<FieldRef> = (value, report) => {
+  const text = option.readText(value, report)
+  return text === undefined ? undefined : readLateFieldRef(text, value.at, report)
+}
+
 const readFields: ReadSetting<readonly FieldRef[]> = (value, report) => {
   const items = value.kind === 'list' ? value.items : [value]
-  const refs = items.map((item) => option.readFieldRef(item, report))
+  const refs = items.map((item) => readField(item, report))
   return refs.every((ref) => ref !== undefined) ? refs : undefined
 }
 
 export interface Renaming {
-  readonly from: Template
-  readonly to: Template
+  readonly from: RefOf
+  readonly to: RefOf
 }
 
 const readRenaming = (entry: option.Entry, report: option.Report): Renaming | undefined => {
-  const from = readReference(entry.name, entry.name_at, report)
   const text = option.readText(entry.value, report)
-  const to = text === undefined ? undefined : readReference(text, entry.value.at, report)
-  return from === undefined || to === undefined ? undefined : { from, to }
+  if (text === undefined) return undefined
+  return {
+    from: readLateRefOf(entry.name, entry.name_at, report),
+    to: readLateRefOf(text, entry.value.at, report),
+  }
 }
 
-/** A reference with `%{field}` in it can only be checked by event, any other one here. */
-function readReference(text: string, at: ConfigValue['at'], report: option.Report): Template | undefined {
-  return option.attempt(
-    () => {
-      const template = compileTemplate(text)
-      if (template.constant !== undefined) parseFieldRef(template.constant)
-      return template
-    },
-    at,
-    report,
-  )
-}
-
-interface Substitution {
-  readonly ref: FieldRef
-  readonly pattern: string
-  readonly replacement: string
+/** Fields that one operation changes. */
+function fields(summary: string): option.Option<readonly FieldRef[]> {
+  const plain = option.listOf(summary, 'list of fields', readLateFieldRef)
+  return { ...plain, read: (value, report) => (value === undefined ? [] : plain.read(value, report)) }
 }
 
 function triples(summary: string): option.Option<readonly Substitution[]> {
@@ -123,9 +119,11 @@ function triples(summary: string): option.Option<readonly Substitution[]> {
       const found: Substitution[] = []
       for (let index = 0; index < texts.length; index += 3) {
         const [field = '', pattern = '', replacement = ''] = texts.slice(index, index + 3)
-        const ref = option.attempt(() => parseFieldRef(field), value.at, report)
-        if (ref === undefined) return undefined
-        found.push({ ref, pattern, replacement })
+        found.push({
+          ref: readLateFieldRef(field, value.at, report),
+          pattern: readLateTemplate(pattern, value.at, report),
+          replacement: readLateTemplate(replacement, value.at, report),
+        })
       }
       return found
     },
@@ -142,16 +140,14 @@ export const MUTATE_OPTIONS = {
   gsub: triples(
     'Triples of field, regular expression (Ruby syntax) and replacement (`\\0`, `\\1`, `\\k<name>`). Both take %{field}.',
   ),
-  uppercase: option.fieldRefs('Fields whose text is written in capitals.', { default: [] }),
-  capitalize: option.fieldRefs('Fields whose text gets one capital at its beginning and small letters after it.', {
-    default: [],
-  }),
-  lowercase: option.fieldRefs('Fields whose text is written in small letters.', { default: [] }),
-  strip: option.fieldRefs('Fields whose text loses the blanks around it.', { default: [] }),
+  uppercase: fields('Fields whose text is written in capitals.'),
+  capitalize: fields('Fields whose text gets one capital at its beginning and small letters after it.'),
+  lowercase: fields('Fields whose text is written in small letters.'),
+  strip: fields('Fields whose text loses the blanks around it.'),
   split: fieldHash('Fields to separators: text becomes a list. Empty parts at the end are dropped.', option.readText),
   join: fieldHash('Fields to separators: a list becomes text.', option.readText),
   merge: fieldHash('Fields to fields (or lists of fields) whose values are appended, or whose maps are merged in.', readFields),
-  copy: fieldHash('Fields to fields that get a copy of their own.', option.readFieldRef),
+  copy: fieldHash('Fields to fields that get a copy of their own.', readField),
   tag_on_failure: option.string('Tag of an event on which something failed; what comes after it in the order is skipped.', {
     default: '_mutate_error',
   }),
