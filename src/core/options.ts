@@ -1,6 +1,6 @@
 import { type ConfigCode, didYouMean, messageOf, type Position } from './errors.ts'
 import { type FieldRef, parseFieldRef } from './field-ref.ts'
-import type { ComponentNode, ConfigValue } from './plan.ts'
+import { type ComponentNode, type ConfigValue, describeValue } from './plan.ts'
 import { Secret } from './secret.ts'
 import { compileTemplate, type Template } from './template.ts'
 
@@ -213,25 +213,29 @@ export function templates<const S extends Settings<readonly string[]>>(
   summary: string,
   settings: S = {} as S,
 ): Declared<readonly Template[], S> {
-  const read = readList<Template>((value, report) => {
-    const text = readText(value, report)
-    return text === undefined ? undefined : readTemplate(text, value.at, report)
-  })
   const preset = settings.default?.map((text) => compileTemplate(text))
-  return declare(summary, 'list of texts with %{field}', listSchema({ type: 'string' }), settings, read, preset)
+  return declare(
+    summary,
+    'list of texts with %{field}',
+    listSchema({ type: 'string' }),
+    settings,
+    readTexts(readTemplate),
+    preset,
+  )
 }
 
 /** A list whose texts are read by whoever declares it. */
-export function listOf<T>(
-  summary: string,
-  type: string,
-  readItem: (text: string, at: Position, report: Report) => T | undefined,
-): Option<readonly T[] | undefined> {
-  const read = readList<T>((value, report) => {
+export function listOf<T>(summary: string, type: string, readItem: ReadItem<T>): Option<readonly T[] | undefined> {
+  return declare(summary, type, listSchema({ type: 'string' }), {}, readTexts(readItem), undefined)
+}
+
+type ReadItem<T> = (text: string, at: Position, report: Report) => T | undefined
+
+function readTexts<T>(readItem: ReadItem<T>): ReadValue<T[]> {
+  return readList((value, report) => {
     const text = readText(value, report)
     return text === undefined ? undefined : readItem(text, value.at, report)
   })
-  return declare(summary, type, listSchema({ type: 'string' }), {}, read, undefined)
 }
 
 /** One entry of a hash, in the order of the file. */
@@ -382,23 +386,4 @@ function listSchema(items: JsonSchema): JsonSchema {
 function refuse(value: ConfigValue, expected: string, report: Report, hint?: { hint: string }): undefined {
   report({ code: 'CONFIG_INVALID_OPTION', at: value.at, message: `expected ${expected}, got ${describeValue(value)}`, ...hint })
   return undefined
-}
-
-function describeValue(value: ConfigValue): string {
-  switch (value.kind) {
-    case 'string':
-      return JSON.stringify(value.value)
-    case 'number':
-      return value.text
-    case 'boolean':
-      return String(value.value)
-    case 'list':
-      return 'a list'
-    case 'hash':
-      return 'a hash'
-    case 'component':
-      return `the component ${value.name}`
-    case 'null':
-      return 'null'
-  }
 }

@@ -78,3 +78,23 @@ export type ConfigValue =
   | { readonly kind: 'list'; readonly at: Position; readonly items: readonly ConfigValue[] }
   | { readonly kind: 'hash'; readonly at: Position; readonly entries: readonly OptionNode[] }
   | (Omit<ComponentNode, 'kind'> & { readonly kind: 'component' })
+
+/** What stands there, for messages. */
+export function describeValue(value: ConfigValue): string {
+  switch (value.kind) {
+    case 'string':
+      return JSON.stringify(value.value)
+    case 'number':
+      return value.text
+    case 'boolean':
+      return String(value.value)
+    case 'list':
+      return 'a list'
+    case 'hash':
+      return 'a hash'
+    case 'component':
+      return `the component ${value.name}`
+    case 'null':
+      return 'null'
+  }
+}
