@@ -32,6 +32,7 @@ import { mutate } from './transform/mutate/mutate.ts'
 import { prune } from './transform/prune.ts'
 import { split } from './transform/split.ts'
 import { syslogPri } from './transform/syslog-pri.ts'
+import { translate } from './transform/translate/translate.ts'
 import { truncate } from './transform/truncate.ts'
 import { urldecode } from './transform/urldecode.ts'
 import { useragent } from './transform/useragent/useragent.ts'
@@ -59,6 +60,7 @@ export const catalog = new Catalog([
   jsonFilter,
   metric,
   mutate,
+  translate,
   useragent,
   prune,
   split,
