@@ -6,6 +6,7 @@ import { plain } from './codecs/plain.ts'
 import { rubydebug } from './codecs/rubydebug.ts'
 import { Catalog } from './core/component.ts'
 import { beats } from './ingest/beats/beats.ts'
+import { deadLetterQueue } from './ingest/dead-letter-queue/dead-letter-queue.ts'
 import { file as fileInput } from './ingest/file/file.ts'
 import { generator } from './ingest/generator.ts'
 import { heartbeat } from './ingest/heartbeat.ts'
@@ -41,6 +42,7 @@ import { uuid } from './transform/uuid.ts'
 /** Every component of the program. A new one is a file of its own and a line here. */
 export const catalog = new Catalog([
   beats,
+  deadLetterQueue,
   fileInput,
   generator,
   heartbeat,

@@ -2,8 +2,7 @@ import { stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { messageOf } from '../core/errors.ts'
-import { DeadLetterBox } from '../runtime/dead-letter-box.ts'
-import { readDeadLetters } from '../storage/dead-letters.ts'
+import { deadLettersFolder, readDeadLetters } from '../storage/dead-letters.ts'
 import { readFlags, type Tool, UsageError } from './tool.ts'
 
 export const dlq: Tool = {
@@ -22,7 +21,7 @@ export const dlq: Tool = {
 
 /** Prints all dead letters as NDJSON, oldest first. What is damaged or missing is told on stderr; then the exit code is 1. */
 async function showDeadLetters(data: string): Promise<number> {
-  const folder = DeadLetterBox.folder(resolve(data))
+  const folder = deadLettersFolder(resolve(data))
   if (!(await isFolder(resolve(data)))) {
     process.stderr.write(`there is no data folder ${resolve(data)}: name it with --path.data DIR\n`)
     return 1

@@ -24,6 +24,8 @@ export interface Origin {
   describe(): string
   /** The same for the same line at every delivery and never for another one (promise 3); `undefined` where the input cannot tell. */
   stableId(): string | undefined
+  /** How often it was read back from the dead letters. */
+  readonly replays?: number
 }
 
 /** How an event ended, from the worst to the best. One of these, once, for every event (promise 1). */
@@ -265,17 +267,13 @@ export class Event {
 
   /** A deep copy with metadata and origin, as a new event of its own: its stable id gets a number appended. */
   clone(): Event {
-    const copy = this.#copy()
     this.#children++
-    copy.#ordinal = `${this.#ordinal}-${this.#children}`
-    return copy
+    return this.#copy(`${this.#ordinal}-${this.#children}`)
   }
 
   /** A deep copy for the pipeline at an address. Its stable id gets the address appended, so it is the same at every delivery. */
   copyFor(address: string): Event {
-    const copy = this.#copy()
-    copy.#ordinal = `${this.#ordinal}${HOP}${address}`
-    return copy
+    return this.#copy(`${this.#ordinal}${HOP}${address}`)
   }
 
   /** How many pipelines it came through before the one that it is in. */
@@ -283,9 +281,10 @@ export class Event {
     return this.#ordinal.split(HOP).length - 1
   }
 
-  #copy(): Event {
+  #copy(ordinal: string): Event {
     const copy = new Event(cloneFields(this.#fields), cloneFields(this.#metadata), this.#exact, this.origin)
     copy.size_bytes = this.size_bytes
+    copy.#ordinal = ordinal
     return copy
   }
 

@@ -1,11 +1,10 @@
-import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { Backoff } from '../core/backoff.ts'
 import type { Log, Metrics } from '../core/context.ts'
 import { messageOf } from '../core/errors.ts'
 import type { Event, Origin } from '../core/event.ts'
 import { Timestamp } from '../core/values.ts'
-import { type DeadLetter, DeadLetters, documentOf } from '../storage/dead-letters.ts'
+import { type DeadLetter, DeadLetters, deadLettersFolder, documentOf } from '../storage/dead-letters.ts'
 
 const RETRY_FIRST_MS = 500
 const RETRY_MAX_MS = 10_000
@@ -14,8 +13,10 @@ const RETRY_MAX_MS = 10_000
 export type Entry = Omit<DeadLetter, 'pipeline' | 'time'>
 
 /** The dead letter of an event. */
-export function entryOfEvent(event: Event, component: string, reason: string): Entry {
-  return { component, reason, origin: event.origin?.describe(), stable_id: event.stableId(), content: contentOf(event) }
+export function entryOfEvent(event: Event, component: string, reason: string, plugin_type?: string): Entry {
+  const { origin } = event
+  const from = { origin: origin?.describe(), stable_id: event.stableId(), replays: origin?.replays }
+  return { component, plugin_type, reason, ...from, content: contentOf(event) }
 }
 
 /** Whatever is wrong with an event, it gets into the box. */
@@ -40,6 +41,7 @@ export function entryOfRaw(
     reason,
     origin: origin?.describe(),
     stable_id: origin?.stableId(),
+    replays: origin?.replays,
     content: { kind: 'raw', raw, size_bytes },
   }
 }
@@ -57,12 +59,8 @@ export class DeadLetterBox implements AsyncDisposable {
     metrics.gauge('millrace_dead_letters_bytes', 'Size of the dead letters on disk.', {}, () => letters.size_bytes)
   }
 
-  static folder(data: string): string {
-    return join(data, 'dead-letters')
-  }
-
   static async open(data: string, metrics: Metrics, log: Log): Promise<DeadLetterBox> {
-    const letters = await DeadLetters.open(DeadLetterBox.folder(data))
+    const letters = await DeadLetters.open(deadLettersFolder(data))
     if (letters.repair !== undefined) {
       const { path, cut_bytes } = letters.repair
       log.warn(

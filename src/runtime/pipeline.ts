@@ -114,11 +114,11 @@ export class Pipeline {
       batch_delay_ms: settings.batch_delay_ms,
       ended: (event: Event, state: EventState) => this.#endedAtOutput(event, state),
     }
-    this.outputs = compiled.outputs.map(({ id, where, sink }) => {
+    this.outputs = compiled.outputs.map(({ id, name, where, sink }) => {
       const deadLetter = (rejected: readonly { readonly event: Event; readonly reason: string }[]): Promise<boolean> =>
         services.deadLetters.keep(
           settings.id,
-          rejected.map(({ event, reason }) => entryOfEvent(event, `${id} (${where})`, reason)),
+          rejected.map(({ event, reason }) => entryOfEvent(event, `${id} (${where})`, reason, name)),
           this.#abandon.signal,
         )
       return new OutputRunner(sink, services.context(id), { ...outputServices, deadLetter }, this.#abandon.signal)

@@ -71,10 +71,10 @@ export class SegmentReader implements AsyncDisposable {
   }
 
   /**
-   * The whole records from the beginning.
+   * The whole records from the beginning, or from where an earlier reader of the file had come to (its `good_bytes`).
    * @throws MillraceError STORAGE_CORRUPT for a file that is no segment, or of another version
    */
-  async *records(): AsyncGenerator<StoredRecord, void, void> {
+  async *records(from = 0): AsyncGenerator<StoredRecord, void, void> {
     const header = await this.#bytesAt(0, Math.min(SEGMENT_HEADER.length, this.size_bytes))
     if (!SEGMENT_HEADER.subarray(0, header.length).equals(header)) {
       throw new MillraceError(
@@ -83,7 +83,7 @@ export class SegmentReader implements AsyncDisposable {
       )
     }
     if (header.length < SEGMENT_HEADER.length) return
-    this.good_bytes = SEGMENT_HEADER.length
+    this.good_bytes = Math.max(SEGMENT_HEADER.length, from)
     for (;;) {
       const record = await this.#recordAt(this.good_bytes)
       if (record === undefined) return

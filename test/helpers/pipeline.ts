@@ -13,7 +13,7 @@ import { DeadLetterBox } from '../../src/runtime/dead-letter-box.ts'
 import { Pipeline } from '../../src/runtime/pipeline.ts'
 import { PipelineBus } from '../../src/runtime/pipeline-bus.ts'
 import { RecentEvents } from '../../src/runtime/recent-events.ts'
-import { readDeadLetters } from '../../src/storage/dead-letters.ts'
+import { deadLettersFolder, readDeadLetters } from '../../src/storage/dead-letters.ts'
 import { labelled } from '../../src/telemetry/labelled.ts'
 import { type TestContext, testContext } from './context.ts'
 import { temporaryFolder } from './temporary-folder.ts'
@@ -195,7 +195,7 @@ export async function startPipelines(
     stop: () => stop.abort(),
     deadLetters: async () => {
       const letters: { [name: string]: unknown }[] = []
-      for await (const line of readDeadLetters(DeadLetterBox.folder(folder.path), () => {})) {
+      for await (const line of readDeadLetters(deadLettersFolder(folder.path), () => {})) {
         letters.push(JSON.parse(line) as { [name: string]: unknown })
       }
       return letters

@@ -1,0 +1,66 @@
+import { MillraceError, messageOf } from '../core/errors.ts'
+import type { StoredRecord } from './segment-format.ts'
+import { listSegments, type ReportDamage, SegmentReader } from './segment-reader.ts'
+
+/** A record, and the file that holds it. */
+export interface FollowedRecord extends StoredRecord {
+  readonly path: string
+}
+
+/** Reads the records of a folder's segments from a sequence on, again and again, while the program writes more of them. */
+export class SegmentFollower {
+  readonly #folder: string
+  readonly #report: ReportDamage
+  /** Files that are damaged, each told once. */
+  readonly #damaged = new Set<string>()
+  #next: bigint
+  #path: string | undefined
+  #offset = 0
+
+  /** @param from the first sequence that is wanted */
+  constructor(folder: string, from: bigint, report: ReportDamage) {
+    this.#folder = folder
+    this.#next = from
+    this.#report = report
+  }
+
+  /** What has come since the last call, oldest first. May be left in the middle; the next call goes on there. */
+  async *records(): AsyncGenerator<FollowedRecord, void, void> {
+    const segments = await listSegments(this.#folder)
+    for (const [index, { path }] of segments.entries()) {
+      const following = segments[index + 1]
+      if (following !== undefined && following.first_sequence <= this.#next) continue
+      yield* this.#read(path, following === undefined)
+    }
+  }
+
+  async *#read(path: string, is_last: boolean): AsyncGenerator<FollowedRecord, void, void> {
+    if (this.#path !== path) {
+      this.#path = path
+      this.#offset = 0
+    }
+    await using reader = await SegmentReader.open(path)
+    // A write that failed is taken back: then what came after it stands where it was.
+    if (reader.size_bytes < this.#offset) this.#offset = 0
+    if (reader.size_bytes === this.#offset) return
+    try {
+      for await (const record of reader.records(this.#offset)) {
+        this.#offset = reader.good_bytes
+        if (record.sequence < this.#next) continue
+        this.#next = record.sequence + 1n
+        yield { ...record, path }
+      }
+      // The end of the last one may be half written yet.
+      if (reader.torn_bytes > 0 && !is_last) this.#tell(path, reader.torn_bytes, 'a record is torn or damaged')
+    } catch (thrown) {
+      if (!(thrown instanceof MillraceError)) throw thrown
+      this.#tell(path, reader.torn_bytes, messageOf(thrown))
+    }
+  }
+
+  #tell(path: string, torn_bytes: number, why: string): void {
+    if (this.#damaged.has(path)) return
+    this.#damaged.add(path)
+    this.#report(path, torn_bytes, why)
+  }
+}
