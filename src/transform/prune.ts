@@ -3,7 +3,7 @@ import { messageOf } from '../core/errors.ts'
 import type { Event } from '../core/event.ts'
 import { fieldRefOf } from '../core/field-ref.ts'
 import * as option from '../core/options.ts'
-import { compileRegex } from '../core/regex.ts'
+import { type GuardedRegex, guardedRegex, type RegexLimits, regexLimits } from '../core/regex-guard.ts'
 import { compileTemplate } from '../core/template.ts'
 import type { Value } from '../core/values.ts'
 import { rubyText } from './ruby-text.ts'
@@ -30,7 +30,7 @@ the event as it came, then everything is removed at once.
 
 Of a list the elements are looked at one by one, and the field goes when none is left. Values that are not text are
 compared as text (Logstash stops at them). Fields that are missing, null or false are passed over. An expression that
-\`interpolate\` makes invalid removes nothing and is tagged \`${FAILURE}\`.
+\`interpolate\` makes invalid, or that takes too long for a value, removes nothing and the event is tagged \`${FAILURE}\`.
 `.trim(),
   options: PRUNE_OPTIONS,
   examples: [
@@ -50,10 +50,11 @@ compared as text (Logstash stops at them). Fields that are missing, null or fals
   ],
   compile(options, context) {
     const fill = options.interpolate ? interpolated : fixed
-    const allowedNames = options.whitelist_names.map((pattern) => compilePattern(pattern, fill))
-    const refusedNames = options.blacklist_names.map((pattern) => compilePattern(pattern, fill))
-    const allowedValues = options.whitelist_values.map((entry) => compileValueTest(entry, fill))
-    const refusedValues = options.blacklist_values.map((entry) => compileValueTest(entry, fill))
+    const limits = regexLimits(context)
+    const allowedNames = options.whitelist_names.map((pattern) => compilePattern(pattern, fill, limits))
+    const refusedNames = options.blacklist_names.map((pattern) => compilePattern(pattern, fill, limits))
+    const allowedValues = options.whitelist_values.map((entry) => compileValueTest(entry, fill, limits))
+    const refusedValues = options.blacklist_values.map((entry) => compileValueTest(entry, fill, limits))
 
     const removalsOf = (event: Event): Map<string, ReadonlySet<Value> | undefined> => {
       const removals = new Map<string, ReadonlySet<Value> | undefined>()
@@ -121,19 +122,19 @@ const interpolated: Fill = (text) => {
   return (event) => template.format(event)
 }
 
-/** Compiled once where nothing is filled in; else the texts that come again and again are known to `compileRegex`. */
-function compilePattern(text: string, fill: Fill): (event: Event) => RegExp {
+/** Compiled once where nothing is filled in; else expressions that come again and again are kept. */
+function compilePattern(text: string, fill: Fill, limits: RegexLimits): (event: Event) => GuardedRegex {
   if (fill === fixed) {
-    const pattern = compileRegex(text)
+    const pattern = guardedRegex(text, '', limits)
     return () => pattern
   }
   const filled = fill(text)
-  return (event) => compileRegex(filled(event))
+  return (event) => guardedRegex(filled(event), '', limits)
 }
 
-function compileValueTest({ name, value }: option.Entry, fill: Fill): ValueTest {
+function compileValueTest({ name, value }: option.Entry, fill: Fill, limits: RegexLimits): ValueTest {
   const nameOf = fill(name)
-  const patternOf = compilePattern(option.readText(value, () => {}) ?? '', fill)
+  const patternOf = compilePattern(option.readText(value, () => {}) ?? '', fill, limits)
   return (event) => {
     const pattern = patternOf(event)
     return { name: nameOf(event), matches: (item) => pattern.test(rubyText(item)) }
