@@ -24,6 +24,7 @@ import { cidr } from './transform/cidr.ts'
 import { clone } from './transform/clone.ts'
 import { date } from './transform/date.ts'
 import { deDot } from './transform/de-dot.ts'
+import { dissect } from './transform/dissect/dissect.ts'
 import { drop } from './transform/drop.ts'
 import { fingerprint } from './transform/fingerprint/fingerprint.ts'
 import { geoip } from './transform/geoip.ts'
@@ -56,6 +57,7 @@ export const catalog = new Catalog([
   clone,
   date,
   deDot,
+  dissect,
   drop,
   fingerprint,
   geoip,
@@ -69,6 +71,7 @@ export const catalog = new Catalog([
   syslogPri,
   truncate,
   urldecode,
+  useragent,
   uuid,
 
   elasticsearch,
