@@ -95,7 +95,13 @@ test('several mappings: each acts, a missing field is passed over, one that fail
   const options = { mapping: { a: '%{x} %{y}', b: '%{z}-%{w}', c: '%{v}', d: '' }, add_tag: ['ok'] }
   expect(await runFilter(dissect, options, { ...EVENT, a: '1 2', b: '3-4' })).toEqual({
     ...EVENT,
-    ...{ a: '1 2', b: '3-4', x: '1', y: '2', z: '3', w: '4', tags: ['ok', 'ok'] },
+    a: '1 2',
+    b: '3-4',
+    x: '1',
+    y: '2',
+    z: '3',
+    w: '4',
+    tags: ['ok', 'ok'],
   })
   expect(await runFilter(dissect, options, { ...EVENT, a: '1', b: '3-4' })).toMatchObject({
     z: '3',
