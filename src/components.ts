@@ -15,6 +15,8 @@ import { kafka } from './ingest/kafka/kafka.ts'
 import { pipelineInput } from './ingest/pipeline.ts'
 import { sample } from './ingest/sample/sample.ts'
 import { stdin } from './ingest/stdin.ts'
+import { tcp as tcpInput } from './ingest/tcp/tcp.ts'
+import { udp } from './ingest/udp.ts'
 import { elasticsearch } from './sinks/elasticsearch/elasticsearch.ts'
 import { file as fileOutput } from './sinks/file.ts'
 import { nullOutput } from './sinks/null.ts'
@@ -52,6 +54,8 @@ export const catalog = new Catalog([
   pipelineInput,
   sample,
   stdin,
+  tcpInput,
+  udp,
 
   cidr,
   clone,

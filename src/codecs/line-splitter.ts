@@ -36,6 +36,11 @@ export class LineSplitter {
     return this.#size_bytes + this.#carry.length
   }
 
+  /** Memory that an unfinished line takes. */
+  get held_bytes(): number {
+    return this.#parts_bytes + this.#carry.length
+  }
+
   /** The lines that this piece completes. */
   push(next: Buffer): Line[] {
     const piece = this.#carry.length === 0 ? next : Buffer.concat([this.#carry, next])

@@ -45,6 +45,9 @@ export function createLineDecoder(options: LineOptions, context: Context, read: 
   }
   return {
     splits_stream: true,
+    get pending_bytes() {
+      return splitter.held_bytes
+    },
     decode: (piece) => splitter.push(typeof piece === 'string' ? Buffer.from(piece) : piece).flatMap(readLine),
     flush: () => {
       const line = splitter.flush()

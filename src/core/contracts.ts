@@ -84,6 +84,8 @@ export interface Decoder {
   readonly splits_stream?: boolean
   /** Something that came waits for what follows: whoever notes how far it has read must not go past the first piece of that. */
   readonly holds?: boolean
+  /** Memory that data takes which is not complete. */
+  readonly pending_bytes?: number
   /** What waits is complete when nothing came for so long: whoever feeds the decoder calls `flush` then. */
   readonly flush_after_ms?: number
   /** Takes the next piece of a stream, or one whole message, and returns what is complete. Bad data becomes a tagged event. */

@@ -5,7 +5,7 @@ import { setIfMissing } from '../codecs/text.ts'
 import { defineInput } from '../core/component.ts'
 import type { InputContext, Source } from '../core/contracts.ts'
 import { messageOf } from '../core/errors.ts'
-import { StreamReader } from './stream-reader.ts'
+import { StreamReader } from './streams/reader.ts'
 
 export const stdin = defineInput({
   name: 'stdin',

@@ -49,6 +49,8 @@ export interface ServerTls {
   readonly ssl_keystore_password?: Secret | undefined
   /** Authorities, PEM. */
   readonly ssl_truststore_path?: string | undefined
+  /** Client certificates may be of the authorities that this system trusts: then none need be named. */
+  readonly trusts_system_authorities?: boolean
 }
 
 /**
@@ -60,7 +62,7 @@ export function readServerTls(options: ServerTls, config_folder: string, code: S
   const files = new TlsFiles(config_folder, code)
   const { ssl_client_authentication, ssl_handshake_timeout, ssl_cipher_suites, ssl_key_passphrase } = options
   const authorities = readAuthorities(options, files)
-  if (ssl_client_authentication !== 'none' && authorities.length === 0) {
+  if (ssl_client_authentication !== 'none' && authorities.length === 0 && options.trusts_system_authorities !== true) {
     throw files.refuse(`ssl_client_authentication ${ssl_client_authentication} needs ssl_certificate_authorities`)
   }
   const versions = files.readProtocols('ssl_supported_protocols', options.ssl_supported_protocols)

@@ -1,7 +1,7 @@
-import { LineSplitter } from '../codecs/line-splitter.ts'
-import type { Decoded, Decoder, Deliver, InputContext } from '../core/contracts.ts'
-import { messageOf } from '../core/errors.ts'
-import type { Event, Origin } from '../core/event.ts'
+import { LineSplitter } from '../../codecs/line-splitter.ts'
+import type { Decoded, Decoder, Deliver, InputContext } from '../../core/contracts.ts'
+import { messageOf } from '../../core/errors.ts'
+import type { Event, Origin } from '../../core/event.ts'
 
 export interface StreamSettings {
   /** Adds what the input knows to decoded fields, before the event is born. */
@@ -29,6 +29,11 @@ export class StreamReader {
     this.#settings = settings
     this.#decoder = context.createDecoder()
     this.#splitter = this.#decoder.splits_stream === true ? undefined : new LineSplitter(NEWLINE, context.max_event_bytes)
+  }
+
+  /** Memory that an unfinished line takes. */
+  get pending_bytes(): number {
+    return this.#splitter?.held_bytes ?? this.#decoder.pending_bytes ?? 0
   }
 
   /** Takes the next piece of the stream. Resolves when there is room for more. */

@@ -1,0 +1,109 @@
+import { createSocket, type RemoteInfo, type Socket } from 'node:dgram'
+import { once } from 'node:events'
+import { isIPv6 } from 'node:net'
+import type { InputContext } from '../../core/contracts.ts'
+import { MillraceError, messageOf } from '../../core/errors.ts'
+import { formatAddress, plainIp } from '../../network/address.ts'
+import { adviseOnListening } from '../../network/listen.ts'
+
+export interface Datagram {
+  readonly bytes: Buffer
+  readonly ip: string
+  readonly port: number
+}
+
+export interface DatagramSettings {
+  /** For messages and metrics: `udp`. */
+  readonly name: string
+  readonly host: string
+  readonly port: number
+  /** Datagrams that may wait; more are lost. */
+  readonly queue_size: number
+  /** What of a longer one is not kept. */
+  readonly buffer_size: number
+  readonly receive_buffer_bytes: number | undefined
+}
+
+/** As many as a pipeline usually takes at once. */
+const BATCH_DATAGRAMS = 500
+
+/** Receives datagrams and hands them on in their order. Nothing holds a sender back: what finds no room is lost, and counted. */
+export class DatagramReceiver {
+  readonly #settings: DatagramSettings
+  readonly #context: InputContext
+  readonly #handOn: (datagrams: readonly Datagram[]) => Promise<void>
+  readonly #socket: Socket
+  readonly #lost: { inc(): void }
+  #queue: Datagram[] = []
+  #work: Promise<void> | undefined
+
+  /** @param handOn resolves when there is room for more */
+  constructor(settings: DatagramSettings, context: InputContext, handOn: (datagrams: readonly Datagram[]) => Promise<void>) {
+    this.#settings = settings
+    this.#context = context
+    this.#handOn = handOn
+    const labels = { input: context.id }
+    this.#lost = context.metrics.counter(
+      `millrace_${settings.name}_lost_datagrams_total`,
+      'Datagrams that found no room.',
+      labels,
+    )
+    const help = 'Datagrams that wait.'
+    context.metrics.gauge(`millrace_${settings.name}_waiting_datagrams`, help, labels, () => this.#queue.length)
+    const { receive_buffer_bytes } = settings
+    this.#socket = createSocket({
+      type: isIPv6(settings.host) ? 'udp6' : 'udp4',
+      ...(receive_buffer_bytes === undefined ? {} : { recvBufferSize: receive_buffer_bytes }),
+    })
+    this.#socket.on('message', (bytes, from) => this.#receive(bytes, from))
+  }
+
+  /** Resolves with the port. @throws MillraceError INPUT_CANNOT_START */
+  async listen(): Promise<number> {
+    const { name, host, port } = this.#settings
+    try {
+      this.#socket.bind({ address: host, port, exclusive: true })
+      await once(this.#socket, 'listening')
+    } catch (thrown) {
+      const why = `${name} can not listen on ${formatAddress(host, port)} (UDP): ${adviseOnListening(thrown)}`
+      throw new MillraceError('INPUT_CANNOT_START', why, { cause: thrown })
+    }
+    this.#socket.on('error', (error) => this.#context.log.error(`${name}_listener`, `${name} listener: ${messageOf(error)}`))
+    return this.#socket.address().port
+  }
+
+  /** Receives no more. Resolves when what came is handed on. */
+  async close(): Promise<void> {
+    const closed = new Promise<void>((resolve) => this.#socket.close(() => resolve()))
+    await this.#work
+    await closed
+  }
+
+  #receive(bytes: Buffer, { address, port }: RemoteInfo): void {
+    const { queue_size, buffer_size, name } = this.#settings
+    if (this.#queue.length >= queue_size) {
+      this.#lost.inc()
+      this.#context.log.error(
+        `${name}_lost`,
+        `${this.#context.where}: lost a datagram, for ${queue_size} wait already (queue_size): the pipeline is slower than its senders`,
+      )
+      return
+    }
+    this.#queue.push({ bytes: bytes.subarray(0, buffer_size), ip: plainIp(address), port })
+    this.#work ??= this.#drain()
+  }
+
+  /** Never rejects. */
+  async #drain(): Promise<void> {
+    while (this.#queue.length > 0) {
+      const batch = this.#queue.slice(0, BATCH_DATAGRAMS)
+      this.#queue = this.#queue.slice(BATCH_DATAGRAMS)
+      try {
+        await this.#handOn(batch)
+      } catch (thrown) {
+        this.#context.log.error(`${this.#settings.name}_failed`, `${this.#context.where}: ${messageOf(thrown)}`)
+      }
+    }
+    this.#work = undefined
+  }
+}

@@ -1,0 +1,218 @@
+import { lookupService } from 'node:dns/promises'
+import { once } from 'node:events'
+import { writeFile } from 'node:fs/promises'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+import { join } from 'node:path'
+import { connect as connectTls } from 'node:tls'
+import { expect, test } from 'vitest'
+import { type TestContext, testContext } from '../../../test/helpers/context.ts'
+import { buildInput, Collector, type RunningInput, startInput } from '../../../test/helpers/run-input.ts'
+import { temporaryFolder } from '../../../test/helpers/temporary-folder.ts'
+import { TEST_AUTHORITY, TEST_CLIENT, TEST_SERVER } from '../../../test/helpers/test-certificates.ts'
+import { waitFor } from '../../../test/helpers/wait-for.ts'
+import { json } from '../../codecs/json.ts'
+import { jsonLines } from '../../codecs/json-lines.ts'
+import { line } from '../../codecs/line.ts'
+import { plain } from '../../codecs/plain.ts'
+import { tcp } from './tcp.ts'
+
+interface Running extends RunningInput {
+  readonly port: number
+  connect(): Promise<Socket>
+}
+
+const CODECS = [json, jsonLines, line, plain]
+
+async function start(options: { readonly [name: string]: unknown } = {}, context: TestContext = testContext()): Promise<Running> {
+  const collector = new Collector()
+  const settings = { host: '127.0.0.1', port: 0, dns_reverse_lookup_enabled: false, ...options }
+  const input = startInput(buildInput(tcp, CODECS, settings, collector, context), collector, context)
+  const address = await waitFor('listening', () => context.address(), { timeout_ms: 5_000 })
+  const port = Number(address.split(':').at(-1))
+  return {
+    ...input,
+    port,
+    connect: async () => {
+      const socket = connect(port, '127.0.0.1')
+      await once(socket, 'connect')
+      socket.on('error', () => {})
+      return socket
+    },
+  }
+}
+
+test('lines of several connections, cut anywhere; the last one needs no end', async () => {
+  await using input = await start()
+  const [first, second] = [await input.connect(), await input.connect()]
+  first.write('a1\na')
+  await input.collector.until(() => input.collector.events.length === 1)
+  second.write('b1\n')
+  await input.collector.until(() => input.collector.events.length === 2)
+  first.end('2\na3')
+  await input.collector.until(() => input.collector.events.length === 4)
+  expect(input.collector.documents.map(({ message }) => message)).toEqual(['a1', 'b1', 'a2', 'a3'])
+})
+
+test.each([
+  ['disabled', { message: 'x', host: '127.0.0.1' }, { ip_address: '127.0.0.1' }],
+  ['v8', { message: 'x', event: { original: 'x' } }, { input: { tcp: { source: { name: '127.0.0.1', ip: '127.0.0.1' } } } }],
+] as const)('with ecs %s the peer has its places', async (ecs_compatibility, document, metadata) => {
+  await using input = await start({}, testContext({ ecs_compatibility }))
+  const socket = await input.connect()
+  const { localPort } = socket
+  socket.end('x')
+  await input.collector.until(() => input.collector.events.length === 1)
+  expect(input.collector.documents[0]).toMatchObject(ecs_compatibility === 'v8' ? document : { ...document, port: localPort })
+  expect(input.collector.events[0]?.metadata).toMatchObject(metadata)
+  if (ecs_compatibility === 'v8')
+    expect(input.collector.events[0]?.metadata).toMatchObject({ input: { tcp: { source: { port: localPort } } } })
+})
+
+test('json is read as json_lines, and fields of the event win', async () => {
+  await using input = await start({ codec: 'json' }, testContext({ ecs_compatibility: 'v8' }))
+  const socket = await input.connect()
+  socket.end('{"a":1}\n{"host":"h"}\n')
+  await input.collector.until(() => input.collector.events.length === 2)
+  expect(input.collector.documents[0]).not.toHaveProperty('event')
+  expect(input.collector.documents).toMatchObject([{ a: 1 }, { host: 'h' }])
+})
+
+test('a name is looked up where that is asked for', async () => {
+  await using input = await start({ dns_reverse_lookup_enabled: true })
+  const socket = await input.connect()
+  socket.end('x')
+  await input.collector.until(() => input.collector.events.length === 1)
+  const { hostname } = await lookupService('127.0.0.1', 0)
+  expect(input.collector.documents[0]).toMatchObject({ host: hostname })
+})
+
+test('the line of a load balancer tells who sends', async () => {
+  await using input = await start({ proxy_protocol: true })
+  const socket = await input.connect()
+  socket.write('PROXY TCP4 10.0.0.7 10.0.0.1 51312 ')
+  socket.write('5000\r\nfirst\nsec')
+  socket.end('ond\n')
+  await input.collector.until(() => input.collector.events.length === 2)
+  const peer = { host: '10.0.0.7', port: '51312', proxy_host: '10.0.0.1', proxy_port: '5000' }
+  expect(input.collector.documents).toMatchObject([
+    { message: 'first', ...peer },
+    { message: 'second', ...peer },
+  ])
+})
+
+test.each(['GET / HTTP/1.1\r\n\r\n', 'PROXY TCP4 here there 1 2\r\n', `PROXY ${'x'.repeat(200)}`, '\r\n\r\n\0\r\nQUIT\n'])(
+  'a connection without that line is closed: %j',
+  async (sent) => {
+    await using input = await start({ proxy_protocol: true })
+    const socket = await input.connect()
+    socket.write(sent)
+    await once(socket, 'close')
+    expect(input.collector.events).toEqual([])
+    expect(input.context.lines.some((said) => said.includes('expected a line of the PROXY protocol'))).toBe(true)
+  },
+)
+
+test('unfinished lines are bounded together: the largest loses its connection', async () => {
+  await using input = await start({ max_pending_bytes: 100_000 })
+  const [small, large] = [await input.connect(), await input.connect()]
+  small.write('x'.repeat(20_000))
+  large.write('y'.repeat(90_000))
+  await once(large, 'close')
+  small.end('\n')
+  await input.collector.until(() => input.collector.events.some(({ size_bytes }) => size_bytes > 0))
+  const messages = input.collector.documents.map(({ message }) => String(message))
+  expect(messages).toContain('x'.repeat(20_000))
+  expect(input.context.lines.some((said) => said.includes('more than max_pending_bytes'))).toBe(true)
+})
+
+test('connections over the limit are refused', async () => {
+  await using input = await start({ max_connections: 1 })
+  const first = await input.connect()
+  const second = connect(input.port, '127.0.0.1')
+  second.on('error', () => {})
+  second.resume()
+  await once(second, 'close')
+  first.end('x')
+  await input.collector.until(() => input.collector.events.length === 1)
+})
+
+test('a connection that is reset gives what came before', async () => {
+  await using input = await start()
+  const socket = await input.connect()
+  socket.write('whole\npart')
+  await input.collector.until(() => input.collector.events.length === 1)
+  socket.resetAndDestroy()
+  await input.collector.until(() => input.collector.events.length === 2)
+  expect(input.collector.documents.map(({ message }) => message)).toEqual(['whole', 'part'])
+})
+
+test('told to stop it reads no more and hands on what it has', async () => {
+  const input = await start()
+  const socket = await input.connect()
+  socket.write('a\nunfinished')
+  await input.collector.until(() => input.collector.events.length === 1)
+  await input.stop()
+  expect(input.collector.documents.map(({ message }) => message)).toEqual(['a', 'unfinished'])
+})
+
+async function certificates(): Promise<{ context: TestContext; folder: AsyncDisposable }> {
+  const folder = await temporaryFolder()
+  const files = { 'ca.crt': TEST_AUTHORITY, 'server.crt': TEST_SERVER.cert, 'server.key': TEST_SERVER.key }
+  for (const [name, content] of Object.entries(files)) await writeFile(join(folder.path, name), content)
+  return { context: testContext({ paths: { data: folder.path, config: folder.path } }), folder }
+}
+
+const SSL = { ssl_enabled: true, ssl_certificate: 'server.crt', ssl_key: 'server.key' }
+
+test('over TLS the subject of the client is known; who has none is refused', async () => {
+  const { context, folder } = await certificates()
+  await using _folder = folder
+  await using input = await start({ ...SSL, ssl_certificate_authorities: 'ca.crt' }, context)
+  const stranger = connectTls({ port: input.port, host: '127.0.0.1', ca: TEST_AUTHORITY })
+  stranger.on('error', () => {})
+  await new Promise((resolve) => stranger.once('close', resolve))
+  const client = connectTls({ port: input.port, host: '127.0.0.1', ca: TEST_AUTHORITY, ...TEST_CLIENT })
+  client.end('secret\n')
+  await input.collector.until(() => input.collector.events.length === 1)
+  expect(input.collector.documents[0]).toMatchObject({ message: 'secret', sslsubject: 'CN=Millrace test client' })
+})
+
+test.each([
+  [{ ssl_verification_mode: 'none' }, 'write ssl_client_authentication'],
+  [{ mode: 'client', ssl_client_authentication: 'none' }, 'write ssl_verification_mode'],
+  [{ ...SSL, ssl_client_authentication: 'required', ssl_certificate: 'x' }, 'needs ssl_certificate_authorities'],
+  [{ ssl_enabled: true }, 'needs both ssl_certificate and ssl_key'],
+])('%j is refused', (options, message) => {
+  expect(() => buildInput(tcp, CODECS, { port: 1, ...options }, new Collector())).toThrow(message)
+})
+
+test('old options are taken', async () => {
+  const { context, folder } = await certificates()
+  await using _folder = folder
+  await using input = await start({ ssl_enable: true, ssl_cert: 'server.crt', ssl_key: 'server.key', ssl_verify: false }, context)
+  const client = connectTls({ port: input.port, host: '127.0.0.1', ca: TEST_AUTHORITY })
+  client.end('x\n')
+  await input.collector.until(() => input.collector.events.length === 1)
+  expect(context.lines.some((said) => said.includes('tcp.ssl_verify is an old option'))).toBe(true)
+})
+
+test('as a client it reads until the other side closes, and connects again', async () => {
+  const sockets: Socket[] = []
+  const server = createServer((socket) => sockets.push(socket))
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  const context = testContext()
+  const collector = new Collector()
+  const source = buildInput(tcp, CODECS, { mode: 'client', host: '127.0.0.1', port }, collector, context)
+  const input = startInput(source, collector, context)
+  await waitFor('connection', () => sockets[0], { timeout_ms: 5_000 })
+  sockets[0]?.end('a\nb')
+  await collector.until(() => collector.events.length === 2)
+  await waitFor('connection', () => sockets[1], { timeout_ms: 5_000 })
+  sockets[1]?.write('c\n')
+  await collector.until(() => collector.events.length === 3)
+  await input.stop()
+  server.close()
+  expect(collector.documents.map(({ message }) => message)).toEqual(['a', 'b', 'c'])
+})
