@@ -1,0 +1,144 @@
+import { ecsOf } from '../../src/cli/context-factory.ts'
+import { compilePipeline } from '../../src/compile/pipeline.ts'
+import { catalog } from '../../src/components.ts'
+import { type AnySpec, Catalog, defineInput, defineOutput } from '../../src/core/component.ts'
+import type { Decoded, InputContext, OutputContext, Sink } from '../../src/core/contracts.ts'
+import { ConfigError, MillraceError, type Problem } from '../../src/core/errors.ts'
+import type { Event } from '../../src/core/event.ts'
+import type { ComponentNode, Plan } from '../../src/core/plan.ts'
+import { Timestamp } from '../../src/core/values.ts'
+import { ByteBudget } from '../../src/runtime/byte-budget.ts'
+import type { DeadLetterBox } from '../../src/runtime/dead-letter-box.ts'
+import { Pipeline } from '../../src/runtime/pipeline.ts'
+import { RecentEvents } from '../../src/runtime/recent-events.ts'
+import { testContext } from '../helpers/context.ts'
+import { encodeWindow, LumberjackClient, parseAddress } from '../helpers/lumberjack-client.ts'
+import { waitFor } from '../helpers/wait-for.ts'
+import { RECORDED_MS } from './cases.ts'
+
+/** What a config made of some lines. */
+export interface CaseRun {
+  /** Why the config was refused; then nothing ran. */
+  readonly refused: readonly Problem[] | undefined
+  /** What came out, as the output's codec printed it. */
+  readonly output: readonly string[]
+  readonly warnings: readonly string[]
+  /** Comparisons that could not be made. */
+  readonly incomparable: number
+  readonly dead_lettered: number
+}
+
+/**
+ * Runs a plan over lines in the real pipeline. Only its two ends are the test's own: a `stdin` that feeds the lines to the
+ * codec as the recorder did, and outputs that keep what the codec prints. A `beats` input gets one window over the wire.
+ */
+export async function runPlan(plan: Plan, input: readonly Buffer[], deadLetters: DeadLetterBox): Promise<CaseRun> {
+  const context = testContext({ clock: { now: () => RECORDED_MS, timestamp: () => new Timestamp(RECORDED_MS, 471_681) } })
+  const output: string[] = []
+  const specs = catalogWithEnds(input, output)
+  const services = {
+    context: (id: string, where: string, node?: ComponentNode) => {
+      return { ...context, id, where, ecs_compatibility: ecsOf(node, plan.settings.ecs_compatibility) }
+    },
+    input: () => ({ max_event_bytes: plan.settings.max_event_bytes, deadLetter: () => Promise.resolve() }),
+  }
+  try {
+    const compiled = await compilePipeline(plan, specs, services)
+    const pipeline = new Pipeline(compiled, plan.settings, {
+      context: (id) => services.context(id, id),
+      deadLetters,
+      budget: new ByteBudget(plan.settings.max_in_flight_bytes),
+      recent: new RecentEvents(),
+      drain_timeout_ms: 10_000,
+      listening: () => Promise.resolve(),
+    })
+    const stop = new AbortController()
+    const running = pipeline.run(stop.signal)
+    if (compiled.inputs.some(({ listens }) => listens))
+      await sendWindow(
+        input,
+        () => context.address(),
+        () => stop.abort(),
+      )
+    await running
+    return {
+      refused: undefined,
+      output,
+      warnings: [...compiled.warnings.map(({ message }) => message), ...context.lines.filter((line) => line.startsWith('warn'))],
+      incomparable: totalOf(await context.metrics.text(), 'millrace_condition_incomparable_total'),
+      dead_lettered: pipeline.ledger.totals().states.dead_lettered,
+    }
+  } catch (thrown) {
+    if (thrown instanceof ConfigError) return refusal(thrown.problems)
+    if (!(thrown instanceof MillraceError)) throw thrown
+    return refusal([{ code: 'CONFIG_CANNOT_START', at: { file: '', line: 0, column: 0 }, message: thrown.message }])
+  }
+}
+
+/** The run of a config that was refused. */
+export function refusal(problems: readonly Problem[]): CaseRun {
+  return { refused: problems, output: [], warnings: [], incomparable: 0, dead_lettered: 0 }
+}
+
+function totalOf(metrics: string, name: string): number {
+  const values = [...metrics.matchAll(new RegExp(`^${name}(?:\\{[^}]*\\})? (\\d+)`, 'gm'))]
+  return values.reduce((sum, [, value]) => sum + Number(value), 0)
+}
+
+function catalogWithEnds(input: readonly Buffer[], output: string[]): Catalog {
+  const stdin = defineInput({
+    name: 'stdin',
+    summary: 'the lines of a case',
+    default_codec: 'line',
+    options: {},
+    examples: [],
+    finite: true,
+    create: (_options, context) => ({
+      run: async (deliver) => {
+        await deliver(decodeAll(input, context))
+      },
+    }),
+  })
+  const outputs = ['stdout', 'file'].map((name) =>
+    defineOutput({
+      name,
+      summary: 'keeps what it prints',
+      default_codec: 'json_lines',
+      options: name === 'file' ? (catalog.find('output', 'file')?.options ?? {}) : {},
+      examples: [],
+      create: (_options, context) => keepingSink(output, context),
+    }),
+  )
+  const own = (['input', 'filter', 'output', 'codec'] as const).flatMap((kind): AnySpec[] => catalog.all(kind))
+  return new Catalog([stdin, ...outputs, ...own])
+}
+
+function decodeAll(input: readonly Buffer[], context: InputContext): Event[] {
+  const decoder = context.createDecoder()
+  const decode = (line: Buffer): Decoded[] =>
+    decoder.decode(decoder.splits_stream === true ? Buffer.concat([line, Buffer.from('\n')]) : line)
+  return [...input.flatMap(decode), ...decoder.flush()].map((decoded) => context.createEvent(decoded, undefined, 100))
+}
+
+function keepingSink(output: string[], { encoder }: OutputContext): Sink {
+  return {
+    batching: { events_max: 1_000, bytes_max: 1_000_000, concurrency: 1 },
+    open: () => Promise.resolve(),
+    write: (events) => {
+      output.push(events.map((event) => encoder.encode(event)).join(''))
+      return Promise.resolve({ outcomes: events.map(() => ({ kind: 'stored' })) })
+    },
+    close: () => Promise.resolve(),
+  }
+}
+
+async function sendWindow(input: readonly Buffer[], address: () => string | undefined, done: () => void): Promise<void> {
+  try {
+    const listening = await waitFor('listening', address, { timeout_ms: 10_000 })
+    await using client = await LumberjackClient.connect(parseAddress(listening))
+    await client.send(encodeWindow(input))
+    await client.until(() => client.isClosed || client.acks.includes(input.length))
+  } finally {
+    done()
+  }
+}
