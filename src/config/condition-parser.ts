@@ -2,6 +2,7 @@ import type { CompareOperator, Condition } from '../core/condition.ts'
 import { messageOf } from '../core/errors.ts'
 import { parseFieldRef } from '../core/field-ref.ts'
 import { type BooleanOperator, type ConditionSyntax, lowerCondition, type OperandSyntax } from './condition-syntax.ts'
+import { oddCharacter } from './odd-characters.ts'
 import { TextReader } from './text-reader.ts'
 
 /** Why a condition could not be read, and at which character of its text. */
@@ -184,11 +185,8 @@ class ConditionParser {
         'test a boolean or missing field with [field] or ![field]',
       )
     }
-    throw new ConditionError(
-      reader.at,
-      `expected a field, text or number, found ${word ?? reader.found}`,
-      word === undefined ? undefined : `a field is written [${word}], a text "${word}"`,
-    )
+    const hint = word === undefined ? operandHint(reader) : `a field is written [${word}], a text "${word}"`
+    throw new ConditionError(reader.at, `expected a field, text or number, found ${word ?? reader.found}`, hint)
   }
 
   #list(): OperandSyntax {
@@ -274,8 +272,25 @@ const OPERATOR_SLIPS: readonly (readonly [RegExp, string])[] = [
   [/^notin\b/, 'write not in'],
 ]
 
+const OPERAND_SLIPS: { readonly [char: string]: string } = {
+  '/': 'the regex stands on the right: [field] =~ /…/',
+  '=': 'write ==',
+  '>': 'write !=',
+  '(': 'a list stands in brackets: ["x", "y"]',
+  '{': 'the condition has no end',
+}
+
+function operandHint(reader: TextReader): string | undefined {
+  const { char = '' } = reader
+  return (Object.hasOwn(OPERAND_SLIPS, char) ? OPERAND_SLIPS[char] : undefined) ?? oddCharacter(reader)?.hint
+}
+
 function failAtOperator(reader: TextReader, end: string): never {
-  const rest = reader.text.slice(reader.at, reader.at + 20)
-  const hint = OPERATOR_SLIPS.find(([pattern]) => pattern.test(rest))?.[1]
-  throw new ConditionError(reader.at, `expected and, or, xor, nand or ${end}, found ${reader.found}`, hint)
+  const { at, text } = reader
+  const rest = text.slice(at, at + 20)
+  const before = text.slice(Math.max(0, at - 100), at)
+  let hint = OPERATOR_SLIPS.find(([pattern]) => pattern.test(rest))?.[1]
+  if (/\/$/.test(before) && /^[a-z]/i.test(rest)) hint = 'flags stand inside the regex: /(?i)…/'
+  if (/!\s*(?:\[[^\]]+\])+\s*$/.test(before) && /^(?:[=!<>]|in\b|not in\b)/.test(rest)) hint = 'write !([field] == …)'
+  throw new ConditionError(at, `expected and, or, xor, nand or ${end}, found ${reader.found}`, hint ?? oddCharacter(reader)?.hint)
 }

@@ -1,118 +1,85 @@
 import { didYouMean } from '../../core/errors.ts'
+import { oddCharacter } from '../odd-characters.ts'
 import type { TextReader } from '../text-reader.ts'
 import { SyntaxFault } from './fault.ts'
 
 /** What people write instead of what the language wants, and what to do about it. */
 
-const QUOTES: { readonly [open: string]: string } = {
-  '\u201c': '\u201d',
-  '\u201d': '\u201d',
-  '\u201e': '\u201c',
-  '\u2018': '\u2019',
-  '\u2019': '\u2019',
-  '\u00ab': '\u00bb',
-}
-
-const ODD_CHARACTERS: { readonly [char: string]: string } = {
-  '\u00a0': 'this is a no-break space (U+00A0): replace it by an ordinary blank',
-  '\u3000': 'this is an ideographic space (U+3000): replace it by an ordinary blank',
-  '\u200b': 'this is a character without width (U+200B): delete it',
-  '\ufeff': 'this is a byte order mark (U+FEFF): save the file as UTF-8 without it',
-  '\uff1d': 'this is a full-width equals sign: write =',
-  '\uff5b': 'this is a full-width brace: write {',
-  '\uff5d': 'this is a full-width brace: write }',
-  '\uff0c': 'this is a full-width comma: write ,',
-  ';': 'leave the semicolon out: a line needs no end mark',
-  '\\': 'a backslash has no meaning here',
-}
-
-/** What is odd about the character where the reader stands, if that is known. */
-function oddCharacter(reader: TextReader): { hint: string; resume?: number } | undefined {
-  const char = reader.char ?? ''
-  const closing = QUOTES[char]
-  if (closing !== undefined) {
-    const end = reader.text.slice(reader.at + 1).search(new RegExp(`[${closing}"\r\n]`))
-    const resume = end < 0 ? reader.text.length : reader.at + 1 + end
-    const hint = `${char} is a typographic quote: write "`
-    return { hint, resume: reader.text[resume] === closing ? resume + 1 : resume }
-  }
-  const hint = ODD_CHARACTERS[char]
-  if (hint !== undefined) return { hint }
-  if (reader.peek(/\/\/|\/\*|--/y) !== undefined) {
-    const line = reader.peek(/[^\r\n]*/y) ?? ''
-    return { hint: 'a comment begins with #', resume: reader.at + line.length }
-  }
-  return undefined
-}
-
 /** What cannot begin a value. */
-export function valueFault(reader: TextReader): SyntaxFault {
+function valueFault(reader: TextReader): SyntaxFault {
   const { at } = reader
-  const odd = oddCharacter(reader)
-  const glued = reader.peek(/[^\s,\]}#"']+/y) ?? ''
   const message = `expected a value, found ${reader.found}`
-  if (odd !== undefined) return new SyntaxFault(at, message, odd.hint, odd.resume)
-  if (reader.peek(/\$\{/y) !== undefined) {
-    const variable = reader.peek(/\$\{[^}\r\n]*\}?/y) ?? ''
-    return new SyntaxFault(at, message, `a variable stands in quotes: "${variable}"`, at + variable.length)
+  const odd = oddCharacter(reader)
+  if (odd !== undefined) return new SyntaxFault(at, message, odd.hint, odd)
+  const variable = reader.peek(/\$\{[^}\r\n]*\}?/y)
+  if (variable !== undefined) {
+    return new SyntaxFault(at, message, `a variable stands in quotes: "${variable}"`, meaning(at, variable))
   }
+  const glued = reader.peek(/[^\s,\]}#"']+/y) ?? ''
   if (/^[.+]\d/.test(glued)) {
     const number = glued.startsWith('.') ? `0${glued}` : glued.slice(1)
-    return new SyntaxFault(at, message, `a number is written ${number}`, at + glued.length)
+    return new SyntaxFault(at, message, `a number is written ${number}`, meaning(at, glued, number))
   }
-  if (/^[/%*~@.]/.test(glued)) return new SyntaxFault(at, message, `write it in quotes: "${glued}"`, at + glued.length)
-  if (reader.char === '}') return new SyntaxFault(at, message, 'the value is missing')
-  return new SyntaxFault(at, message)
+  if (/^[/%*~@.]/.test(glued)) return new SyntaxFault(at, message, `write it in quotes: "${glued}"`, meaning(at, glued))
+  return new SyntaxFault(at, message, reader.char === '}' ? 'the value is missing' : undefined)
 }
 
-/** A word that is no value without quotes; the reader stands at its beginning. */
-export function wordFault(reader: TextReader): SyntaxFault {
+function meaning(at: number, text: string, meant = text): { resume: number; meant: string } {
+  return { resume: at + text.length, meant }
+}
+
+/** What is no value: a word that needs quotes, or something else. The reader stands at its beginning. */
+export function noValueFault(reader: TextReader): SyntaxFault {
   const start = reader.at
-  const word = reader.peek(/[^\s,\]}#"'=>]+/y) ?? ''
+  if (reader.peek(/[A-Za-z0-9_-]/y) === undefined) return valueFault(reader)
+  const word = reader.peek(/[^\s,\]}#"'=>{]+/y) ?? ''
   const why =
     word.length === 1 ? 'a word without quotes has two letters at least' : 'only letters, digits and _ go without quotes'
-  return new SyntaxFault(start, `expected a value, found ${word}`, `${why}: write "${word}"`, start + Math.max(1, word.length))
+  return new SyntaxFault(start, `expected a value, found ${word}`, `${why}: write "${word}"`, meaning(start, word))
 }
+
+/** What people write where `=>` should stand. */
+export const ARROW_SLIP = /=[ \t]+>|->|=|:/y
 
 /** What stands where `=>` should, behind `name`. */
 export function arrowFault(reader: TextReader, name: string, blockHint?: string): SyntaxFault {
   const { at } = reader
-  const slip = reader.peek(/=[ \t]+>|->|=|:/y)
+  const slip = reader.peek(ARROW_SLIP)
   const hint = slip === undefined ? (reader.char === '{' ? blockHint : undefined) : `write ${name} => instead of ${slip}`
   const odd = slip === undefined ? oddCharacter(reader) : undefined
-  return new SyntaxFault(at, `expected => after ${name}, found ${reader.found}`, hint ?? odd?.hint, odd?.resume)
+  return new SyntaxFault(at, `expected => after ${name}, found ${reader.found}`, hint ?? odd?.hint, { resume: odd?.resume })
 }
 
 /** What cannot begin a plugin, an option or the key of a hash. */
 export function nameFault(reader: TextReader, expected: string): SyntaxFault {
   const { at } = reader
-  const odd = oddCharacter(reader)
-  if (odd === undefined && reader.char === '[') {
-    const field = reader.peek(/(?:\[[^\]\r\n]*\])+/y) ?? '['
-    return new SyntaxFault(at, `expected ${expected}, found ${reader.found}`, `a field as a name stands in quotes: "${field}"`)
+  const message = `expected ${expected}, found ${reader.found}`
+  const field = reader.peek(/(?:\[[^\]\r\n]*\])+/y)
+  if (field !== undefined) {
+    return new SyntaxFault(at, message, `a field as a name stands in quotes: "${field}"`, meaning(at, field))
   }
-  return new SyntaxFault(at, `expected ${expected}, found ${reader.found}`, odd?.hint, odd?.resume)
+  const odd = oddCharacter(reader)
+  return new SyntaxFault(at, message, odd?.hint, odd)
 }
 
 /** What cannot begin a section. */
 export function sectionFault(reader: TextReader): SyntaxFault {
   const { at } = reader
   const word = reader.peek(/[A-Za-z0-9_-]+/y)
-  const expected = `expected input, filter or output, found ${reader.found}`
-  if (reader.char === '}') return new SyntaxFault(at, expected, 'one } too many: everything is closed already')
-  if (word === undefined) return new SyntaxFault(at, expected, oddCharacter(reader)?.hint)
+  const message = `expected input, filter or output, found ${reader.found}`
+  if (reader.char === '}') return new SyntaxFault(at, message, 'one } too many: everything is closed already')
+  if (word === undefined) return new SyntaxFault(at, message, oddCharacter(reader)?.hint)
   const meant = didYouMean(word, ['input', 'filter', 'output'])?.hint
-  const rest = reader.text.slice(at + word.length, at + word.length + 200)
-  const isBlock = /^\s*\{/.test(rest)
+  const isBlock = /^[\s]*\{/.test(reader.text.slice(at + word.length, at + word.length + 200))
   const hint = isBlock ? `${word} { … } stands inside input { … }, filter { … } or output { … }` : undefined
-  return new SyntaxFault(at, expected, meant ?? hint)
+  return new SyntaxFault(at, message, meant ?? hint)
 }
+
+export const LONE_ELSE = 'this else has no if right before it'
 
 /** What follows a plugin's name instead of its brace. */
 export function braceFault(reader: TextReader, name: string): SyntaxFault {
-  const hint =
-    name === 'else' || reader.peek(/=>/y) === undefined
-      ? undefined
-      : `an option stands inside a plugin: some_plugin { ${name} => … }`
-  return new SyntaxFault(reader.at, `expected { after ${name}, found ${reader.found}`, hint ?? oddCharacter(reader)?.hint)
+  const isOption = reader.peek(/=>/y) !== undefined
+  const hint = isOption ? `an option stands inside a plugin: some_plugin { ${name} => … }` : oddCharacter(reader)?.hint
+  return new SyntaxFault(reader.at, `expected { after ${name}, found ${reader.found}`, name === 'else' ? LONE_ELSE : hint)
 }

@@ -15,18 +15,26 @@ export interface Fault {
   readonly damage: (Range & { readonly filler?: string }) | undefined
 }
 
+interface Ways {
+  /** From where to look for a place to go on, if not from the fault. */
+  readonly resume?: number | undefined
+  /** What the text up to `resume` was meant to say, where that is clear. */
+  readonly meant?: string | undefined
+}
+
 /** Thrown where reading cannot go on; caught where it can be taken up again. */
 export class SyntaxFault extends Error {
   readonly offset: number
   readonly hint: string | undefined
-  /** From where to look for a place to go on, if not from `offset`. */
   readonly resume: number | undefined
+  readonly meant: string | undefined
 
-  constructor(offset: number, message: string, hint?: string, resume?: number) {
+  constructor(offset: number, message: string, hint?: string, { resume, meant }: Ways = {}) {
     super(message)
     this.name = 'SyntaxFault'
     this.offset = offset
     this.hint = hint
     this.resume = resume
+    this.meant = meant
   }
 }

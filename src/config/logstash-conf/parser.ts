@@ -2,7 +2,7 @@ import { ConditionError, parseConditionOfBlock } from '../condition-parser.ts'
 import type { ConditionSyntax } from '../condition-syntax.ts'
 import type { SourceText } from '../source-text.ts'
 import { TextReader } from '../text-reader.ts'
-import { arrowFault, braceFault, nameFault, sectionFault } from './causes.ts'
+import { arrowFault, braceFault, LONE_ELSE, nameFault, sectionFault } from './causes.ts'
 import { type Fault, SyntaxFault } from './fault.ts'
 import { nextBlock, nextOption, nextSection, nextStatement } from './recovery.ts'
 import type {
@@ -160,7 +160,8 @@ class ConfParser {
     const name = this.#name('a plugin or if')
     reader.skip()
     if (!reader.take('{')) {
-      if (reader.peek(/[A-Za-z0-9_-]+[ \t]*=>/y) === undefined) throw braceFault(reader, name.text)
+      const isNextLine = reader.text.slice(name.end, reader.at).includes('\n')
+      if (!isNextLine || reader.peek(/[A-Za-z0-9_-]+[ \t]*=>/y) === undefined) throw braceFault(reader, name.text)
       this.#report(braceFault(reader, name.text), undefined)
     }
     return this.#pluginBody(name)
@@ -179,9 +180,9 @@ class ConfParser {
       if (arms.length >= ARMS_MAX) throw new SyntaxFault(at, `expected at most ${ARMS_MAX} parts of one if`)
       const slip = reader.match(ELSE_IF_SLIP)
       if (slip !== undefined) {
-        const fault = new SyntaxFault(reader.at, `expected else if, found ${slip}`, 'write else if')
+        const fault = new SyntaxFault(at, `expected else if, found ${slip}`, 'write else if')
+        this.#report(fault, { start: at, end: reader.at, filler: 'if' })
         arms.push(this.#arm(at, 'else if'))
-        this.#report(fault, { start: at, end: reader.at })
       } else if (reader.match(ELSE_IF) !== undefined) {
         arms.push(this.#arm(at, 'else if'))
       } else if (reader.match(ELSE) !== undefined) {
@@ -224,22 +225,33 @@ class ConfParser {
   #pluginBody(name: NameSyntax): PluginSyntax {
     const reader = this.#reader
     const attributes: AttributeSyntax[] = []
+    if (this.#open.length > DEPTH_MAX) throw new SyntaxFault(name.start, `expected at most ${DEPTH_MAX} nested plugins`)
     this.#open.push({ what: name.text, start: name.start })
+    /** Behind the option that was read before. */
+    let end: number | undefined
     for (;;) {
-      const before = reader.at
       reader.skip()
       if (reader.take('}') || this.#isBraceMissing()) break
-      if (attributes.length > 0 && this.#isSeparatorOdd(before)) continue
       const start = reader.at
       try {
+        if (end !== undefined && this.#isSeparatorOdd(end)) {
+          end = undefined
+          continue
+        }
         const option = this.#attribute(name)
         if (option === 'a plugin') return this.#closed(name, attributes)
         attributes.push(option)
+        end = reader.at
       } catch (thrown) {
         if (!(thrown instanceof SyntaxFault)) throw thrown
         const brackets = this.#values.takeOpenBrackets()
-        reader.at = nextOption(reader.text, thrown.resume ?? Math.max(start + 1, thrown.offset), brackets)
-        this.#report(thrown, { start, end: reader.at })
+        const fault = this.#values.explain(thrown)
+        // The option before went too far.
+        const begin = fault === thrown || end === undefined ? start : (attributes.pop()?.start ?? start)
+        end = undefined
+        const from = fault.resume ?? Math.max(start + 1, fault.offset)
+        reader.at = nextOption(reader.text, from, fault === thrown ? brackets : [])
+        this.#report(fault, { start: begin, end: reader.at })
       }
       if (this.#abandoned) break
     }
@@ -252,7 +264,7 @@ class ConfParser {
   }
 
   /** Between options stand blanks. Passes over commas and semicolons, and tells of them. */
-  #isSeparatorOdd(before: number): boolean {
+  #isSeparatorOdd(end: number): boolean {
     const reader = this.#reader
     const { at, char } = reader
     if (char === ',' || char === ';') {
@@ -262,9 +274,10 @@ class ConfParser {
       this.#report(new SyntaxFault(at, `expected an option or }, found "${char}"`, hint), { start: at, end: reader.at })
       return true
     }
-    if (!BLANK.test(reader.text[before] ?? ' ')) {
-      const hint = reader.text[before] === '#' ? 'put a blank before the #' : 'put a blank before it'
+    if (!BLANK.test(reader.text[end] ?? ' ')) {
+      const hint = reader.text[end] === '#' ? 'put a blank before the #' : 'put a blank before it'
       const fault = new SyntaxFault(at, `expected a blank after the value before, found ${reader.found}`, hint)
+      if (this.#values.isTextTooLong(at)) throw fault
       this.#report(fault, undefined)
     }
     return false
@@ -275,15 +288,14 @@ class ConfParser {
     const reader = this.#reader
     const name = this.#name(`an option of ${owner.text} or }`)
     reader.skip()
-    if (!reader.take('=>')) {
-      if (reader.char === '{' && this.#isOutside(name.start, owner.start)) {
-        const hint = `if ${name.text} is a plugin, the } of ${owner.text} in line ${this.#source.position(owner.start).line} is missing before it`
-        this.#report(arrowFault(reader, name.text, hint), undefined)
-        reader.at = name.start
-        return 'a plugin'
-      }
-      throw arrowFault(reader, name.text, `write ${name.text} => { … }`)
+    if (reader.char === '{' && this.#isOutside(name.start, owner.start)) {
+      const { line } = this.#source.position(owner.start)
+      const hint = `if ${name.text} is a plugin, the } of ${owner.text} in line ${line} is missing before it`
+      this.#report(arrowFault(reader, name.text, hint), undefined)
+      reader.at = name.start
+      return 'a plugin'
     }
+    this.#values.arrow(name.text, owner.text === 'else' ? LONE_ELSE : `write ${name.text} => { … }`)
     reader.skip()
     const value = this.#values.read()
     return { kind: 'attribute', name, value, start: name.start, end: value.end }

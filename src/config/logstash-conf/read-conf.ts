@@ -1,5 +1,5 @@
-import type { Problem } from '../../core/errors.ts'
 import { SourceText } from '../source-text.ts'
+import { describeFaults } from './logstash-words.ts'
 import { type LoweredConf, type LowerOptions, lowerConf } from './lower.ts'
 import { parseConf } from './parser.ts'
 
@@ -8,8 +8,5 @@ export function readConf(text: string, file: string, options: LowerOptions): Low
   const source = new SourceText(file, text)
   const { syntax, faults } = parseConf(source)
   const lowered = lowerConf(syntax, options)
-  const problems = faults.map(({ offset, message, hint }): Problem => {
-    return { code: 'CONFIG_SYNTAX', at: source.position(offset), message, ...(hint === undefined ? {} : { hint }) }
-  })
-  return { ...lowered, problems: [...problems, ...lowered.problems] }
+  return { ...lowered, problems: [...describeFaults(source, faults), ...lowered.problems] }
 }

@@ -1,5 +1,5 @@
 import type { TextReader } from '../text-reader.ts'
-import { arrowFault, nameFault, valueFault, wordFault } from './causes.ts'
+import { ARROW_SLIP, arrowFault, nameFault, noValueFault } from './causes.ts'
 import { type Fault, SyntaxFault } from './fault.ts'
 import type { EntrySyntax, NameSyntax, PluginSyntax, StringSyntax, ValueSyntax } from './syntax.ts'
 
@@ -64,23 +64,40 @@ export class ValueReader {
     return string
   }
 
-  /** A text that never ends: where it most probably should have. */
+  /** A text that never ends. */
   #endless(start: number, quote: string): SyntaxFault {
-    const { text } = this.#reader
-    const rest = text.slice(start + 1)
-    const line = /^[^\r\n]*/.exec(rest)?.[0] ?? ''
+    const { hint, resume } = this.#missingQuote(start, quote)
+    const line = this.#reader.text.slice(start, resume)
+    const message = `expected ${quote} to close the text that begins with ${line.slice(0, 30)}`
+    return new SyntaxFault(this.#reader.text.length, message, hint, { resume })
+  }
+
+  /** Why a text goes on behind its line, and where it most probably should have ended. */
+  #missingQuote(start: number, quote: string): { hint: string; resume: number } {
+    const line = /^[^\r\n]*/.exec(this.#reader.text.slice(start + 1))?.[0] ?? ''
     const escaped = line.lastIndexOf(`\\${quote}`)
-    const hint =
-      escaped < 0
-        ? `its closing ${quote} is missing`
-        : `a backslash right before the closing ${quote} keeps the text open: write the path with /, or put something between them`
-    const resume = start + 1 + (escaped < 0 ? line.length : escaped + 2)
-    return new SyntaxFault(
-      text.length,
-      `expected ${quote} to close the text that begins with ${quote}${line.slice(0, 30)}`,
-      hint,
+    if (escaped < 0) return { hint: `its closing ${quote} is missing`, resume: start + 1 + line.length }
+    const hint = `a backslash right before the closing ${quote} keeps the text open: write a path with /`
+    return { hint, resume: start + escaped + 3 }
+  }
+
+  /** Whether what is wrong at an offset stands in the line in which a text of several lines ended that has options inside. */
+  isTextTooLong(offset: number): boolean {
+    const text = this.#longText
+    if (text === undefined || offset < text.end || !text.text.includes('=>')) return false
+    return !this.#reader.text.slice(text.end, offset).includes('\n')
+  }
+
+  /** The fault itself; or that the text before lacks its closing quote. */
+  explain(fault: SyntaxFault): SyntaxFault {
+    const text = this.#longText
+    if (text === undefined || !this.isTextTooLong(fault.offset)) return fault
+    this.#longText = undefined
+    const { hint, resume } = this.#missingQuote(text.start, text.quote)
+    const begin = this.#reader.text.slice(text.start, text.start + 30).split(/[\r\n]/, 1)[0]
+    return new SyntaxFault(fault.offset, fault.message, `the text that begins with ${begin} goes over several lines: ${hint}`, {
       resume,
-    )
+    })
   }
 
   /** A value may be a plugin: its name and a brace. */
@@ -96,7 +113,6 @@ export class ValueReader {
     }
     reader.at++
     const outer = this.#brackets.splice(0)
-    if (outer.length > DEPTH_MAX) throw new SyntaxFault(at, `expected at most ${DEPTH_MAX} nested values`)
     const plugin = this.#around.plugin(name)
     this.#brackets.push(...outer)
     return plugin
@@ -107,17 +123,21 @@ export class ValueReader {
     const start = reader.at
     const bareword = reader.match(BAREWORD)
     const text = bareword ?? reader.match(NUMBER)
-    const longText = this.#longText
-    if (text === undefined || reader.peek(GLUED) !== undefined) {
-      reader.at = start
-      if (longText?.end === start) throw this.#longTextFault(longText)
-      throw reader.peek(WORD) === undefined ? valueFault(reader) : wordFault(reader)
+    if (text !== undefined && reader.peek(GLUED) === undefined) {
+      return { kind: bareword === undefined ? 'number' : 'bareword', text, start, end: reader.at }
     }
-    return { kind: bareword === undefined ? 'number' : 'bareword', text, start, end: reader.at }
+    reader.at = start
+    const meant = this.#passOver(noValueFault(reader))
+    return { kind: 'string', quote: '"', text: meant, start, end: reader.at }
   }
 
-  #longTextFault(text: StringSyntax): SyntaxFault {
-    return new SyntaxFault(text.end, `expected an option or }, found ${this.#reader.found}`)
+  /** Goes on behind a fault as if the text said what it was meant to say. Thrown where that is not clear. */
+  #passOver(fault: SyntaxFault): string {
+    const { offset: start, resume: end, meant } = fault
+    if (end === undefined || meant === undefined) throw fault
+    this.#reader.at = end
+    this.#around.report(fault, { start, end, filler: '1' })
+    return meant
   }
 
   #array(): ValueSyntax {
@@ -148,7 +168,10 @@ export class ValueReader {
     const message = `expected , or ] in a list, found ${reader.found}`
     if (!isElement)
       throw new SyntaxFault(reader.at, message, reader.char === '}' || reader.isAtEnd ? 'a ] is missing' : undefined)
-    this.#around.report(new SyntaxFault(reader.at, message, 'elements of a list are separated by commas'), undefined)
+    const before = reader.at - 1
+    const isBlank = /\s/.test(reader.text[before] ?? '')
+    const fault = new SyntaxFault(reader.at, message, 'elements of a list are separated by commas')
+    this.#around.report(fault, isBlank ? { start: before, end: reader.at, filler: ',' } : undefined)
   }
 
   #hash(): ValueSyntax {
@@ -171,25 +194,36 @@ export class ValueReader {
     const reader = this.#reader
     const key = this.#key()
     reader.skip()
-    if (!reader.take('=>')) throw arrowFault(reader, key.text)
+    this.arrow(key.text)
     reader.skip()
     const value = this.read()
     return { kind: 'entry', key, value, start: key.start, end: value.end }
+  }
+
+  /** Passes over `=>`, also where something similar stands for it. */
+  arrow(name: string, blockHint?: string): void {
+    const reader = this.#reader
+    if (reader.take('=>')) return
+    const fault = arrowFault(reader, name, blockHint)
+    const start = reader.at
+    const slip = reader.match(ARROW_SLIP)
+    if (slip === undefined) throw fault
+    const hasRoom = slip.length > 1 || /[ \t]/.test(reader.char ?? '')
+    this.#around.report(fault, hasRoom ? { start, end: Math.max(reader.at, start + 2), filler: '=>' } : undefined)
   }
 
   #key(): NameSyntax {
     const reader = this.#reader
     const start = reader.at
     const word = reader.match(NUMBER) ?? reader.match(BAREWORD)
-    if (word !== undefined) {
-      if (reader.peek(GLUED) === undefined || reader.peek(/=>/y) !== undefined)
-        return { kind: 'name', text: word, start, end: reader.at }
-      reader.at = start
-      throw wordFault(reader)
+    if (word !== undefined && (reader.peek(GLUED) === undefined || reader.peek(/[=:]/y) !== undefined)) {
+      return { kind: 'name', text: word, start, end: reader.at }
     }
+    reader.at = start
     const string = this.#string()
-    if (string !== undefined) return { kind: 'name', text: string.text, start, end: string.end }
-    throw reader.peek(WORD) === undefined ? nameFault(reader, 'a key or }') : wordFault(reader)
+    const isWord = reader.peek(WORD) !== undefined
+    const text = string?.text ?? this.#passOver(isWord ? noValueFault(reader) : nameFault(reader, 'a key or }'))
+    return { kind: 'name', text, start, end: reader.at }
   }
 
   #enter(bracket: string): void {
