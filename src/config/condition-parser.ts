@@ -290,7 +290,7 @@ function failAtOperator(reader: TextReader, end: string): never {
   const rest = text.slice(at, at + 20)
   const before = text.slice(Math.max(0, at - 100), at)
   let hint = OPERATOR_SLIPS.find(([pattern]) => pattern.test(rest))?.[1]
-  if (/\/$/.test(before) && /^[a-z]/i.test(rest)) hint = 'flags stand inside the regex: /(?i)…/'
+  if (before.endsWith('/') && /^[a-z]/i.test(rest)) hint = 'flags stand inside the regex: /(?i)…/'
   if (/!\s*(?:\[[^\]]+\])+\s*$/.test(before) && /^(?:[=!<>]|in\b|not in\b)/.test(rest)) hint = 'write !([field] == …)'
   throw new ConditionError(at, `expected and, or, xor, nand or ${end}, found ${reader.found}`, hint ?? oddCharacter(reader)?.hint)
 }
