@@ -24,6 +24,7 @@ import { pipelineOutput } from './sinks/pipeline.ts'
 import { stdout } from './sinks/stdout.ts'
 import { cidr } from './transform/cidr.ts'
 import { clone } from './transform/clone.ts'
+import { csv } from './transform/csv/csv.ts'
 import { date } from './transform/date.ts'
 import { deDot } from './transform/de-dot.ts'
 import { dissect } from './transform/dissect/dissect.ts'
@@ -59,6 +60,7 @@ export const catalog = new Catalog([
 
   cidr,
   clone,
+  csv,
   date,
   deDot,
   dissect,
@@ -68,13 +70,13 @@ export const catalog = new Catalog([
   jsonFilter,
   metric,
   mutate,
-  translate,
-  useragent,
   prune,
   split,
   syslogPri,
+  translate,
   truncate,
   urldecode,
+  useragent,
   useragent,
   uuid,
 

@@ -106,7 +106,7 @@ function toFloat(value: Value, clean: (text: string) => string): Value {
 }
 
 /** A float prints with a point or an exponent, also where it is whole. One beyond all numbers becomes text, as in Logstash. */
-function floatOf(value: number): Value {
+export function floatOf(value: number): Value {
   if (!Number.isFinite(value)) return String(value)
   if (!Number.isInteger(value)) return value
   const text = Object.is(value, -0) ? '-0' : String(value)
