@@ -33,10 +33,12 @@ import { fingerprint } from './transform/fingerprint/fingerprint.ts'
 import { geoip } from './transform/geoip.ts'
 import { json as jsonFilter } from './transform/json.ts'
 import { metric } from './transform/metric.ts'
+import { metrics } from './transform/metrics/metrics.ts'
 import { mutate } from './transform/mutate/mutate.ts'
 import { prune } from './transform/prune.ts'
 import { split } from './transform/split.ts'
 import { syslogPri } from './transform/syslog-pri.ts'
+import { throttle } from './transform/throttle.ts'
 import { translate } from './transform/translate/translate.ts'
 import { truncate } from './transform/truncate.ts'
 import { urldecode } from './transform/urldecode.ts'
@@ -69,7 +71,11 @@ export const catalog = new Catalog([
   geoip,
   jsonFilter,
   metric,
+  metrics,
   mutate,
+  throttle,
+  translate,
+  useragent,
   prune,
   split,
   syslogPri,
