@@ -15,6 +15,7 @@ import { kafka } from './ingest/kafka/kafka.ts'
 import { pipelineInput } from './ingest/pipeline.ts'
 import { sample } from './ingest/sample/sample.ts'
 import { stdin } from './ingest/stdin.ts'
+import { syslog } from './ingest/syslog/syslog.ts'
 import { tcp as tcpInput } from './ingest/tcp/tcp.ts'
 import { udp } from './ingest/udp.ts'
 import { elasticsearch } from './sinks/elasticsearch/elasticsearch.ts'
@@ -57,6 +58,7 @@ export const catalog = new Catalog([
   pipelineInput,
   sample,
   stdin,
+  syslog,
   tcpInput,
   udp,
 
