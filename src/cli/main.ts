@@ -7,6 +7,7 @@ const TOOLS: { readonly [name: string]: () => Promise<Tool> } = {
   convert: async () => (await import('./convert/convert.ts')).convert,
   dlq: async () => (await import('./dlq.ts')).dlq,
   explain: async () => (await import('./explain/explain.ts')).explain,
+  keystore: async () => (await import('./keystore.ts')).keystore,
   lint: async () => (await import('./lint/lint.ts')).lint,
   test: async () => (await import('./test-cases/test-cases.ts')).test,
 }

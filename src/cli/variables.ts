@@ -1,0 +1,53 @@
+import { readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Variables } from '../config/variables.ts'
+import { MillraceError, messageOf } from '../core/errors.ts'
+import { Keystore } from '../storage/keystore.ts'
+
+/** Logstash's variable is taken too, so that a service file needs no change. */
+const PASSWORD_VARIABLES = ['MILLRACE_KEYSTORE_PASS', 'LOGSTASH_KEYSTORE_PASS']
+
+export function keystorePath(settings_folder: string): string {
+  return join(settings_folder, 'millrace.keystore')
+}
+
+export function keystorePassword(environment: NodeJS.ProcessEnv): string {
+  return PASSWORD_VARIABLES.map((name) => environment[name]).find((value) => value !== undefined && value !== '') ?? ''
+}
+
+/** A larger file is no secret. */
+const SECRET_BYTES_MAX = 64 * 1024
+
+/**
+ * What `${NAME}` stands for: the keystore's value, else the environment's, else the content of the file that `NAME_FILE` of the
+ * environment names (a mounted secret), without its last line break. Such a file is read when a config asks for the name.
+ * @throws MillraceError KEYSTORE_UNREADABLE; and SECRET_FILE_UNREADABLE from whoever asks for a name
+ */
+export async function loadVariables(environment: NodeJS.ProcessEnv, settings_folder: string): Promise<Variables> {
+  const variables: { [name: string]: string | undefined } = { ...environment }
+  for (const [name, path] of Object.entries(environment)) {
+    const target = name.endsWith('_FILE') ? name.slice(0, -'_FILE'.length) : ''
+    if (target === '' || path === undefined || path === '' || Object.hasOwn(variables, target)) continue
+    Object.defineProperty(variables, target, { get: () => readSecret(name, path), configurable: true, enumerable: true })
+  }
+  const keystore = await Keystore.open(keystorePath(settings_folder), keystorePassword(environment))
+  for (const name of keystore?.names ?? []) {
+    Object.defineProperty(variables, name, { value: keystore?.get(name), configurable: true, enumerable: true })
+  }
+  return variables
+}
+
+function readSecret(variable: string, path: string): string {
+  try {
+    if (statSync(path).size > SECRET_BYTES_MAX) throw new Error(`it is larger than ${SECRET_BYTES_MAX} bytes`)
+    return readFileSync(path, 'utf8').replace(/\r?\n$/, '')
+  } catch (thrown) {
+    throw new MillraceError(
+      'SECRET_FILE_UNREADABLE',
+      `cannot read the file ${path} that ${variable} names: ${messageOf(thrown)}`,
+      {
+        cause: thrown,
+      },
+    )
+  }
+}
