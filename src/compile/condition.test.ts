@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { parseCondition } from '../config/condition-parser.ts'
 import { Event } from '../core/event.ts'
+import { parseFieldRef } from '../core/field-ref.ts'
 import { parseJson } from '../core/json.ts'
 import { type Fields, Timestamp } from '../core/values.ts'
 import { compileCondition } from './condition.ts'
@@ -8,6 +9,10 @@ import { compileCondition } from './condition.ts'
 function holds(condition: string, document: string): boolean | 'incomparable' {
   const { value, exact } = parseJson(document)
   const event = Event.from(value as Fields, new Timestamp(0), { exact })
+  return evaluate(condition, event)
+}
+
+function evaluate(condition: string, event: Event): boolean | 'incomparable' {
   let incomparable = false
   const result = compileCondition(parseCondition(condition), {
     incomparable: () => {
@@ -95,6 +100,19 @@ test.each([
   ['!([a] == 1)', '{"a":2}', true],
 ])('%s of %s is %s', (condition, document, expected) => {
   expect(holds(condition, document)).toBe(expected)
+})
+
+test.each([
+  ['[a] == 1.1', false],
+  ['[a] != 1.1', true],
+  ['[a] > 1', true],
+  ['[a] < 1.2', true],
+  ['[a] == [b]', true],
+  ['[a] == [c]', false],
+])('with decimals of the json filter %s is %s, as in Logstash', (condition, expected) => {
+  const event = Event.from(parseJson('{"a":1.1,"b":1.10}', true).value as Fields, new Timestamp(0))
+  event.set(parseFieldRef('c'), 1.1)
+  expect(evaluate(condition, event)).toBe(expected)
 })
 
 test('names of Object.prototype are no fields', () => {

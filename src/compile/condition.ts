@@ -128,13 +128,15 @@ function compileEquality(left: Operand, right: Operand): Predicate {
   return (event) => areEqual(readLeft(event), readRight(event))
 }
 
-function isFloat(value: number | bigint | SourceNumber): boolean {
-  return value instanceof SourceNumber || (typeof value === 'number' && !Number.isInteger(value))
+/** Numbers of different kinds are never equal in Logstash, whose json filter makes a decimal of `1.5`. */
+function kindOfNumber(value: number | bigint | SourceNumber): 'integer' | 'float' | 'decimal' {
+  if (value instanceof SourceNumber) return value.is_decimal ? 'decimal' : 'float'
+  return typeof value === 'bigint' || Number.isSafeInteger(value) ? 'integer' : 'float'
 }
 
 function areEqual(a: Value | undefined, b: Value | undefined): boolean {
   if (a === b) return true
-  if (isNumber(a) && isNumber(b)) return isFloat(a) === isFloat(b) && compareNumbers(a, b) === 0
+  if (isNumber(a) && isNumber(b)) return kindOfNumber(a) === kindOfNumber(b) && compareNumbers(a, b) === 0
   if (a instanceof Timestamp && b instanceof Timestamp) return a.epoch_ms === b.epoch_ms && a.nanos === b.nanos
   if (Array.isArray(a) && Array.isArray(b)) return a.length === b.length && a.every((item, index) => areEqual(item, b[index]))
   if (isFields(a) && isFields(b)) {

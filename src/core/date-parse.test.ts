@@ -28,6 +28,8 @@ test.each([
   ['2024', '2024-01-01T00:00:00.000Z'],
   ['2024-W01-2', '2024-01-02T00:00:00.000Z'],
   ['2024-002', '2024-01-02T00:00:00.000Z'],
+  ['20240102', '+20240102-01-01T00:00:00.000Z'],
+  ['-0001-12-31', '-0001-12-31T00:00:00.000Z'],
 ])('ISO8601 reads %s', (text, expected) => {
   expect(read('ISO8601', text)).toBe(expected)
 })
@@ -43,7 +45,6 @@ test.each([
   ' 2024-01-02T03:04:05Z',
   'not a date',
   '',
-  '20240102',
   5,
   true,
   ['2024-01-02T03:04:05Z'],
@@ -98,10 +99,16 @@ test('TAI64N labels are read with or without @, and nothing else is', () => {
   expect(read('TAI64N', 'ffffffffffffffffffffffff')).toBeUndefined()
 })
 
+/** JavaScript writes six digits for years that have a sign, Java as many as they need, four at least. */
+function asJava(text: string): string {
+  return text.replace(/^([+-])0{0,2}(\d{4})/, '$1$2')
+}
+
 test('every time that JavaScript prints is read back', () => {
   fc.assert(
     fc.property(fc.date({ noInvalidDate: true }), (date) => {
-      expect(read('ISO8601', date.toISOString().replace(/^([+-])0(\d{5})/, '$1$2'))).toBe(date.toISOString())
+      const text = asJava(date.toISOString())
+      expect(read('ISO8601', text)).toBe(text)
     }),
   )
 })

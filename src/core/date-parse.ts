@@ -120,7 +120,7 @@ function readUnixMs(value: Value): Timestamp | undefined {
   const text = plainDecimal(value)
   if (text === undefined) return undefined
   const whole = typeof value === 'string' ? text : text.replace(/\.\d+$/, '')
-  return /^-?\d{1,16}$/.test(whole) ? timeOf(Number(whole), 0) : undefined
+  return /^-?\d{1,16}$/.test(whole) && Number.isSafeInteger(Number(whole)) ? timeOf(Number(whole), 0) : undefined
 }
 
 /** The decimal digits of a text or a number, never in exponent form; `undefined` for everything else. */

@@ -29,7 +29,7 @@ const SAFE_DIGITS = 15
  * fields). `undefined` where the text is of another kind; then nothing was changed. The text is known to be sound JSON,
  * so only its structure is looked at.
  */
-export function scanFlatJson(text: string, fields: Fields): FlatJson | undefined {
+export function scanFlatJson(text: string, fields: Fields, decimals: boolean): FlatJson | undefined {
   if (text.charCodeAt(0) !== OPEN_BRACE) return undefined
   let members = 0
   let numbers: number[] | undefined
@@ -51,7 +51,7 @@ export function scanFlatJson(text: string, fields: Fields): FlatJson | undefined
     else return undefined
   }
   if (at !== text.length || members !== Object.keys(fields).length) return undefined
-  return { exact: numbers === undefined ? false : restoreNumbers(text, fields, numbers), source: { text, members } }
+  return { exact: numbers === undefined ? false : restoreNumbers(text, fields, numbers, decimals), source: { text, members } }
 }
 
 function endOfNumber(text: string, start: number): number {
@@ -74,11 +74,11 @@ function mayNeedText(text: string, start: number, end: number): boolean {
 }
 
 /** `numbers`: for each where its name opens and closes, and where it begins and ends. */
-function restoreNumbers(text: string, fields: Fields, numbers: readonly number[]): Exact {
+function restoreNumbers(text: string, fields: Fields, numbers: readonly number[], decimals: boolean): Exact {
   let names: string[] | undefined
   for (let index = 0; index < numbers.length; index += 4) {
     const source = text.slice(numbers[index + 2], numbers[index + 3])
-    const value = exactNumber(source, Number(source))
+    const value = exactNumber(source, Number(source), decimals)
     if (value === undefined) continue
     const name = nameOf(text.slice((numbers[index] ?? 0) + 1, numbers[index + 1]))
     setMember(fields, name, value)

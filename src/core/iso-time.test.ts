@@ -2,12 +2,12 @@ import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { printIsoTime, readIsoTime } from './iso-time.ts'
 
-test('every time prints as Date prints it, and is read back', () => {
+test('every time prints as Date prints it but for zeros before a year with a sign, and is read back', () => {
   fc.assert(
     fc.property(fc.integer({ min: -8.64e15, max: 8.64e15 }), (epoch_ms) => {
-      const text = new Date(epoch_ms).toISOString()
+      const text = new Date(epoch_ms).toISOString().replace(/^([+-])0{0,2}(\d{4})/, '$1$2')
       expect(printIsoTime(epoch_ms)).toBe(text)
-      if (text.length === 24) expect(readIsoTime(text)).toBe(epoch_ms)
+      if (/^\d/.test(text)) expect(readIsoTime(text)).toBe(epoch_ms)
     }),
     { numRuns: 2_000 },
   )

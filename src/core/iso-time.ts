@@ -61,7 +61,7 @@ let printedDate = ''
 export function printIsoTime(epoch_ms: number): string {
   const day = Math.floor(epoch_ms / DAY_MS)
   if (day !== printedDay) {
-    printedDate = printDate(day, epoch_ms)
+    printedDate = printDate(day)
     printedDay = day
   }
   const of_day = epoch_ms - day * DAY_MS
@@ -73,9 +73,9 @@ export function printIsoTime(epoch_ms: number): string {
   return `${printedDate}T${hour}:${minute}:${second}.${THREE_DIGITS[of_day - seconds * 1000] ?? ''}Z`
 }
 
-function printDate(day_number: number, epoch_ms: number): string {
+function printDate(day_number: number): string {
   const { year, month, day } = calendarDay(day_number)
   // Years of more than four digits, and those before 0, have a sign.
-  if (year < 0 || year > 9999) return new Date(epoch_ms).toISOString().split('T', 1)[0] ?? ''
-  return `${String(year).padStart(4, '0')}-${TWO_DIGITS[month]}-${TWO_DIGITS[day]}`
+  const sign = year < 0 ? '-' : year > 9999 ? '+' : ''
+  return `${sign}${String(Math.abs(year)).padStart(4, '0')}-${TWO_DIGITS[month]}-${TWO_DIGITS[day]}`
 }

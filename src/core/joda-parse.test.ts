@@ -30,7 +30,7 @@ test.each([
   ['yyyy-MM-dd ZZZ', '2024-01-02 Asia/Tokyo', '2024-01-01T15:00:00.000Z'],
   ['yyyy-MM-dd HH z', '2024-01-02 03 EST', '2024-01-02T08:00:00.000Z'],
   ['yyyy-MM-dd ZZ', '2024-01-02 -05:30', '2024-01-02T05:30:00.000Z'],
-  ['yyyy G', '5 BC', '-000004-01-01T00:00:00.000Z'],
+  ['yyyy G', '5 BC', '-0004-01-01T00:00:00.000Z'],
 ])('%s reads "%s"', (pattern, text, expected) => {
   expect(read(pattern, text)).toBe(expected)
 })

@@ -79,10 +79,13 @@ export function compileJodaParser(pattern: string, names: DateNames = ENGLISH): 
   }
 }
 
-/** A moment from a full second and nanoseconds after it; `undefined` where it is none or lies beyond the year 275760. */
+/** The end of the year 292278993. Beyond 275760 whole days are exact, milliseconds are not. */
+const TIME_MAX_MS = 9.2233720173e18
+
+/** A moment from a full second and nanoseconds after it; `undefined` where it is none or lies beyond the years of Joda. */
 export function timeOf(second_ms: number, fraction_ns: number): Timestamp | undefined {
   const epoch_ms = second_ms + Math.floor(fraction_ns / 1_000_000)
-  return Math.abs(epoch_ms) <= 8.64e15 ? new Timestamp(epoch_ms, fraction_ns % 1_000_000) : undefined
+  return Math.abs(epoch_ms) <= TIME_MAX_MS ? new Timestamp(epoch_ms, fraction_ns % 1_000_000) : undefined
 }
 
 function number(numbers: Float64Array, slot: Slot): number {

@@ -19,6 +19,27 @@ const NUMBER_TEXT = fc
   .map((parts) => parts.join(''))
   .filter((text) => text !== '-0')
 
+test.each(['{"a":1.5,"b":2}', '{"a":1.5,"b":[2]}', '{"a":1.5,"b":{"c":1e3}}'])(
+  '%s holds decimals where they are asked for',
+  (text) => {
+    const { value, exact } = parseJson(text, true)
+    expect(value).toMatchObject({ a: new SourceNumber('1.5', true) })
+    expect(stringify(value, exact)).toBe(text)
+    expect(parseJson(text).value).toMatchObject({ a: 1.5 })
+  },
+)
+
+test.each([
+  ['{"a":"\\ud800x","b":"ok"}', '{"a":"","b":"ok"}'],
+  ['{"a":["\\udc00",{"b":"x\\uD83D"}],"n":1.50}', '{"a":["",{"b":""}],"n":1.50}'],
+  ['{"a":"\\ud83d\\ude00"}', '{"a":"😀"}'],
+  ['"\\ud800"', '""'],
+  ['{"a":"\\\\ud800"}', '{"a":"\\\\ud800"}'],
+])('half a character empties its text: %s', (text, expected) => {
+  expect(roundTrip(text)).toBe(expected)
+  expect(parseJson(text).source).toBeUndefined()
+})
+
 test('every number keeps its text, wherever it stands', () => {
   fc.assert(
     fc.property(NUMBER_TEXT, NUMBER_TEXT, NUMBER_TEXT, (a, b, c) => {

@@ -1,5 +1,6 @@
 import { numberOf } from './exact-number.ts'
 import { scanFlatJson } from './flat-json.ts'
+import { emptyIllFormed, mayHoldHalves } from './ill-formed-text.ts'
 import { endOfString } from './json-string.ts'
 import type { SourceText } from './source-document.ts'
 import { type Exact, isFields, isNumber, member, setMember, type Value } from './values.ts'
@@ -25,19 +26,25 @@ const SOURCE_NUMBER_GUARD = new RegExp(String.raw`[:,[]\s*${SOURCE_NUMBER}`, 'g'
 
 /**
  * Parses JSON without changing what it says: integers of any size stay exact (`bigint`), other numbers that
- * JavaScript would print differently keep their text (`SourceNumber`). Of a name that comes twice the last one wins.
+ * JavaScript would print differently keep their text (`SourceNumber`); `decimals`: all with a point or an exponent do, and
+ * are decimals as those of Logstash's json filter. Of a name that comes twice the last one wins. A text that holds half a
+ * character becomes empty.
  * @throws SyntaxError for text that is not JSON or is nested deeper than `JSON_DEPTH_MAX`
  */
-export function parseJson(text: string): ParsedJson {
+export function parseJson(text: string, decimals = false): ParsedJson {
   // A text needs two characters a level, so short lines need not be measured.
   if (text.length > JSON_DEPTH_MAX * 2 && isTooDeep(text)) {
     throw new SyntaxError(`expected JSON nested at most ${JSON_DEPTH_MAX} levels deep`)
   }
   const value = JSON.parse(text) as Value
-  const flat = isFields(value) ? scanFlatJson(text, value) : undefined
-  if (flat !== undefined) return { value, ...flat }
+  if (mayHoldHalves(text)) return restoreNumbers(text, emptyIllFormed(value), decimals)
+  const flat = isFields(value) ? scanFlatJson(text, value, decimals) : undefined
+  return flat === undefined ? restoreNumbers(text, value, decimals) : { value, ...flat }
+}
+
+function restoreNumbers(text: string, value: Value, decimals: boolean): ParsedJson {
   if (!mayHoldSourceNumber(text)) return { value, exact: false }
-  const restorer = new NumberRestorer(text)
+  const restorer = new NumberRestorer(text, decimals)
   const restored = restorer.restore(value)
   return { value: restored, exact: restorer.exact }
 }
@@ -110,6 +117,7 @@ const BACKSLASH = 0x5c
 class NumberRestorer {
   exact = false
   readonly #text: string
+  readonly #decimals: boolean
   /** By depth: where the name begins that the next value belongs to, or -1 - index inside a list. */
   readonly #steps: number[] = []
   #depth = -1
@@ -118,8 +126,9 @@ class NumberRestorer {
   /** The deepest holder that is still the right one. */
   #held = 0
 
-  constructor(text: string) {
+  constructor(text: string, decimals: boolean) {
     this.#text = text
+    this.#decimals = decimals
   }
 
   /** Mends `root` in place; a root that is a number itself is returned anew. */
@@ -151,7 +160,7 @@ class NumberRestorer {
   }
 
   #rootNumber(text: string): Value {
-    const value = numberOf(text)
+    const value = numberOf(text, this.#decimals)
     if (typeof value !== 'number') this.exact = true
     return value
   }
@@ -182,7 +191,7 @@ class NumberRestorer {
     const holder = this.#holders[this.#depth]
     const last = this.#steps[this.#depth] ?? 0
     const parsed = this.#child(holder, last)
-    const value = numberOf(text)
+    const value = numberOf(text, this.#decimals)
     // A name that comes twice keeps its last value only: another value than this text's is not ours to mend.
     if (typeof value !== 'number') this.exact = true
     if (!isNumber(parsed) || Number(parsed) !== Number(text) || value === parsed) return

@@ -15,7 +15,7 @@ export interface Zone {
 /** Offsets change at full quarters of an hour (before about 1930 not everywhere), so one answer serves a whole quarter. */
 const QUARTER_MS = 900_000
 
-/** Where Date ends (8.64e15), less two days for looking around. */
+/** Where Date ends (8.64e15), less two days for looking around. Beyond it a zone keeps the offset that it has there. */
 const TIME_MAX_MS = 8.64e15 - 2 * DAY_MS
 
 /** Quarters remembered in a zone, and zone names (they come from events too): then it starts anew. */
@@ -88,7 +88,7 @@ class NamedZone implements Zone {
   }
 
   fromLocal(local_ms: number): number {
-    if (!(Math.abs(local_ms) <= TIME_MAX_MS)) return Number.NaN
+    if (Math.abs(local_ms) > TIME_MAX_MS) return local_ms - this.offsetAt(local_ms)
     return local_ms - remember(this.#local_offsets, Math.floor(local_ms / QUARTER_MS), (quarter) => this.#localOffset(quarter))
   }
 
@@ -104,11 +104,12 @@ class NamedZone implements Zone {
 
   #ask(epoch_ms: number): number {
     const found: { [type: string]: string } = {}
-    for (const { type, value } of this.#format.formatToParts(epoch_ms)) found[type] = value
+    const known_ms = Math.max(-TIME_MAX_MS, Math.min(epoch_ms, TIME_MAX_MS))
+    for (const { type, value } of this.#format.formatToParts(known_ms)) found[type] = value
     const year = found['era']?.startsWith('B') === true ? 1 - Number(found['year']) : Number(found['year'])
     const day_ms = new Date(0).setUTCFullYear(year, Number(found['month']) - 1, Number(found['day']))
     const clock_s = Number(found['hour']) * 3600 + Number(found['minute']) * 60 + Number(found['second'])
-    return day_ms + clock_s * 1000 - epoch_ms
+    return day_ms + clock_s * 1000 - known_ms
   }
 }
 

@@ -35,7 +35,7 @@ that they showed twice the earlier is taken.
 
 \`ISO8601\` wants a \`T\` between date and time, or a blank and a fraction of the second. \`UNIX\` is seconds, with a
 fraction if there is one, up to the year 2038 (later ones are milliseconds by mistake), \`UNIX_MS\` milliseconds; both
-take numbers too. Years beyond 275760 are failures.
+take numbers too. A text of eight digits is a year for \`ISO8601\`, as in Logstash: \`20240102\` lies far ahead.
 `.trim(),
   options: DATE_OPTIONS,
   examples: [

@@ -111,7 +111,7 @@ function parseSeveral(text: string, context: FilterContext): Value | undefined {
 
 function tryParse(text: string): Value | undefined {
   try {
-    return parseJson(text).value
+    return parseJson(text, true).value
   } catch (thrown) {
     if (thrown instanceof SyntaxError) return undefined
     throw thrown

@@ -26,7 +26,8 @@ The first operation that fails ends the block for that event: what was done stay
 
 \`convert\` to \`integer\` takes \`1,234\`, \`5.7\` (cut), \`0x1A\`, \`010\` (octal) and integers of any size exactly; other text
 fails. To \`boolean\` it takes true, t, yes, y, 1 and false, f, no, n, 0 and the empty text; other values stay, with a
-warning. To \`string\` a number gives the text that it was written in.
+warning. To \`string\` a number gives the text that Ruby makes of it, as in Logstash: \`1.0e+21\`, and \`0.11e1\` for a \`1.10\`
+that the json filter read.
 
 A \`gsub\` that takes longer than a second on one text is broken off, and its event gets the tag.
 `.trim(),
