@@ -3,6 +3,7 @@ import { defineOutput } from '../core/component.ts'
 import { type Outcome, type Sink, STORED } from '../core/contracts.ts'
 import { MillraceError, messageOf } from '../core/errors.ts'
 import type { Event } from '../core/event.ts'
+import { kept } from '../core/kept-options.ts'
 import * as option from '../core/options.ts'
 import type { Template } from '../core/template.ts'
 import { FileAppender } from './file-appender.ts'
@@ -36,14 +37,9 @@ export const file = defineOutput({
     fsync: option.boolean('Whether a batch is on the disk before it counts as stored. Off, a power failure can lose events.', {
       default: true,
     }),
-    flush_interval: option.number("Kept for Logstash's configs: every batch is written out at once.", { default: 2 }),
-    stale_cleanup_interval: option.number(
-      "Kept for Logstash's configs: 64 files stay open, the least recently used one closes.",
-      {
-        default: 10,
-      },
-    ),
-    create_if_deleted: option.boolean("Kept for Logstash's configs: a deleted file is always made anew.", { default: true }),
+    flush_interval: kept('every batch is written out at once'),
+    stale_cleanup_interval: kept('64 files stay open, the least recently used one closes'),
+    create_if_deleted: kept('a deleted file is always made anew'),
   },
   refused: {
     gzip: 'a crash would leave an archive that cannot be read: compress the files when they are rotated',

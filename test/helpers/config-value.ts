@@ -4,7 +4,7 @@ import type { ComponentNode, ConfigValue } from '../../src/core/plan.ts'
 const TEST_POSITION: Position = { file: 'test', line: 1, column: 1 }
 
 /** A plain value as a config value: what a user would have written. */
-function configValue(value: unknown): ConfigValue {
+export function configValue(value: unknown): ConfigValue {
   const at = TEST_POSITION
   if (typeof value === 'string') return { kind: 'string', at, value }
   if (typeof value === 'number') return { kind: 'number', at, value, text: String(value) }

@@ -186,22 +186,23 @@ export async function startStubElasticsearch(settings: StubSettings = {}): Promi
   return stub
 }
 
-/** Lines by turns: action, document. */
+/** Lines by turns: action, document; a deletion has no document. */
 function readItems(body: Buffer): StubItem[] {
   if (body.at(-1) !== 0x0a) throw new Error('expected a bulk body to end with a newline')
   const lines = body.toString().split('\n')
   const items: StubItem[] = []
-  for (let line = 0; line + 1 < lines.length; line += 2) {
+  for (let line = 0; line + 1 < lines.length; line++) {
     const [[operation, action] = ['', {}]] = Object.entries(
       JSON.parse(lines[line] ?? '') as { [operation: string]: { [name: string]: unknown } },
     )
     const id = action['_id']
+    const source = operation === 'delete' ? '' : (lines[++line] ?? '')
     items.push({
       operation,
       action,
       index: String(action['_index']),
       id: typeof id === 'string' ? id : undefined,
-      source: lines[line + 1] ?? '',
+      source,
     })
   }
   return items

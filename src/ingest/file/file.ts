@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { join, resolve } from 'node:path'
 import { defineInput } from '../../core/component.ts'
 import { MillraceError } from '../../core/errors.ts'
+import { kept } from '../../core/kept-options.ts'
 import * as option from '../../core/options.ts'
 import { duration } from './duration.ts'
 import { createFileSource } from './file-source.ts'
@@ -62,9 +63,9 @@ export const file = defineInput({
     exit_after_read: option.boolean('Mode read: the input ends when all files are read, so that the program can too.', {
       default: false,
     }),
-    file_chunk_size: option.integer("Kept for Logstash's configs: files are read in pieces of 256 kB.", { default: 32_768 }),
-    file_chunk_count: option.number("Kept for Logstash's configs: after 1 MB the next file has its turn.", { default: 2 ** 62 }),
-    check_archive_validity: option.boolean("Kept for Logstash's configs: archives are not read.", { default: false }),
+    file_chunk_size: kept('files are read in pieces of 256 kB'),
+    file_chunk_count: kept('after 1 MB the next file has its turn'),
+    check_archive_validity: kept('archives are not read'),
   },
   examples: [
     { title: 'Follow all logs of a service', options: { path: '/var/log/exchange/*.log', exclude: '*.gz', codec: 'json' } },

@@ -2,6 +2,7 @@ import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { testContext } from '../../../test/helpers/context.ts'
 import { buildInput, Collector } from '../../../test/helpers/run-input.ts'
 import { plain } from '../../codecs/plain.ts'
 import { describeTrouble } from './client-log.ts'
@@ -33,11 +34,14 @@ test('a config as Logstash users write it is taken', () => {
 })
 
 test.for([
-  [{ group_instance_id: 'a' }, 'kafka.group_instance_id cannot be honoured: static membership'],
+  [{ group_protocol: 'consumer' }, 'kafka.group_protocol: "consumer" cannot be honoured: the newer group protocol is not spoken'],
+  [{ value_deserializer_class: 'org.example.Avro' }, 'Java classes cannot be loaded here'],
+  [{ schema_registry_ssl_truststore_location: 'a' }, 'there is no schema registry client'],
+  [{ sasl_login_connect_timeout_ms: 1 }, 'Java classes cannot be loaded here'],
+  [{ auto_offset_reset: 'none' }, 'expected one of latest, earliest'],
   [{ kerberos_config: 'a' }, 'use sasl_mechanism PLAIN'],
   [{ schema_registry_url: 'a' }, 'there is no schema registry client'],
   [{ sasl_mechanism: 'GSSAPI' }, 'expected one of PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, got "GSSAPI"'],
-  [{ partition_assignment_strategy: 'cooperative_sticky' }, 'expected one of round_robin'],
   [{ security_protocol: 'SASL_SSL' }, 'security_protocol SASL_SSL needs sasl_mechanism'],
   [{ sasl_mechanism: 'PLAIN' }, 'sasl_mechanism needs security_protocol SASL_PLAINTEXT or SASL_SSL'],
   [{ security_protocol: 'SASL_SSL', sasl_mechanism: 'PLAIN' }, 'sasl_jaas_config is missing'],
@@ -52,6 +56,20 @@ test.for([
   [{ ssl_truststore_password: 'secret' }, 'write its certificates into a PEM file'],
 ] as const)('%j is refused with what to do', ([options, message]) => {
   expect(() => build(options)).toThrow(message)
+})
+
+test.for([
+  'consumer_threads',
+  'poll_timeout_ms',
+  'check_crcs',
+  'group_instance_id',
+  'partition_assignment_strategy',
+  'client_dns_lookup',
+  'receive_buffer_bytes',
+])('%s is taken with a warning that it does nothing', (name) => {
+  const context = testContext()
+  buildInput(kafka, [plain], { [name]: 'cooperative_sticky' }, new Collector(), context)
+  expect(context.lines).toEqual([expect.stringContaining(`kafka.${name}: it changes nothing here`)])
 })
 
 test('a Java keystore is refused with the command that converts it', () => {

@@ -1,6 +1,9 @@
+import { kept, keptAs } from '../../core/kept-options.ts'
 import * as option from '../../core/options.ts'
 
-const KEPT = "Kept for Logstash's configs; it changes nothing here"
+const STRINGS = 'org.apache.kafka.common.serialization.StringDeserializer'
+const BYTES = 'org.apache.kafka.common.serialization.ByteArrayDeserializer'
+const NO_CLASSES = 'Java classes cannot be loaded here: keys are text, and the codec reads the values'
 
 /** Logstash's names and defaults; what is ours says so. */
 export const KAFKA_OPTIONS = {
@@ -18,7 +21,7 @@ export const KAFKA_OPTIONS = {
   client_id: option.string("Name of this client in the brokers' logs and quotas.", { default: 'logstash' }),
   client_rack: option.string('Where this client stands, so that it may read from a replica nearby.', { default: '' }),
   auto_offset_reset: option.oneOf(
-    'Where a group without a committed offset starts. The start is committed at once, so that a restart skips nothing.',
+    'Where a group without a committed offset starts. The start is committed at once, so that a restart skips nothing. Neither none nor by_duration is spoken.',
     ['latest', 'earliest'],
     { default: 'latest' },
   ),
@@ -88,29 +91,24 @@ export const KAFKA_OPTIONS = {
     default: 1_000,
     min: 10,
   }),
-  consumer_threads: option.integer(`${KEPT}: one member reads all its partitions side by side.`, { default: 1, min: 1 }),
-  auto_create_topics: option.boolean(`${KEPT}: topics are never created by reading.`, { default: true }),
-  poll_timeout_ms: option.integer(`${KEPT}.`, { default: 100 }),
-  check_crcs: option.boolean(`${KEPT}: checksums are the brokers' work.`, { default: true }),
-  client_dns_lookup: option.string(`${KEPT}.`, { default: 'use_all_dns_ips' }),
-  connections_max_idle_ms: option.integer(`${KEPT}.`, { default: 540_000 }),
-  reconnect_backoff_ms: option.integer(`${KEPT}: waits grow from 1 s to 30 s.`, { default: 50 }),
-  receive_buffer_bytes: option.integer(`${KEPT}.`, { default: 32_768 }),
-  send_buffer_bytes: option.integer(`${KEPT}.`, { default: 131_072 }),
-  group_protocol: option.oneOf(`${KEPT}: only the classic one is spoken.`, ['classic'], { default: 'classic' }),
-  partition_assignment_strategy: option.oneOf(
-    'How partitions are divided. All members must be of this kind: a Logstash in the same group has to be stopped first.',
-    ['round_robin', 'org.apache.kafka.clients.consumer.RoundRobinAssignor'],
-    { default: 'round_robin' },
+  consumer_threads: kept('one member reads all its partitions side by side'),
+  auto_create_topics: kept('topics are never created by reading'),
+  poll_timeout_ms: kept('records are taken as they come'),
+  check_crcs: kept("checksums are the brokers' work"),
+  client_dns_lookup: kept('all addresses of a name are tried'),
+  connections_max_idle_ms: kept('the brokers close idle connections'),
+  reconnect_backoff_ms: kept('waits grow from 1 s to 30 s'),
+  receive_buffer_bytes: kept("the system's socket buffers are used"),
+  send_buffer_bytes: kept("the system's socket buffers are used"),
+  group_instance_id: kept(
+    'static membership is not spoken, so after a restart the partitions are divided anew, which takes about a second',
   ),
-  key_deserializer_class: option.oneOf(`${KEPT}: keys are text.`, ['org.apache.kafka.common.serialization.StringDeserializer'], {
-    default: 'org.apache.kafka.common.serialization.StringDeserializer',
-  }),
-  value_deserializer_class: option.oneOf(
-    `${KEPT}: the codec reads the bytes.`,
-    ['org.apache.kafka.common.serialization.StringDeserializer', 'org.apache.kafka.common.serialization.ByteArrayDeserializer'],
-    { default: 'org.apache.kafka.common.serialization.StringDeserializer' },
+  group_protocol: keptAs(['classic'], 'the newer group protocol is not spoken'),
+  partition_assignment_strategy: kept(
+    'partitions are divided in turn. All members must be of this kind: a Logstash in the same group has to be stopped first',
   ),
+  key_deserializer_class: keptAs([STRINGS, BYTES], NO_CLASSES),
+  value_deserializer_class: keptAs([STRINGS, BYTES], NO_CLASSES),
   security_protocol: option.oneOf(
     'Encryption and log-in of the connections.',
     ['PLAINTEXT', 'SSL', 'SASL_PLAINTEXT', 'SASL_SSL'],
@@ -152,13 +150,16 @@ const NO_CALLBACKS = 'Java classes cannot be loaded here; use sasl_mechanism PLA
 
 /** Logstash's options that cannot be honoured, and what to do instead. */
 export const REFUSED_OPTIONS = {
-  group_instance_id:
-    'static membership is not spoken; leave it out: after a restart the partitions are divided anew within a second',
   jaas_path: 'put the user name and password into sasl_jaas_config',
   kerberos_config: NO_KERBEROS,
   sasl_kerberos_service_name: NO_KERBEROS,
   sasl_client_callback_handler_class: NO_CALLBACKS,
   sasl_login_callback_handler_class: NO_CALLBACKS,
+  sasl_login_connect_timeout_ms: NO_CALLBACKS,
+  sasl_login_read_timeout_ms: NO_CALLBACKS,
+  sasl_login_retry_backoff_ms: NO_CALLBACKS,
+  sasl_login_retry_backoff_max_ms: NO_CALLBACKS,
+  sasl_iam_jar_paths: NO_CALLBACKS,
   sasl_oauthbearer_token_endpoint_url: NO_CALLBACKS,
   sasl_oauthbearer_scope_claim_name: NO_CALLBACKS,
   schema_registry_url: NO_REGISTRY,
@@ -166,6 +167,12 @@ export const REFUSED_OPTIONS = {
   schema_registry_secret: NO_REGISTRY,
   schema_registry_proxy: NO_REGISTRY,
   schema_registry_validation: NO_REGISTRY,
+  schema_registry_ssl_keystore_location: NO_REGISTRY,
+  schema_registry_ssl_keystore_password: NO_REGISTRY,
+  schema_registry_ssl_keystore_type: NO_REGISTRY,
+  schema_registry_ssl_truststore_location: NO_REGISTRY,
+  schema_registry_ssl_truststore_password: NO_REGISTRY,
+  schema_registry_ssl_truststore_type: NO_REGISTRY,
   ssl_truststore_password:
     'a truststore with a password is not read: write its certificates into a PEM file (keytool -exportcert -rfc) and give that as ssl_truststore_location',
 }

@@ -1,6 +1,9 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { eventFrom } from '../../../test/helpers/elasticsearch-sink.ts'
+import { testContext } from '../../../test/helpers/context.ts'
+import { createElasticsearchSink, eventFrom, NEVER } from '../../../test/helpers/elasticsearch-sink.ts'
+import { startStubElasticsearch } from '../../../test/helpers/stub-elasticsearch.ts'
+import type { Event } from '../../core/event.ts'
 import { compileTemplate } from '../../core/template.ts'
 import { type ActionOptions, compileAction, indexNameFault, isAction } from './action.ts'
 
@@ -120,4 +123,114 @@ test('whatever is in the data, the action line is one line of JSON that says wha
       })
     }),
   )
+})
+
+type Options = { readonly [name: string]: unknown }
+
+/** What an output with these options sends for an event: operation, the rest of the action line, the document. */
+async function sent(options: Options, event: Event, overrides: Parameters<typeof testContext>[0] = {}): Promise<unknown[]> {
+  const stub = await startStubElasticsearch()
+  const sink = createElasticsearchSink({ hosts: [stub.url], manage_template: false, ...options }, testContext(overrides))
+  try {
+    await sink.open(NEVER)
+    const { outcomes } = await sink.write([event], NEVER)
+    const [item] = stub.bulks[0]?.items ?? []
+    if (item === undefined) return [...outcomes]
+    const { operation, action, source } = item
+    return [operation, action, source === '' ? '' : (JSON.parse(source) as unknown)]
+  } finally {
+    await sink.close()
+    await stub.close()
+  }
+}
+
+const UPDATE = { index: 'logs', action: 'update', document_id: '%{id}', retry_on_conflict: 0 }
+const DOC = { id: 'a', n: 1, '@version': '1', '@timestamp': '2026-01-02T03:04:05.000Z' }
+const AT = { _index: 'logs', _id: 'a' }
+
+test.each<[string, Options, unknown[]]>([
+  ['an update', UPDATE, ['update', AT, { doc: DOC }]],
+  ['with retry_on_conflict', { ...UPDATE, retry_on_conflict: 3 }, ['update', { ...AT, retry_on_conflict: 3 }, { doc: DOC }]],
+  ['as upsert', { ...UPDATE, doc_as_upsert: true }, ['update', AT, { doc: DOC, doc_as_upsert: true }]],
+  ['with upsert', { ...UPDATE, upsert: '{"first":\n"%{n}"}' }, ['update', AT, { doc: DOC, upsert: { first: '1' } }]],
+  [
+    'with a script',
+    { ...UPDATE, script: 'ctx._source.n += params.event.n' },
+    ['update', AT, { script: { source: 'ctx._source.n += params.event.n', lang: 'painless', params: { event: DOC } } }],
+  ],
+  [
+    'with a stored script that makes the document',
+    { ...UPDATE, script: 'count', script_type: 'indexed', script_var_name: 'e', scripted_upsert: true },
+    ['update', AT, { script: { id: 'count', params: { e: DOC } }, scripted_upsert: true, upsert: {} }],
+  ],
+  [
+    'with a script and the event as upsert',
+    { ...UPDATE, script: 'x', script_lang: '', doc_as_upsert: true },
+    ['update', AT, { script: { source: 'x', params: { event: DOC } }, upsert: DOC }],
+  ],
+  ['a deletion', { ...UPDATE, action: 'delete' }, ['delete', AT, '']],
+  [
+    'a version',
+    { index: 'logs', document_id: '%{id}', version: '%{n}', version_type: 'external' },
+    ['index', { ...AT, version: 1, version_type: 'external' }, DOC],
+  ],
+  [
+    'a joined document',
+    { index: 'logs', document_id: '%{id}', join_field: 'n', parent: 'p%{n}' },
+    ['index', { ...AT, routing: 'p1' }, { ...DOC, n: { name: 1, parent: 'p1' } }],
+  ],
+  ['an upsert that is no JSON', { ...UPDATE, upsert: '{' }, [expect.objectContaining({ kind: 'reject' })]],
+  [
+    'a version that is no number',
+    { index: 'logs', version: '%{id}' },
+    [{ kind: 'reject', reason: 'expected a whole number as version, got a' }],
+  ],
+  [
+    'an action that an event names and nobody knows',
+    { index: 'logs', action: '%{id}' },
+    [{ kind: 'reject', reason: 'unsupported action "a": expected create, index, update, delete' }],
+  ],
+  [
+    'an update that an event asks for without an id',
+    { index: 'logs', action: '%{[@metadata][action]}' },
+    [{ kind: 'reject', reason: 'the action update needs a document id' }],
+  ],
+])('%s', async (_name, options, expected) => {
+  const event = eventFrom({ id: 'a', n: 1, '@metadata': { action: 'update' } })
+  expect(await sent(options, event)).toEqual(expected)
+  // Other outputs have the same event.
+  expect(JSON.parse(event.toJsonText())).toEqual(DOC)
+})
+
+test('what an ingest pipeline wants of the document counts where no option is set', async () => {
+  const ingest = { id: 'i', routing: 'r', pipeline: 'p', version: 7, version_type: 'external' }
+  const event = (): Event => eventFrom({ '@metadata': { _ingest_document: ingest } }, 'line')
+  expect((await sent({ index: 'logs', action: 'index' }, event()))[1]).toEqual({
+    _index: 'logs',
+    _id: 'i',
+    routing: 'r',
+    pipeline: 'p',
+    version: 7,
+    version_type: 'external',
+  })
+  expect((await sent({ index: 'logs', action: 'index', document_id: 'own', pipeline: 'q' }, event()))[1]).toMatchObject({
+    _id: 'own',
+    pipeline: 'q',
+  })
+})
+
+test.each<[Options, string]>([
+  [{ action: 'upsert' }, 'action: expected one of create, index, update, delete, got "upsert"'],
+  [{ action: 'update' }, 'action update needs document_id'],
+  [{ action: 'delete', document_id: 'auto' }, 'action delete needs document_id'],
+  [{ parent: 'x' }, 'parent needs join_field'],
+  [{ version_type: 'external' }, 'version_type needs version'],
+  [{ action: 'create', version: '1', version_type: 'external' }, 'action create takes no external versions'],
+  [{ ...UPDATE, doc_as_upsert: true, upsert: '{}' }, 'expected one of doc_as_upsert and upsert'],
+  [{ sniffing: true }, 'sniffing: true cannot be honoured: nodes are not looked for'],
+  [{ ilm_enabled: true }, 'ilm_enabled: true cannot be honoured'],
+  [{ template_api: 'legacy' }, 'template_api: "legacy" cannot be honoured'],
+  [{ proxy: 'http://p' }, 'proxy cannot be honoured'],
+])('%o is refused', (options, message) => {
+  expect(() => createElasticsearchSink(options)).toThrow(message)
 })

@@ -1,20 +1,29 @@
 import type { Outcome } from '../../core/contracts.ts'
 import type { Event } from '../../core/event.ts'
+import { parseFieldRef } from '../../core/field-ref.ts'
 import { compileTemplate, type Template } from '../../core/template.ts'
+import { type Fields, isFields, member } from '../../core/values.ts'
+import { type DocumentOptions, OPERATIONS, type Operation, textOf } from './document.ts'
 
-/** Where one document goes: its index, and the line that stands above the document in a bulk body, with its newline. */
+/** Where one document goes, and what stands in a bulk body for it, apart from the newline at the end. */
 export interface Action {
   readonly index: string
+  /** The line above the document, with its newline; for a deletion, which has no document, without. */
   readonly line: string
+  /** What stands below, where it is not the event's document as it is. */
+  readonly document?: string
 }
 
-export interface ActionOptions {
-  readonly index: Template
+export interface ActionOptions extends DocumentOptions {
+  readonly index: Pick<Template, 'format'>
   readonly document_id: Template
   /** `undefined`: create where the id is derived by itself, else index. */
   readonly action: Template | undefined
   readonly routing: Template | undefined
   readonly pipeline: Template | undefined
+  readonly version?: Template | undefined
+  readonly version_type?: string | undefined
+  readonly retry_on_conflict?: number
 }
 
 /** Elasticsearch refuses a whole bulk request for one longer id. */
@@ -22,6 +31,13 @@ const ID_BYTES_MAX = 512
 const INDEX_BYTES_MAX = 255
 /** Index names are few (one a day and kind), but they come from event data, so what is remembered is bounded. */
 const KNOWN_INDICES_MAX = 1_000
+
+/** What an ingest pipeline that ran in a filter wants of its document; used where an option is not set. */
+const INGEST_DOCUMENT = parseFieldRef('[@metadata][_ingest_document]')
+const NOTHING: Fields = {}
+
+/** A reason to refuse an event. */
+class Refusal extends Error {}
 
 /**
  * Compiles the options into a function that says where an event goes, or why it cannot go anywhere (a rejection).
@@ -31,32 +47,25 @@ const KNOWN_INDICES_MAX = 1_000
 export function compileAction(options: ActionOptions): (event: Event) => Action | Outcome {
   const describe = describeIndices()
   const idOf = options.document_id.constant === 'auto' ? undefined : options.document_id
-  const operationOf = options.action ?? compileTemplate(idOf === undefined ? 'create' : 'index')
-  const { routing, pipeline } = options
+  const preset = idOf === undefined && options.version === undefined ? 'create' : 'index'
+  const operationOf = options.action ?? compileTemplate(preset)
   return (event) => {
-    const operation = operationOf.format(event)
-    if (operation !== 'create' && operation !== 'index') {
-      return reject(`unsupported action "${cut(operation)}": expected index or create`)
+    try {
+      const operation = readOperation(operationOf.format(event))
+      const wanted = event.get(INGEST_DOCUMENT)
+      const ingest = isFields(wanted) ? wanted : NOTHING
+      const index = describe(options.index.format(event))
+      if (typeof index === 'string') throw new Refusal(index)
+      const id = idOf === undefined ? (textIn(ingest, 'id') ?? event.stableId()) : idOf.format(event)
+      const rest = idPart(id, idOf !== undefined, operation) + details(options, event, operation, ingest)
+      const line = `{"${operation}":${index.beginning}${rest}}}`
+      if (operation === 'delete') return { index: index.name, line, document: '' }
+      const document = textOf(options, operation, event)
+      return { index: index.name, line: `${line}\n`, ...(document === undefined ? {} : { document }) }
+    } catch (thrown) {
+      if (thrown instanceof Refusal) return { kind: 'reject', reason: thrown.message }
+      throw thrown
     }
-    const index = describe(options.index.format(event))
-    if (typeof index === 'string') return reject(index)
-    const id = idOf === undefined ? event.stableId() : idOf.format(event)
-    if (id !== undefined) {
-      const fault = idFault(id, idOf !== undefined)
-      if (fault !== undefined) return reject(fault)
-    }
-    let rest = id === undefined ? '' : `,"_id":${JSON.stringify(id)}`
-    if (routing !== undefined) {
-      const value = routing.format(event)
-      if (isUnresolved(value)) return reject(`unresolved routing: ${cut(value)}`)
-      if (value !== '') rest += `,"routing":${JSON.stringify(value.toWellFormed())}`
-    }
-    if (pipeline !== undefined) {
-      const value = pipeline.format(event)
-      if (isUnresolved(value)) return reject(`unresolved pipeline: ${cut(value)}`)
-      if (value !== '') rest += `,"pipeline":${JSON.stringify(value.toWellFormed())}`
-    }
-    return { index: index.name, line: `${operation === 'create' ? index.create : index.index}${rest}}}\n` }
   }
 }
 
@@ -64,11 +73,53 @@ export function isAction(decided: Action | Outcome): decided is Action {
   return 'line' in decided
 }
 
+function readOperation(text: string): Operation {
+  const found = OPERATIONS.find((operation) => operation === text)
+  if (found === undefined) throw new Refusal(`unsupported action "${cut(text)}": expected ${OPERATIONS.join(', ')}`)
+  return found
+}
+
+function idPart(id: string | undefined, from_template: boolean, operation: Operation): string {
+  if (id === undefined) {
+    if (operation === 'create' || operation === 'index') return ''
+    throw new Refusal(`the action ${operation} needs a document id`)
+  }
+  const fault = idFault(id, from_template)
+  if (fault !== undefined) throw new Refusal(fault)
+  return `,"_id":${JSON.stringify(id)}`
+}
+
+/** What an action line holds beside index and id. */
+function details(options: ActionOptions, event: Event, operation: Operation, ingest: Fields): string {
+  let rest = ''
+  const add = (name: string, template: Template | undefined, preset: string | undefined): void => {
+    const value = template === undefined ? preset : template.format(event)
+    if (value === undefined || value === '') return
+    if (isUnresolved(value)) throw new Refusal(`unresolved ${name}: ${cut(value)}`)
+    rest += `,"${name}":${JSON.stringify(value.toWellFormed())}`
+  }
+  add('routing', options.parent ?? options.routing, textIn(ingest, 'routing'))
+  if (operation === 'create' || operation === 'index') add('pipeline', options.pipeline, textIn(ingest, 'pipeline'))
+  const version = options.version === undefined ? textIn(ingest, 'version') : options.version.format(event)
+  if (version !== undefined && version !== '') {
+    if (!/^\d{1,18}$/.test(version)) throw new Refusal(`expected a whole number as version, got ${cut(version)}`)
+    const version_type = options.version_type ?? textIn(ingest, 'version_type')
+    rest += `,"version":${version}${version_type === undefined ? '' : `,"version_type":${JSON.stringify(version_type)}`}`
+  }
+  const { retry_on_conflict = 0 } = options
+  if (operation === 'update' && retry_on_conflict > 0) rest += `,"retry_on_conflict":${retry_on_conflict}`
+  return rest
+}
+
+function textIn(fields: Fields, name: string): string | undefined {
+  const value = member(fields, name)
+  return typeof value === 'string' || typeof value === 'number' || typeof value === 'bigint' ? String(value) : undefined
+}
+
 interface KnownIndex {
   readonly name: string
-  /** The beginning of the action line, up to the index name's quote. */
-  readonly create: string
-  readonly index: string
+  /** `{"_index":"logs"` */
+  readonly beginning: string
 }
 
 /** Judges index names, each once. A text is what is wrong with the name. */
@@ -77,8 +128,7 @@ function describeIndices(): (name: string) => KnownIndex | string {
   return (name) => {
     let described = known.get(name)
     if (described === undefined) {
-      const quoted = JSON.stringify(name)
-      described = indexNameFault(name) ?? { name, create: `{"create":{"_index":${quoted}`, index: `{"index":{"_index":${quoted}` }
+      described = indexNameFault(name) ?? { name, beginning: `{"_index":${JSON.stringify(name)}` }
       if (known.size >= KNOWN_INDICES_MAX) known.clear()
       known.set(name, described)
     }
@@ -118,8 +168,4 @@ function isUnresolved(text: string): boolean {
 /** Names in messages are cut: they come from event data. */
 function cut(text: string): string {
   return text.length > 100 ? `${text.slice(0, 100).toWellFormed()}…` : text.toWellFormed()
-}
-
-function reject(reason: string): Outcome {
-  return { kind: 'reject', reason }
 }

@@ -44,6 +44,7 @@ export class Bulk {
   readonly #client: ElasticsearchClient
   readonly #context: Context
   readonly #limit: SizeLimit
+  readonly #path: string
   readonly #query: { readonly [name: string]: string }
   readonly #own: OwnRules
   readonly #seconds: Histogram
@@ -51,11 +52,12 @@ export class Bulk {
   constructor(
     client: ElasticsearchClient,
     context: Context,
-    settings: { limit: SizeLimit; parameters: { readonly [name: string]: string }; own: OwnRules },
+    settings: { limit: SizeLimit; parameters: { readonly [name: string]: string }; path: string; own: OwnRules },
   ) {
     this.#client = client
     this.#context = context
     this.#limit = settings.limit
+    this.#path = settings.path
     this.#query = { ...settings.parameters, filter_path: BULK_FILTER_PATH }
     this.#own = settings.own
     this.#seconds = context.metrics.histogram(
@@ -152,7 +154,7 @@ export class Bulk {
     const started_ms = performance.now()
     let status = 'none'
     try {
-      const answer = await this.#client.request({ method: 'POST', path: '/_bulk', query: this.#query, body: bytes }, signal)
+      const answer = await this.#client.request({ method: 'POST', path: this.#path, query: this.#query, body: bytes }, signal)
       status = statusClass(answer.status)
       return answer
     } finally {

@@ -150,13 +150,8 @@ test.each([
   [{ ca_trusted_fingerprint: 'ab', ssl_enabled: true }, '64 hexadecimal digits'],
   [{ ssl_enabled: true, ssl_supported_protocols: 'TLSv1.0' }, 'TLSv1.2 or TLSv1.3'],
   [{ cloud_id: 'nonsense' }, 'cloud_id'],
-  [{ action: 'update' }, 'update is not written'],
-  [{ action: 'upsert' }, 'expected index or create, got "upsert"'],
   [{ dlq_custom_codes: [409] }, 'cannot be dead-lettered'],
   [{ template: 'missing.json' }, 'cannot read missing.json'],
-  [{ proxy: 'http://proxy' }, 'proxy cannot be honoured'],
-  [{ doc_as_upsert: true }, 'doc_as_upsert cannot be honoured'],
-  [{ data_stream: true }, 'data_stream'],
 ])('%j is refused at load', (options, message) => {
   expect(refusal(options)).toContain(message)
 })
@@ -175,4 +170,20 @@ test('Retry-After is read as seconds and as a date', () => {
   expect(readRetryAfter('Fri, 02 Jan 2026 03:04:15 GMT', Date.UTC(2026, 0, 2, 3, 4, 5))).toBe(10_000)
   expect(readRetryAfter('Fri, 02 Jan 2026 03:04:15 GMT', Date.UTC(2027, 0, 1))).toBe(0)
   expect(readRetryAfter('soon', 0)).toBeUndefined()
+})
+
+test.each([
+  [{}, '/_bulk?'],
+  [{ bulk_path: 'own/_bulk' }, '/own/_bulk?'],
+  [{ path: '/es' }, '/es/_bulk?'],
+  [{ path: 'es/', bulk_path: '/es/other' }, '/es/other?'],
+])('with %j bulk requests go to %s', async (options, beginning) => {
+  const stub = await startStubElasticsearch()
+  closing.push(() => stub.close())
+  stub.onRequest = () => ({ status: 200, json: {} })
+  const sink = createElasticsearchSink({ hosts: [stub.url], index: 'logs', manage_template: false, ...options })
+  closing.push(() => sink.close())
+  await sink.open(NEVER)
+  await sink.write([eventFrom({}, 'a')], NEVER).catch(() => {})
+  expect([...stub.bulks, ...stub.requests].map(({ url }) => url).filter((url) => url.startsWith(beginning))).toHaveLength(1)
 })

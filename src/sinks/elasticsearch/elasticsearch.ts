@@ -3,6 +3,8 @@ import { type Entry, readText } from '../../core/options.ts'
 import { compileTemplate } from '../../core/template.ts'
 import { compileAction } from './action.ts'
 import type { ClientSettings } from './client.ts'
+import { readDataStream } from './data-stream.ts'
+import { OPERATIONS } from './document.ts'
 import { authorizationOf, refused, resolveNodes } from './nodes.ts'
 import { ELASTICSEARCH_OPTIONS, type ElasticsearchOptions, REFUSED_OPTIONS, RENAMED_OPTIONS } from './options.ts'
 import { ElasticsearchSink } from './sink.ts'
@@ -14,7 +16,7 @@ const HTTP_COMPRESSION_LEVEL = 1
 
 export const elasticsearch = defineOutput({
   name: 'elasticsearch',
-  summary: 'Stores events as documents in Elasticsearch 7.14 and newer, by bulk requests into daily indices.',
+  summary: 'Stores events as documents in Elasticsearch 7.14 and newer, by bulk requests into daily indices or data streams.',
   description: `
 Every document gets an id that is derived from where its event came from (\`document_id => auto\`), so that a repeated
 delivery is recognised by Elasticsearch and counted as already there.
@@ -46,8 +48,10 @@ At the start the index templates \`exchange-logs\` and \`exchange-alerts\` are i
       },
     },
   ],
-  create: (options, context) =>
-    new ElasticsearchSink(
+  create: (options, context) => {
+    const has_ecs = context.ecs_compatibility !== 'disabled'
+    const stream = readDataStream(options, has_ecs)
+    return new ElasticsearchSink(
       {
         client: clientSettings(options, context.paths.config),
         batching: {
@@ -59,22 +63,24 @@ At the start the index templates \`exchange-logs\` and \`exchange-alerts\` are i
         },
         actionOf: compileAction({
           ...options,
-          index: options.index ?? compileTemplate(defaultIndex(context.ecs_compatibility !== 'disabled')),
+          index: stream?.index ?? options.index ?? compileTemplate(has_ecs ? INDEX_ECS : INDEX),
+          fieldFor: stream?.fieldFor,
           document_id: options.document_id ?? compileTemplate('auto'),
-          action: checkedAction(options),
+          action: stream === undefined ? checkedAction(options) : compileTemplate('create'),
         }),
         own: { dlq_custom_codes: checkedCodes(options), drop_error_types: options.drop_error_types },
         parameters: textsOf(options.parameters),
+        bulk_path: checkedBulkPath(options),
         healthcheck_path: options.healthcheck_path,
-        templates: wantedTemplates(options, context.paths.config),
+        templates: stream === undefined ? wantedTemplates(options, has_ecs, context.paths.config) : [],
       },
       context,
-    ),
+    )
+  },
 })
 
-function defaultIndex(ecs: boolean): string {
-  return ecs ? 'ecs-logstash-%{+yyyy.MM.dd}' : 'logstash-%{+yyyy.MM.dd}'
-}
+const INDEX = 'logstash-%{+yyyy.MM.dd}'
+const INDEX_ECS = 'ecs-logstash-%{+yyyy.MM.dd}'
 
 function clientSettings(options: ElasticsearchOptions, config_folder: string): ClientSettings {
   const nodes = resolveNodes(options)
@@ -91,15 +97,31 @@ function clientSettings(options: ElasticsearchOptions, config_folder: string): C
   }
 }
 
-function checkedAction({ action }: ElasticsearchOptions): ElasticsearchOptions['action'] {
+function checkedAction(options: ElasticsearchOptions): ElasticsearchOptions['action'] {
+  const { action, document_id, version, version_type, parent, join_field, upsert, doc_as_upsert } = options
   const constant = action?.constant
-  if (constant === 'update' || constant === 'delete') {
-    throw refused(`action: ${constant} is not written: a log line does not change. Expected index or create`)
+  if (constant !== undefined && !OPERATIONS.some((operation) => operation === constant)) {
+    throw refused(`action: expected one of ${OPERATIONS.join(', ')}, got ${JSON.stringify(constant)}`)
   }
-  if (constant !== undefined && constant !== 'index' && constant !== 'create') {
-    throw refused(`action: expected index or create, got ${JSON.stringify(constant)}`)
+  const needs_id = constant === 'update' || constant === 'delete'
+  if (needs_id && (document_id === undefined || document_id.constant === 'auto')) {
+    throw refused(`action ${constant} needs document_id, which says whose document it is`)
   }
+  if (parent !== undefined && join_field === undefined)
+    throw refused('parent needs join_field: Elasticsearch has no other parents any more')
+  if (version_type !== undefined && version === undefined) throw refused('version_type needs version')
+  if (constant === 'create' && version_type !== undefined && version_type !== 'internal') {
+    throw refused(`action create takes no external versions, got version_type ${version_type}: use index`)
+  }
+  if (doc_as_upsert && upsert !== undefined) throw refused('expected one of doc_as_upsert and upsert, got both: keep one')
   return action
+}
+
+/** The client puts `path` in front of every request, and so of this one. */
+function checkedBulkPath({ bulk_path, path }: ElasticsearchOptions): string {
+  const prefix = path === undefined ? '' : `/${path.replaceAll(/^\/+|\/+$/g, '')}`
+  const own = `/${bulk_path.replace(/^\/+/, '')}`
+  return prefix !== '' && own.startsWith(`${prefix}/`) ? own.slice(prefix.length) : own
 }
 
 function checkedCodes({ dlq_custom_codes }: ElasticsearchOptions): readonly number[] {

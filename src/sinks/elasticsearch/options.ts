@@ -1,3 +1,4 @@
+import { kept, keptAs } from '../../core/kept-options.ts'
 import * as option from '../../core/options.ts'
 
 /** Most events in one bulk request: enough that the request's own cost vanishes, small enough for a quick answer. */
@@ -6,24 +7,57 @@ const BULK_EVENTS_MAX = 2048
 const BULK_BYTES_MAX = 20 * 1024 * 1024
 const BULK_BYTES_MIN = 64 * 1024
 
-const KEPT = "Kept for Logstash's configs, without effect: "
+const NO_ILM = 'rollover aliases are not written: use daily indices or a data stream, and an ILM policy in their index template'
 
 export const ELASTICSEARCH_OPTIONS = {
   hosts: option.list('Addresses of the nodes, used in turn. Without a port: 9200. May carry user, password and a path.', {
     default: ['//127.0.0.1'],
   }),
   index: option.template(
-    'Name of the index, lower case. Default: logstash-%{+yyyy.MM.dd}, with ECS ecs-logstash-%{+yyyy.MM.dd}.',
+    'Name of the index, lower case. Default: logstash-%{+yyyy.MM.dd}, with ECS a data stream (see data_stream) or, without one, ecs-logstash-%{+yyyy.MM.dd}.',
   ),
   document_id: option.template(
-    'Id of the document. auto: derived from where the event came from, so that a repeated delivery is stored once.',
-    { default: 'auto' },
+    'Id of the document. auto (the default): derived from where the event came from, so that a repeated delivery is stored once.',
   ),
   action: option.template(
-    'index or create. Default: create where the id is derived by itself (document_id auto), else index as in Logstash.',
+    'create, index, update or delete. Default: create where the id is derived by itself (document_id auto), else index as in Logstash.',
   ),
   routing: option.template('Routing value of the document.'),
   pipeline: option.template('Ingest pipeline that Elasticsearch runs the document through.'),
+  version: option.template('Version of the document, a whole number.'),
+  version_type: option.oneOf('How Elasticsearch compares versions.', ['internal', 'external', 'external_gt', 'external_gte']),
+  join_field: option.fieldRef('The join field: its value becomes the name of the relation, with `parent` beside it.'),
+  parent: option.template('Id of the parent document, also the routing. Needs join_field.'),
+
+  doc_as_upsert: option.boolean('Action update: the event is stored as it is where there is no document yet.', {
+    default: false,
+  }),
+  upsert: option.template('Action update: JSON of the document to store where there is none yet. Takes %{field}.'),
+  retry_on_conflict: option.integer('Action update: how often Elasticsearch itself tries again after a conflict.', {
+    default: 1,
+    min: 0,
+  }),
+  script: option.template('Action update: the script to run, or the id of a stored one.'),
+  script_type: option.oneOf('Whether script is a script or the id of a stored one.', ['inline', 'indexed'], {
+    default: 'inline',
+  }),
+  script_lang: option.string('Language of the script; an empty text leaves it to Elasticsearch.', { default: 'painless' }),
+  script_var_name: option.string('The parameter of the script that holds the event.', { default: 'event' }),
+  scripted_upsert: option.boolean('Action update: the script makes the document too where there is none yet.', {
+    default: false,
+  }),
+
+  data_stream: option.oneOf(
+    'Whether to write to the data stream type-dataset-namespace. auto (the default): with ECS, where no option speaks against it (index, document_id, template and others).',
+    ['true', 'false', 'auto'],
+  ),
+  data_stream_type: option.oneOf('First part of the data stream. Default: logs.', ['logs', 'metrics', 'synthetics', 'traces']),
+  data_stream_dataset: option.string('Second part of the data stream. Default: generic.'),
+  data_stream_namespace: option.string('Third part of the data stream. Default: default.'),
+  data_stream_auto_routing: option.boolean(
+    "Whether the event's own data_stream.type, .dataset and .namespace go before the options. Default: true.",
+  ),
+  data_stream_sync_fields: option.boolean('Whether the document gets the data_stream fields that it lacks. Default: true.'),
 
   user: option.string('User for basic authentication.'),
   password: option.secret('Password for basic authentication.'),
@@ -53,12 +87,12 @@ export const ELASTICSEARCH_OPTIONS = {
   }),
   bulk_concurrency: option.integer('Bulk requests on their way at the same time.', { default: 2, min: 1, max: 64 }),
 
-  manage_template: option.boolean('Whether to install the index templates exchange-logs and exchange-alerts at the start.', {
-    default: true,
-  }),
+  manage_template: option.boolean(
+    'Whether to install the index templates exchange-logs and exchange-alerts at the start. Default: true; not for data streams.',
+  ),
   template: option.path('JSON file of a composable index template to install in place of the built-in ones.'),
-  template_name: option.string('Name of the template from the option template.', { default: 'logstash' }),
-  template_overwrite: option.boolean('Whether a template of that name that is there already is replaced.', { default: false }),
+  template_name: option.string('Name of the template from the option template. Default: logstash, with ECS ecs-logstash.'),
+  template_overwrite: option.boolean('Whether a template of that name that is there already is replaced. Default: false.'),
 
   dlq_custom_codes: option.numbers('Item statuses, beside 400 and 404, that send an event to the dead letters.', { default: [] }),
   drop_error_types: option.list('Error types of Elasticsearch whose events are dropped and counted instead of dead-lettered.', {
@@ -67,21 +101,8 @@ export const ELASTICSEARCH_OPTIONS = {
 
   http_compression: option.boolean('Old form of compression_level: true is level 1.'),
   ssl_certificate_verification: option.boolean('Old form of ssl_verification_mode: false is none.'),
-  data_stream: option.oneOf(
-    'Whether to write to a data stream: only daily indices are written, so only false and auto are taken.',
-    ['false', 'auto'],
-  ),
-  ilm_enabled: option.oneOf('Whether to write to an ILM alias: only false and auto are taken, both meaning daily indices.', [
-    'false',
-    'auto',
-  ]),
-  template_api: option.oneOf('Which kind of template to install: composable ones, which Elasticsearch has since 7.8.', [
-    'auto',
-    'composable',
-  ]),
+  bulk_path: option.string('Path of bulk requests, with the path in front that `path` puts there.', { default: '/_bulk' }),
   healthcheck_path: option.string('Path asked at the start to see whether Elasticsearch answers.', { default: '/' }),
-  dlq_on_failed_indexname_interpolation: option.boolean(`${KEPT}events without an index name always go to the dead letters.`),
-  silence_errors_in_log: option.list(`${KEPT}errors of single documents are counted and dead-lettered, not logged one by one.`),
   retry_initial_interval: option.number('Seconds before the first try again; the waits double from there, with jitter.', {
     default: 0.2,
     min: 0.001,
@@ -90,13 +111,19 @@ export const ELASTICSEARCH_OPTIONS = {
     default: 5,
     min: 0.001,
   }),
-  pool_max: option.integer(`${KEPT}there are as many connections as bulk_concurrency.`),
-  pool_max_per_route: option.integer(`${KEPT}there are as many connections as bulk_concurrency.`),
-  validate_after_inactivity: option.integer(`${KEPT}idle connections are closed after 30 seconds.`),
-  resurrect_delay: option.number(`${KEPT}dead nodes are tried again by themselves, less and less often.`),
-  sniffing: option.oneOf(`${KEPT}the nodes of hosts are used.`, ['false']),
-  sniffing_delay: option.number(`${KEPT}the nodes of hosts are used.`),
-  workers: option.integer(`${KEPT}see bulk_concurrency.`),
+  ilm_enabled: keptAs(['false', 'auto'], NO_ILM),
+  template_api: keptAs(['auto', 'composable'], 'legacy templates are not written, Elasticsearch has composable ones since 7.8'),
+  sniffing: keptAs(['false'], 'nodes are not looked for: list them in hosts'),
+  sniffing_delay: kept('the nodes of hosts are used'),
+  sniffing_path: kept('the nodes of hosts are used'),
+  document_type: kept('Elasticsearch has no types any more'),
+  dlq_on_failed_indexname_interpolation: kept('events without an index name always go to the dead letters'),
+  silence_errors_in_log: kept('errors of single documents are counted and dead-lettered, and logged once in ten seconds'),
+  pool_max: kept('there are as many connections as bulk_concurrency'),
+  pool_max_per_route: kept('there are as many connections as bulk_concurrency'),
+  validate_after_inactivity: kept('idle connections are closed after 30 seconds'),
+  resurrect_delay: kept('dead nodes are tried again by themselves, less and less often'),
+  workers: kept('bulk_concurrency says how many requests are on their way'),
 }
 
 export type ElasticsearchOptions = option.OptionValues<typeof ELASTICSEARCH_OPTIONS>
@@ -107,34 +134,11 @@ export const RENAMED_OPTIONS = {
   failure_type_logging_whitelist: 'silence_errors_in_log',
 }
 
-const NO_UPDATES = 'only index and create are written, not updates: a log line does not change'
-const NO_VERSIONS = 'documents are written once, so external versions have no meaning here'
-const NO_STREAMS = 'data streams are not written: use daily indices with the option index'
-const NO_ILM = 'ILM aliases are not written: use daily indices with the option index and an ILM policy in their template'
 const NO_JAVA_STORES =
   'Java key stores cannot be read: export PEM files and name them in ssl_certificate, ssl_key and ssl_certificate_authorities'
 
 export const REFUSED_OPTIONS = {
   proxy: 'requests cannot go through a forward proxy: name the address that reaches Elasticsearch in hosts',
-  bulk_path: 'the path is made from the option path and /_bulk: use path',
-  sniffing_path: 'nodes are not sniffed: list them in hosts',
-  doc_as_upsert: NO_UPDATES,
-  upsert: NO_UPDATES,
-  script: NO_UPDATES,
-  script_type: NO_UPDATES,
-  script_lang: NO_UPDATES,
-  script_var_name: NO_UPDATES,
-  scripted_upsert: NO_UPDATES,
-  retry_on_conflict: NO_UPDATES,
-  version: NO_VERSIONS,
-  version_type: NO_VERSIONS,
-  parent: 'joined documents are not written',
-  join_field: 'joined documents are not written',
-  data_stream_type: NO_STREAMS,
-  data_stream_dataset: NO_STREAMS,
-  data_stream_namespace: NO_STREAMS,
-  data_stream_auto_routing: NO_STREAMS,
-  data_stream_sync_fields: NO_STREAMS,
   ilm_rollover_alias: NO_ILM,
   ilm_pattern: NO_ILM,
   ilm_policy: NO_ILM,

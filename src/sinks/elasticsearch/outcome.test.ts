@@ -53,6 +53,14 @@ test('a conflict after an attempt that may have stored the document counts as st
   expect(judge(item, { index: 'logs', may_be_stored: true }, NO_RULES).outcome).toEqual({ kind: 'stored' })
 })
 
+test('a conflict of an update is tried again, and what is to be deleted and is not there was deleted before', () => {
+  const conflict = { status: 409, type: 'version_conflict_engine_exception', reason: 'changed' }
+  expect(judge({ ...conflict, operation: 'update' }, FIRST, NO_RULES).outcome.kind).toBe('retry')
+  const missing = { status: 404, type: undefined, reason: undefined }
+  expect(judge({ ...missing, operation: 'delete' }, FIRST, NO_RULES).outcome.kind).toBe('already_there')
+  expect(judge({ ...missing, operation: 'update' }, FIRST, NO_RULES).outcome.kind).toBe('reject')
+})
+
 test("the user's own codes and types go before the table", () => {
   const own = { dlq_custom_codes: [429], drop_error_types: ['document_parsing_exception'] }
   expect(judge({ status: 429, type: undefined, reason: undefined }, FIRST, own).outcome).toEqual({

@@ -2,6 +2,8 @@ import { ALREADY_THERE, type Outcome, STORED } from '../../core/contracts.ts'
 
 /** What a bulk answer says about one document. */
 export interface Item {
+  /** Where it was one of these: some statuses mean something else then. */
+  readonly operation?: 'update' | 'delete'
   readonly status: number
   /** The error's `type` and `reason`, where there is an error. */
   readonly type: string | undefined
@@ -77,10 +79,14 @@ export function judge(item: Item, { index, may_be_stored }: Circumstances, own: 
     return calm({ kind: 'drop', reason: item.type })
   }
   if (own.dlq_custom_codes.includes(item.status) && item.status >= 300) return calm({ kind: 'reject', reason })
+  // It was deleted before.
+  if (item.operation === 'delete' && item.status === 404 && item.type === undefined) return calm(ALREADY_THERE)
   switch (verdictOf(item)) {
     case 'stored':
       return calm(STORED)
     case 'conflict':
+      // Somebody else changed the document meanwhile.
+      if (item.operation === 'update') return calm({ kind: 'retry', reason })
       return calm(may_be_stored ? STORED : ALREADY_THERE)
     case 'park':
       return calm({ kind: 'park', key: index, reason })

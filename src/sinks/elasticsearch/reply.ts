@@ -28,10 +28,10 @@ export function readBulkReply(text: string, count: number): Item[] | undefined {
 
 /** `{"create":{"status":400,"error":{"type":"…","reason":"…"}}}`: the only member is named after the operation. */
 function readItem(entry: unknown): Item {
-  const result = isObject(entry) ? Object.values(entry)[0] : undefined
+  const [operation, result] = isObject(entry) ? (Object.entries(entry)[0] ?? []) : []
   const status = isObject(result) ? result['status'] : undefined
   if (!isObject(result) || typeof status !== 'number') throw invalid('expected a status in every item, found an item without')
-  return { status, ...readError(result['error']) }
+  return { status, ...(operation === 'update' || operation === 'delete' ? { operation } : {}), ...readError(result['error']) }
 }
 
 /** What a request as a whole was refused with: `{"error":{"type":"…","reason":"…"},"status":400}`. */

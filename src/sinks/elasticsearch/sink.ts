@@ -18,6 +18,7 @@ export interface SinkSettings {
   readonly actionOf: (event: Event) => Action | Outcome
   readonly own: OwnRules
   readonly parameters: { readonly [name: string]: string }
+  readonly bulk_path: string
   readonly healthcheck_path: string
   readonly templates: readonly WantedTemplate[]
 }
@@ -44,7 +45,7 @@ export class ElasticsearchSink implements Sink {
   }
 
   async open(signal: AbortSignal): Promise<void> {
-    const { client: clientSettings, batching, parameters, own, healthcheck_path, templates } = this.#settings
+    const { client: clientSettings, batching, parameters, bulk_path, own, healthcheck_path, templates } = this.#settings
     const client = await ElasticsearchClient.create(clientSettings)
     try {
       await untilReady(() => checkHealth(client, healthcheck_path, signal), this.#context, signal)
@@ -56,7 +57,7 @@ export class ElasticsearchSink implements Sink {
       await client.close()
       throw thrown
     }
-    const bulk = new Bulk(client, this.#context, { limit: new SizeLimit(batching.bytes_max), parameters, own })
+    const bulk = new Bulk(client, this.#context, { limit: new SizeLimit(batching.bytes_max), parameters, path: bulk_path, own })
     this.#opened = { client, bulk }
   }
 
@@ -108,7 +109,7 @@ export class ElasticsearchSink implements Sink {
     try {
       const action = this.#settings.actionOf(event)
       if (!isAction(action)) return action
-      body.add(position, action, event.toJsonText())
+      body.add(position, action, action.document ?? event.toJsonText())
       return undefined
     } catch (thrown) {
       return { kind: 'reject', reason: `cannot be made a document: ${messageOf(thrown)}` }

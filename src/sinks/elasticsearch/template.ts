@@ -19,11 +19,12 @@ export interface WantedTemplate extends IndexTemplate {
  * The templates that the options ask for: the built-in ones, or the user's file in their place.
  * @throws MillraceError OUTPUT_CANNOT_START for a file that cannot be read or is not a composable template
  */
-export function wantedTemplates(options: ElasticsearchOptions, config_folder: string): WantedTemplate[] {
-  if (!options.manage_template) return []
+export function wantedTemplates(options: ElasticsearchOptions, has_ecs: boolean, config_folder: string): WantedTemplate[] {
+  if (options.manage_template === false) return []
   if (options.template === undefined) return INDEX_TEMPLATES.map((template) => ({ ...template, replace: 'older' }))
-  const replace = options.template_overwrite ? 'always' : 'never'
-  return [{ name: options.template_name, body: readTemplateFile(options.template, config_folder), replace }]
+  const replace = options.template_overwrite === true ? 'always' : 'never'
+  const name = options.template_name ?? (has_ecs ? 'ecs-logstash' : 'logstash')
+  return [{ name, body: readTemplateFile(options.template, config_folder), replace }]
 }
 
 function readTemplateFile(file: string, config_folder: string): IndexTemplate['body'] {
