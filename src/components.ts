@@ -29,6 +29,7 @@ import { csv } from './transform/csv/csv.ts'
 import { date } from './transform/date.ts'
 import { deDot } from './transform/de-dot.ts'
 import { dissect } from './transform/dissect/dissect.ts'
+import { dns } from './transform/dns/dns.ts'
 import { drop } from './transform/drop.ts'
 import { fingerprint } from './transform/fingerprint/fingerprint.ts'
 import { geoip } from './transform/geoip.ts'
@@ -68,6 +69,7 @@ export const catalog = new Catalog([
   date,
   deDot,
   dissect,
+  dns,
   drop,
   fingerprint,
   geoip,
