@@ -20,6 +20,7 @@ import { tcp as tcpInput } from './ingest/tcp/tcp.ts'
 import { udp } from './ingest/udp.ts'
 import { elasticsearch } from './sinks/elasticsearch/elasticsearch.ts'
 import { file as fileOutput } from './sinks/file.ts'
+import { http as httpOutput } from './sinks/http/http.ts'
 import { nullOutput } from './sinks/null.ts'
 import { pipelineOutput } from './sinks/pipeline.ts'
 import { stdout } from './sinks/stdout.ts'
@@ -92,6 +93,7 @@ export const catalog = new Catalog([
 
   elasticsearch,
   fileOutput,
+  httpOutput,
   nullOutput,
   pipelineOutput,
   stdout,

@@ -10,8 +10,8 @@ export interface ClientTls {
   readonly ssl_key?: string | undefined
   readonly ssl_key_passphrase?: Secret | undefined
   readonly ssl_certificate_authorities?: readonly string[] | undefined
-  /** `none` takes any server for the right one. */
-  readonly ssl_verification_mode: 'full' | 'none'
+  /** `certificate`: of a known authority, for whatever name. `none` takes any server for the right one. */
+  readonly ssl_verification_mode: 'full' | 'certificate' | 'none'
   readonly ssl_supported_protocols?: readonly string[] | undefined
   readonly ssl_cipher_suites?: readonly string[] | undefined
   /** Certificate and key in PKCS #12. */
@@ -37,7 +37,8 @@ export function readClientTls(options: ClientTls, config_folder: string, code: S
   const passphrase = (ssl_keystore_path === undefined ? ssl_key_passphrase : ssl_keystore_password)?.reveal()
   const tls: ConnectionOptions = {
     ...files.readProtocols('ssl_supported_protocols', ssl_supported_protocols),
-    rejectUnauthorized: options.ssl_verification_mode === 'full',
+    rejectUnauthorized: options.ssl_verification_mode !== 'none',
+    ...(options.ssl_verification_mode === 'certificate' ? { checkServerIdentity: () => undefined } : {}),
     ...(authorities.length === 0 ? {} : { ca: authorities }),
     ...(ssl_certificate === undefined ? {} : { cert: files.read('ssl_certificate', ssl_certificate) }),
     ...(ssl_key === undefined ? {} : { key: files.read('ssl_key', ssl_key) }),

@@ -1,0 +1,145 @@
+import { Agent, type IncomingMessage, type RequestOptions, request as requestPlain } from 'node:http'
+import { request as requestTls, Agent as TlsAgent } from 'node:https'
+import type { ConnectionOptions } from 'node:tls'
+
+export interface ClientSettings {
+  readonly tls: ConnectionOptions
+  readonly pool_max: number
+  readonly pool_max_per_route: number
+  readonly keep_alive: boolean
+  readonly request_timeout_ms: number
+  readonly socket_timeout_ms: number
+  readonly connect_timeout_ms: number
+  readonly proxy: string | undefined
+}
+
+export interface HttpAnswer {
+  readonly status: number
+  /** What the server asks to wait before the next try. */
+  readonly retry_after_ms: number | undefined
+  readonly location: string | undefined
+  /** The beginning of the body, for messages. */
+  readonly excerpt: string
+}
+
+/** What of an answer is kept, and how much of one is read before its connection is given up. */
+const EXCERPT_BYTES = 300
+const ANSWER_BYTES_MAX = 1024 * 1024
+/** A server that asks for more patience than this is asked again nevertheless. */
+const RETRY_AFTER_MS_MAX = 300_000
+
+/** Sends requests over connections that are kept and counted. */
+export class HttpClient {
+  readonly #settings: ClientSettings
+  readonly #plain: Agent
+  readonly #tls: TlsAgent
+
+  constructor(settings: ClientSettings) {
+    this.#settings = settings
+    const { tls, pool_max, pool_max_per_route, keep_alive, proxy } = settings
+    const pool = {
+      keepAlive: keep_alive,
+      maxSockets: pool_max_per_route,
+      maxTotalSockets: pool_max,
+      ...(proxy === undefined ? {} : { proxyEnv: { HTTP_PROXY: proxy, HTTPS_PROXY: proxy } }),
+    }
+    this.#plain = new Agent(pool)
+    this.#tls = new TlsAgent({ ...pool, ...tls })
+  }
+
+  /** Resolves with whatever the server answers; rejects where it does not, or not in time. */
+  async send(
+    url: URL,
+    method: string,
+    headers: { readonly [name: string]: string },
+    body: Buffer,
+    signal: AbortSignal,
+  ): Promise<HttpAnswer> {
+    const { request_timeout_ms } = this.#settings
+    const timeout = new AbortController()
+    const timer = setTimeout(() => timeout.abort(new Error(`no answer within ${request_timeout_ms} ms`)), request_timeout_ms)
+    const leave = (): void => timeout.abort(signal.reason)
+    signal.addEventListener('abort', leave, { once: true })
+    try {
+      signal.throwIfAborted()
+      return await this.#exchange(url, method, headers, body, timeout.signal)
+    } catch (thrown) {
+      if (timeout.signal.aborted) throw timeout.signal.reason
+      throw thrown
+    } finally {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', leave)
+    }
+  }
+
+  close(): void {
+    this.#plain.destroy()
+    this.#tls.destroy()
+  }
+
+  #exchange(
+    url: URL,
+    method: string,
+    headers: { readonly [name: string]: string },
+    body: Buffer,
+    signal: AbortSignal,
+  ): Promise<HttpAnswer> {
+    const { promise, resolve, reject } = Promise.withResolvers<HttpAnswer>()
+    const { socket_timeout_ms, connect_timeout_ms } = this.#settings
+    const has_body = body.length > 0 || !['GET', 'HEAD'].includes(method)
+    const options: RequestOptions = {
+      method,
+      headers: has_body ? { ...headers, 'content-length': body.length } : { ...headers },
+      signal,
+      timeout: socket_timeout_ms,
+    }
+    const request =
+      url.protocol === 'https:'
+        ? requestTls(url, { ...options, agent: this.#tls })
+        : requestPlain(url, { ...options, agent: this.#plain })
+    request.on('timeout', () => request.destroy(new Error(`no byte within ${socket_timeout_ms} ms`)))
+    request.on('error', reject)
+    request.on('socket', (socket) => {
+      if (!socket.connecting) return
+      const late = (): void => {
+        request.destroy(new Error(`no connection within ${connect_timeout_ms} ms`))
+      }
+      const timer = setTimeout(late, connect_timeout_ms)
+      socket.once('connect', () => clearTimeout(timer))
+      socket.once('close', () => clearTimeout(timer))
+    })
+    request.on('response', (response) => {
+      readAnswer(response).then(resolve, reject)
+    })
+    request.end(has_body ? body : undefined)
+    return promise
+  }
+}
+
+async function readAnswer(response: IncomingMessage): Promise<HttpAnswer> {
+  const pieces: Buffer[] = []
+  let kept = 0
+  let bytes = 0
+  for await (const piece of response as AsyncIterable<Buffer>) {
+    bytes += piece.length
+    if (kept < EXCERPT_BYTES) {
+      pieces.push(piece.subarray(0, EXCERPT_BYTES - kept))
+      kept += Math.min(piece.length, EXCERPT_BYTES - kept)
+    }
+    // Leaving the loop closes the connection.
+    if (bytes > ANSWER_BYTES_MAX) break
+  }
+  const { statusCode = 0, headers } = response
+  return {
+    status: statusCode,
+    retry_after_ms: retryAfter_ms(headers['retry-after']),
+    location: headers.location,
+    excerpt: Buffer.concat(pieces).toString('utf8').replace(/\s+/g, ' ').trim(),
+  }
+}
+
+function retryAfter_ms(header: string | undefined): number | undefined {
+  if (header === undefined) return undefined
+  const wait_ms = /^\d+$/.test(header) ? Number(header) * 1_000 : Date.parse(header) - Date.now()
+  return wait_ms > 0 ? Math.min(wait_ms, RETRY_AFTER_MS_MAX) : undefined
+}
