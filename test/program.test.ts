@@ -107,7 +107,7 @@ describe.concurrent('flags', () => {
     await using program = await Program.spawn({ args: ['-f', await configFile(folder, PIPE), ...flags], stdin: '{"a":1}\n' })
     expect(await program.exited).toEqual({ code: 0, signal: null })
     expect(program.stdout).toContain('"a":1')
-    expect(program.stderr).toContain('-w 2: one worker runs; more than one is not supported')
+    expect(program.stderr).toContain('pipeline.workers changes nothing: one worker runs')
     expect(program.stderr).not.toContain('live page')
   })
 

@@ -1,9 +1,11 @@
+import { ConfigError } from '../core/errors.ts'
 import { parseArguments, usage } from './arguments.ts'
 import { type Tool, UsageError } from './tool.ts'
 import { version } from './version.ts'
 
 /** The commands beside `run`, loaded when asked for. */
 const TOOLS: { readonly [name: string]: () => Promise<Tool> } = {
+  check: async () => (await import('./check.ts')).check,
   convert: async () => (await import('./convert/convert.ts')).convert,
   dlq: async () => (await import('./dlq.ts')).dlq,
   explain: async () => (await import('./explain/explain.ts')).explain,
@@ -30,10 +32,15 @@ async function main(words: readonly string[]): Promise<number> {
         return 0
       case 'run': {
         const { run } = await import('./run.ts')
-        return await run(command)
+        const { resolveCommand } = await import('./run-command.ts')
+        return await run(await resolveCommand(command))
       }
     }
   } catch (thrown) {
+    if (thrown instanceof ConfigError) {
+      process.stderr.write(`The given configuration is invalid:\n${thrown.message}\n`)
+      return 1
+    }
     if (!(thrown instanceof UsageError)) throw thrown
     process.stderr.write(`millrace: ${thrown.message}\nmillrace --help lists what there is\n`)
     return 1

@@ -1,7 +1,8 @@
-import { dirname, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import { type CompiledPipeline, compilePipeline } from '../compile/pipeline.ts'
 import { catalog } from '../components.ts'
 import type { LoadedPipeline } from '../config/load.ts'
+import { type SourceText, withSourceLines } from '../config/source-text.ts'
 import type { Log } from '../core/context.ts'
 import { ConfigError, formatPosition, MillraceError, messageOf, type Problem } from '../core/errors.ts'
 import type { Plan } from '../core/plan.ts'
@@ -18,7 +19,6 @@ import { ContextFactory } from './context-factory.ts'
 interface Surroundings {
   readonly log: ProgramLog
   readonly metrics: MetricsRegistry
-  readonly config: string
   readonly data: string
 }
 
@@ -56,19 +56,14 @@ export async function preparePipelines(read: readonly LoadedPipeline[], surround
   return { bus, ready, refused }
 }
 
-async function prepare(
-  read: LoadedPipeline,
-  bus: PipelineBus,
-  { log, metrics, config, data }: Surroundings,
-  is_one_of_several: boolean,
-) {
-  const { plan, problems } = read
+async function prepare(read: LoadedPipeline, bus: PipelineBus, { log, metrics, data }: Surroundings, is_one_of_several: boolean) {
+  const { plan, problems, sources } = read
   const { id, ecs_compatibility, max_event_bytes } = plan.settings
   const factory = new ContextFactory({
     log,
     metrics: labelled(metrics, { pipeline: id }),
     ecs_compatibility,
-    paths: { data: resolve(data), config: dirname(resolve(config)) },
+    paths: { data: resolve(data), config: resolve(read.folder) },
     bus: bus.of(id),
     log_prefix: is_one_of_several ? `${id}/` : '',
   })
@@ -81,7 +76,7 @@ async function prepare(
         await pipeline?.deadLetterRaw(input, raw, reason, origin, size_bytes),
     }),
   })
-  const compiled = await withProblems(problems, compiling)
+  const compiled = await withProblems(problems, compiling, sources)
   const attach = (made: Pipeline): void => {
     pipeline = made
   }
@@ -92,21 +87,25 @@ async function prepare(
  * What was compiled of a plan that was read with these problems.
  * @throws ConfigError with all problems of reading and compiling at once, without those that follow from another
  */
-async function withProblems(problems: readonly Problem[], compiling: Promise<CompiledPipeline>): Promise<CompiledPipeline> {
-  if (problems.length === 0) return await compiling
-  const further = await compiling.then(
-    () => [],
-    (thrown: unknown) => {
-      if (thrown instanceof ConfigError) return thrown.problems
-      throw thrown
-    },
-  )
+async function withProblems(
+  problems: readonly Problem[],
+  compiling: Promise<CompiledPipeline>,
+  sources: readonly SourceText[],
+): Promise<CompiledPipeline> {
+  let further: readonly Problem[] = []
+  try {
+    const compiled = await compiling
+    if (problems.length === 0) return compiled
+  } catch (thrown) {
+    if (!(thrown instanceof ConfigError)) throw thrown
+    further = thrown.problems
+  }
   const told = new Set(problems.map(({ at }) => formatPosition(at)))
   // A component that was given a variable's name instead of its value fails for that reason.
   const is_unresolved = problems.some(({ code }) => code === 'CONFIG_UNRESOLVED_VARIABLE')
   const is_own = ({ code, at }: Problem): boolean =>
     !(is_unresolved && code === 'CONFIG_CANNOT_START') && !told.has(formatPosition(at))
-  throw new ConfigError([...problems, ...further.filter(is_own)])
+  throw new ConfigError(withSourceLines([...problems, ...further.filter(is_own)], sources))
 }
 
 /** A pipeline at work. */

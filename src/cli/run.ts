@@ -11,9 +11,9 @@ import { createLog, type ProgramLog } from '../telemetry/log.ts'
 import { MetricsRegistry } from '../telemetry/metrics.ts'
 import { registerProcessMetrics } from '../telemetry/process.ts'
 import { Terminal } from '../telemetry/terminal.ts'
-import type { RunCommand } from './arguments.ts'
 import { listening, PipelineStatus } from './pipeline-status.ts'
 import { Pipelines, preparePipelines } from './pipelines.ts'
+import type { RunCommand } from './run-command.ts'
 import { version } from './version.ts'
 
 /**
@@ -24,7 +24,7 @@ export async function run(command: RunCommand): Promise<number> {
   const terminal = new Terminal()
   // A check says what is wrong and nothing else.
   const level = command.is_test && command.log_level === 'info' ? 'warn' : command.log_level
-  const log = createLog({ level, terminal })
+  const log = createLog({ level, terminal, format: command.log_format })
   try {
     return await runLogged(command, terminal, log)
   } catch (thrown) {
@@ -43,10 +43,9 @@ export async function run(command: RunCommand): Promise<number> {
 
 async function runLogged(command: RunCommand, terminal: Terminal, log: ProgramLog): Promise<number> {
   const metrics = new MetricsRegistry()
-  // Configs may name the data folder, wherever it was chosen.
-  const variables = { ...process.env, MILLRACE_DATA: resolve(command.data) }
-  const read = await loadConfig({ path: command.config, variables })
-  const prepared = await preparePipelines(read, { log, metrics, config: command.config, data: command.data })
+  for (const warning of command.warnings) log.warn(warning, warning)
+  const read = await loadConfig(command.config)
+  const prepared = await preparePipelines(read, { log, metrics, data: command.data })
   const { ready, refused } = prepared
   for (const { at, message } of ready.flatMap(({ compiled }) => compiled.warnings)) {
     log.warn(`config_${at.line}`, `${formatPosition(at)}: ${message}`)
@@ -59,7 +58,6 @@ async function runLogged(command: RunCommand, terminal: Terminal, log: ProgramLo
     process.stdout.write('Configuration OK\n')
     return 0
   }
-  if (command.workers > 1) log.warn('workers', `-w ${command.workers}: one worker runs; more than one is not supported`)
   await using _lock = await lockFolder(resolve(command.data))
   await using deadLetters = await DeadLetterBox.open(resolve(command.data), metrics, log)
   const { drain_timeout_ms } = command

@@ -35,8 +35,11 @@ function closed(condition: Condition): string {
 
 function inner(condition: Condition, outer: 'or' | 'and'): string {
   const is_exclusive = condition.kind === 'xor' || condition.kind === 'nand'
+  // Of several `and` before an `or` Logstash joins the last one first: see the condition parser.
+  const is_chain =
+    outer === 'or' && condition.kind === 'and' && [condition.left, condition.right].some(({ kind }) => kind === 'and')
   const text = printCondition(condition)
-  return is_exclusive || BINDING[condition.kind] < BINDING[outer] ? `(${text})` : text
+  return is_exclusive || is_chain || BINDING[condition.kind] < BINDING[outer] ? `(${text})` : text
 }
 
 function printOperand(operand: Operand): string {

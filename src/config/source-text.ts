@@ -1,4 +1,4 @@
-import type { Position } from '../core/errors.ts'
+import type { Position, Problem } from '../core/errors.ts'
 
 /** A config file's text, which can tell the place of an offset. */
 export class SourceText {
@@ -22,4 +22,23 @@ export class SourceText {
     }
     return { file: this.file, line: low + 1, column: offset - (this.#lineStarts[low] ?? 0) + 1 }
   }
+
+  /** A line, counted from 1, without its break. */
+  line(line: number): string {
+    const start = this.#lineStarts[line - 1]
+    if (start === undefined) return ''
+    return this.text.slice(start, (this.#lineStarts[line] ?? this.text.length + 1) - 1).replace(/\r$/, '')
+  }
+}
+
+/** What may stand in such a line is nobody else's business. */
+const SECRET = /passw|secret|token|api_?key|cloud_auth|credential|jaas/i
+
+/** The problems with the lines of the texts in which they are, except such lines that look like passwords. */
+export function withSourceLines(problems: readonly Problem[], sources: readonly SourceText[]): Problem[] {
+  return problems.map((problem) => {
+    const { file, line } = problem.at
+    const text = sources.find((source) => source.file === file)?.line(line)
+    return text === undefined || text.trim() === '' || SECRET.test(text) ? problem : { ...problem, source_line: text }
+  })
 }

@@ -18,6 +18,8 @@ export interface Problem {
   readonly message: string
   /** What to do. */
   readonly hint?: string
+  /** The line of the file, to be shown with a mark at the column. */
+  readonly source_line?: string
 }
 
 /** The codes of everything that can be wrong with a config. docs/errors.md has a section for each. */
@@ -53,9 +55,21 @@ function compareText(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0
 }
 
-function formatProblem(problem: Problem): string {
-  const hint = problem.hint === undefined ? '' : `\n    ${problem.hint}`
-  return `${formatPosition(problem.at)}: ${problem.message} [${problem.code}]${hint}`
+function formatProblem({ at, message, code, hint, source_line }: Problem): string {
+  const excerpt = source_line === undefined ? '' : `\n${excerptOf(source_line, at)}`
+  return `${formatPosition(at)}: ${message} [${code}]${excerpt}${hint === undefined ? '' : `\n    ${hint}`}`
+}
+
+/** Of a longer line only what is around the mark. */
+const EXCERPT_MAX = 120
+
+function excerptOf(source_line: string, { line, column }: Position): string {
+  const start = column > EXCERPT_MAX - 20 ? column - EXCERPT_MAX / 2 : 0
+  const text = source_line.slice(start, start + EXCERPT_MAX)
+  const gutter = String(line)
+  // Tabs stay tabs, so that the mark stands below its character.
+  const before = text.slice(0, column - 1 - start).replaceAll(/[^\t]/g, ' ')
+  return `    ${gutter} | ${text}\n    ${' '.repeat(gutter.length)} | ${before}^`
 }
 
 /** The codes of what can go wrong while running. docs/errors.md has a section for each. */

@@ -24,6 +24,8 @@ export interface LogOptions {
   readonly level: LogLevel
   /** Calm lines for people where this is a TTY, else JSON lines to stderr: stdout belongs to the outputs. */
   readonly terminal: Terminal
+  /** The one or the other, whatever stderr is. */
+  readonly format?: 'plain' | 'json' | undefined
   readonly interval_ms?: number
   /** Where JSON lines go instead of stderr. */
   readonly json_to?: DestinationStream
@@ -39,8 +41,9 @@ interface Line {
 
 type Print = (line: Line, count: number) => void
 
-export function createLog({ level, terminal, interval_ms = INTERVAL_MS, json_to }: LogOptions): ProgramLog {
-  const print = terminal.is_tty ? printToTerminal(terminal) : printJson(json_to)
+export function createLog({ level, terminal, format, interval_ms = INTERVAL_MS, json_to }: LogOptions): ProgramLog {
+  const isPlain = format === undefined ? terminal.is_tty : format === 'plain'
+  const print = isPlain ? printToTerminal(terminal) : printJson(json_to)
   const repeats = new RepeatFolder<Line>(interval_ms, print)
   const least = LOG_LEVELS.indexOf(level)
   const write = (line: Line): void => {

@@ -46,10 +46,10 @@ async function readPlan(recorded: Case, databases: string): Promise<LoadedPipeli
   const text = configOf(recorded, databases)
   const [loaded] = await loadConfig({ text, variables: {}, support_escapes: wasRunWithEscapes(recorded) })
   if (loaded === undefined) throw new Error(`${recorded.name}: expected one pipeline`)
-  const { plan, problems } = loaded
+  const { plan } = loaded
   const inputs = plan.inputs.map((node) => (node.kind === 'component' && node.name === 'beats' ? onFreePort(node) : node))
   const settings = { ...plan.settings, ecs_compatibility: recorded.ecs_compatibility, batch_delay_ms: 0 }
-  return { plan: { ...plan, inputs, settings }, problems }
+  return { ...loaded, plan: { ...plan, inputs, settings } }
 }
 
 function onFreePort(node: ComponentNode): ComponentNode {

@@ -233,7 +233,7 @@ export class ValueReader {
   }
 
   #oddComma(offset: number, comma: number, hint: string): void {
-    const fault = new SyntaxFault(offset, `expected no comma here, found ${this.#reader.found}`, hint)
+    const fault = new SyntaxFault(offset, 'expected no comma here', hint)
     this.#around.report(fault, { start: comma, end: comma + 1 })
   }
 }

@@ -1,0 +1,41 @@
+import * as option from '../../core/options.ts'
+import type { OptionNode, PipelineSettings } from '../../core/plan.ts'
+import { readOptions } from '../../core/read-options.ts'
+import type { Settings } from './layer.ts'
+
+const ECS = ['disabled', 'v1', 'v8'] as const
+
+/** Logstash's settings of one pipeline that there are here. */
+const SETTINGS = {
+  'pipeline.id': option.string('Name of the pipeline.'),
+  'pipeline.batch.size': option.integer('Events that filters and outputs take at once.', { min: 1, max: 100_000 }),
+  'pipeline.batch.delay': option.integer('Milliseconds that an output waits for a fuller batch.', { min: 0, max: 60_000 }),
+  'pipeline.ecs_compatibility': option.oneOf('Which field names components use by default.', ECS),
+  'config.support_escapes': option.boolean('Whether backslashes in texts mean something.', { default: false }),
+}
+
+export interface ReadPipelineSettings {
+  readonly settings: PipelineSettings
+  readonly support_escapes: boolean
+}
+
+/** What settings say of a pipeline, on top of `preset`; faults are reported and leave what was there. */
+export function readPipelineSettings(layer: Settings, preset: PipelineSettings, report: option.Report): ReadPipelineSettings {
+  const options: OptionNode[] = []
+  for (const name of Object.keys(SETTINGS)) {
+    const setting = layer.get(name)
+    if (setting === undefined) continue
+    const { at, value } = setting
+    options.push({ name, at, value: { kind: 'string', at, value } })
+  }
+  const at = options[0]?.at ?? { file: 'settings', line: 1, column: 1 }
+  const read = readOptions(SETTINGS, { kind: 'component', at, name: 'setting', options }, report)
+  const settings: PipelineSettings = {
+    ...preset,
+    id: read?.['pipeline.id'] ?? preset.id,
+    batch_size: read?.['pipeline.batch.size'] ?? preset.batch_size,
+    batch_delay_ms: read?.['pipeline.batch.delay'] ?? preset.batch_delay_ms,
+    ecs_compatibility: read?.['pipeline.ecs_compatibility'] ?? preset.ecs_compatibility,
+  }
+  return { settings, support_escapes: read?.['config.support_escapes'] ?? false }
+}
