@@ -79,7 +79,8 @@ class YmlReader {
       const at = this.#at(this.#offset(key as Node))
       if (isMap(value)) this.#flatten(value, `${name}.`, into)
       else if (isSeq(value)) into.set(name, { at, value: JSON.stringify(value.toJSON()) })
-      else if (isScalar(value) && value.value !== null) into.set(name, { at, value: this.#text(String(value.value), value) })
+      else if (isScalar<string | number | boolean | null>(value) && value.value !== null)
+        into.set(name, { at, value: this.#text(String(value.value), value) })
     }
   }
 
