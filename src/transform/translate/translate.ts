@@ -3,12 +3,11 @@ import { defineFilter } from '../../core/component.ts'
 import type { FilterContext, Step } from '../../core/contracts.ts'
 import { MillraceError, messageOf } from '../../core/errors.ts'
 import type { Event } from '../../core/event.ts'
-import { numberOf } from '../../core/exact-number.ts'
 import { type FieldRef, parseFieldRef } from '../../core/field-ref.ts'
 import * as option from '../../core/options.ts'
-import type { ConfigValue } from '../../core/plan.ts'
 import { isInterrupted, type RegexLimits, regexLimits } from '../../core/regex-guard.ts'
-import { type Fields, isFields, setMember, type Value } from '../../core/values.ts'
+import { isFields, type Value } from '../../core/values.ts'
+import { configValueOf } from '../config-value.ts'
 import { sortedRubyText } from '../ruby-text.ts'
 import { type Dictionary, exactLookup, type Lookup, partsLookup, regexLookup } from './lookup.ts'
 import { WatchedDictionary } from './watched-dictionary.ts'
@@ -222,24 +221,5 @@ function bracketed({ text }: FieldRef): string {
 }
 
 function dictionaryOf(entries: readonly option.Entry[]): Dictionary {
-  return new Map(entries.map(({ name, value }) => [name, valueOf(value)]))
-}
-
-function valueOf(value: ConfigValue): Value {
-  switch (value.kind) {
-    case 'string':
-    case 'boolean':
-      return value.value
-    case 'number':
-      return numberOf(value.text)
-    case 'list':
-      return value.items.map(valueOf)
-    case 'hash': {
-      const fields: Fields = {}
-      for (const { name, value: inner } of value.entries) setMember(fields, name, valueOf(inner))
-      return fields
-    }
-    default:
-      return null
-  }
+  return new Map(entries.map(({ name, value }) => [name, configValueOf(value)]))
 }
