@@ -35,6 +35,7 @@ import { drop } from './transform/drop.ts'
 import { fingerprint } from './transform/fingerprint/fingerprint.ts'
 import { geoip } from './transform/geoip.ts'
 import { json as jsonFilter } from './transform/json.ts'
+import { kv } from './transform/kv/kv.ts'
 import { metric } from './transform/metric.ts'
 import { metrics } from './transform/metrics/metrics.ts'
 import { mutate } from './transform/mutate/mutate.ts'
@@ -75,18 +76,19 @@ export const catalog = new Catalog([
   fingerprint,
   geoip,
   jsonFilter,
+  kv,
   metric,
   metrics,
   mutate,
-  throttle,
-  translate,
-  useragent,
   prune,
   split,
   syslogPri,
+  throttle,
+  translate,
   translate,
   truncate,
   urldecode,
+  useragent,
   useragent,
   useragent,
   uuid,

@@ -17,10 +17,13 @@ function toTexts(change: (text: string) => string): ChangeValue {
 
 export const uppercase = toTexts((text) => text.toUpperCase())
 export const lowercase = toTexts((text) => text.toLowerCase())
-export const capitalize = toTexts((text) => {
+export const capitalize = toTexts(capitalizeText)
+
+/** One capital, then small letters. */
+export function capitalizeText(text: string): string {
   const first = String.fromCodePoint(text.codePointAt(0) ?? 0)
   return text.length === 0 ? text : first.toUpperCase() + text.slice(first.length).toLowerCase()
-})
+}
 
 /** @throws MillraceError VALUE_NOT_CONVERTIBLE for a list in which something is not text */
 export const stripBlanks: ChangeValue = (value) => {
