@@ -1,6 +1,8 @@
 // npm run bench: every claim, each in the same run as what it is compared with.
 import { benchCore, CORE_TITLE, coreRows } from './core.ts'
+import { benchDissect, DISSECT_TITLE, dissectRows } from './dissect.ts'
 import { printTable, showProgress } from './harness/table.ts'
+import { benchKv, KV_TITLE, kvRows } from './kv.ts'
 import { benchLumberjack, LUMBERJACK_TITLE } from './lumberjack.ts'
 import { benchStartUp, START_UP_TITLE } from './start-up.ts'
 
@@ -8,3 +10,5 @@ showProgress('our core and the naive loop in turn')
 printTable(CORE_TITLE, coreRows(await benchCore()))
 printTable(LUMBERJACK_TITLE, await benchLumberjack())
 printTable(START_UP_TITLE, await benchStartUp())
+printTable(DISSECT_TITLE, dissectRows(await benchDissect()))
+printTable(KV_TITLE, kvRows(await benchKv()))
