@@ -25,6 +25,8 @@ const AGAINST = [
   'template',
   'template_name',
   'template_overwrite',
+  'ilm_enabled',
+  'ilm_rollover_alias',
 ] as const
 
 const OWN = [

@@ -1,12 +1,13 @@
 import { defineOutput } from '../../core/component.ts'
 import { type Entry, readText } from '../../core/options.ts'
-import { compileTemplate } from '../../core/template.ts'
+import { compileTemplate, type Template } from '../../core/template.ts'
 import { compileAction } from './action.ts'
 import type { ClientSettings } from './client.ts'
 import { readDataStream } from './data-stream.ts'
 import { OPERATIONS } from './document.ts'
 import { authorizationOf, refused, resolveNodes } from './nodes.ts'
 import { ELASTICSEARCH_OPTIONS, type ElasticsearchOptions, REFUSED_OPTIONS, RENAMED_OPTIONS } from './options.ts'
+import { type Rollover, readRollover } from './rollover.ts'
 import { ElasticsearchSink } from './sink.ts'
 import { wantedTemplates } from './template.ts'
 import { tlsSettings } from './tls.ts'
@@ -51,6 +52,13 @@ At the start the index templates \`exchange-logs\` and \`exchange-alerts\` are i
   create: (options, context) => {
     const has_ecs = context.ecs_compatibility !== 'disabled'
     const stream = readDataStream(options, has_ecs)
+    const rollover = stream === undefined ? readRollover(options, has_ecs) : undefined
+    if (rollover !== undefined && options.index !== undefined) {
+      context.log.warn(
+        'elasticsearch_index',
+        `${context.where}: index is not used: documents go to the alias ${rollover.alias} (ilm_rollover_alias)`,
+      )
+    }
     return new ElasticsearchSink(
       {
         client: clientSettings(options, context.paths.config),
@@ -63,7 +71,7 @@ At the start the index templates \`exchange-logs\` and \`exchange-alerts\` are i
         },
         actionOf: compileAction({
           ...options,
-          index: stream?.index ?? options.index ?? compileTemplate(has_ecs ? INDEX_ECS : INDEX),
+          index: stream?.index ?? indexOf(options, rollover, has_ecs),
           fieldFor: stream?.fieldFor,
           document_id: options.document_id ?? compileTemplate('auto'),
           action: stream === undefined ? checkedAction(options) : compileTemplate('create'),
@@ -72,7 +80,8 @@ At the start the index templates \`exchange-logs\` and \`exchange-alerts\` are i
         parameters: textsOf(options.parameters),
         bulk_path: checkedBulkPath(options),
         healthcheck_path: options.healthcheck_path,
-        templates: stream === undefined ? wantedTemplates(options, has_ecs, context.paths.config) : [],
+        templates: stream === undefined ? wantedTemplates(options, rollover, has_ecs, context.paths.config) : [],
+        rollover,
       },
       context,
     )
@@ -81,6 +90,11 @@ At the start the index templates \`exchange-logs\` and \`exchange-alerts\` are i
 
 const INDEX = 'logstash-%{+yyyy.MM.dd}'
 const INDEX_ECS = 'ecs-logstash-%{+yyyy.MM.dd}'
+
+function indexOf({ index }: ElasticsearchOptions, rollover: Rollover | undefined, has_ecs: boolean): Template {
+  if (rollover !== undefined) return compileTemplate(rollover.alias)
+  return index ?? compileTemplate(has_ecs ? INDEX_ECS : INDEX)
+}
 
 function clientSettings(options: ElasticsearchOptions, config_folder: string): ClientSettings {
   const nodes = resolveNodes(options)

@@ -32,12 +32,15 @@ const COMMON_FIELDS = {
   message: TEXT,
 }
 
+/** What every template of ours has. */
+export function templateHead(pattern: string, description: string) {
+  return { index_patterns: [pattern], priority: PRIORITY, _meta: { millrace: { version: TEMPLATE_VERSION }, description } }
+}
+
 /** Unknown texts are keywords: dates are not guessed, for one odd first value would refuse all later ones. */
 function templateBody(pattern: string, description: string, properties: { readonly [name: string]: unknown }) {
   return {
-    index_patterns: [pattern],
-    priority: PRIORITY,
-    _meta: { millrace: { version: TEMPLATE_VERSION }, description },
+    ...templateHead(pattern, description),
     template: {
       settings: { index: { auto_expand_replicas: '0-1' } },
       mappings: {

@@ -7,8 +7,6 @@ const BULK_EVENTS_MAX = 2048
 const BULK_BYTES_MAX = 20 * 1024 * 1024
 const BULK_BYTES_MIN = 64 * 1024
 
-const NO_ILM = 'rollover aliases are not written: use daily indices or a data stream, and an ILM policy in their index template'
-
 export const ELASTICSEARCH_OPTIONS = {
   hosts: option.list('Addresses of the nodes, used in turn. Without a port: 9200. May carry user, password and a path.', {
     default: ['//127.0.0.1'],
@@ -94,6 +92,16 @@ export const ELASTICSEARCH_OPTIONS = {
   template_name: option.string('Name of the template from the option template. Default: logstash, with ECS ecs-logstash.'),
   template_overwrite: option.boolean('Whether a template of that name that is there already is replaced. Default: false.'),
 
+  ilm_enabled: option.oneOf(
+    'Whether to write to an alias whose index Elasticsearch replaces when it has grown. auto (the default): where ilm_rollover_alias is named.',
+    ['true', 'false', 'auto'],
+  ),
+  ilm_rollover_alias: option.string('The alias. Default: logstash, with ECS ecs-logstash.'),
+  ilm_pattern: option.string('What stands behind the alias in the name of the first index.', { default: '{now/d}-000001' }),
+  ilm_policy: option.string('The policy that says when the index is replaced; logstash-policy is made where it is missing.', {
+    default: 'logstash-policy',
+  }),
+
   dlq_custom_codes: option.numbers('Item statuses, beside 400 and 404, that send an event to the dead letters.', { default: [] }),
   drop_error_types: option.list('Error types of Elasticsearch whose events are dropped and counted instead of dead-lettered.', {
     default: [],
@@ -111,7 +119,6 @@ export const ELASTICSEARCH_OPTIONS = {
     default: 5,
     min: 0.001,
   }),
-  ilm_enabled: keptAs(['false', 'auto'], NO_ILM),
   template_api: keptAs(['auto', 'composable'], 'legacy templates are not written, Elasticsearch has composable ones since 7.8'),
   sniffing: keptAs(['false'], 'nodes are not looked for: list them in hosts'),
   sniffing_delay: kept('the nodes of hosts are used'),
@@ -139,9 +146,6 @@ const NO_JAVA_STORES =
 
 export const REFUSED_OPTIONS = {
   proxy: 'requests cannot go through a forward proxy: name the address that reaches Elasticsearch in hosts',
-  ilm_rollover_alias: NO_ILM,
-  ilm_pattern: NO_ILM,
-  ilm_policy: NO_ILM,
   ssl_keystore_path: NO_JAVA_STORES,
   ssl_keystore_password: NO_JAVA_STORES,
   ssl_keystore_type: NO_JAVA_STORES,

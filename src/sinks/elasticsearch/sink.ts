@@ -9,6 +9,7 @@ import { Bulk, type BulkResult } from './bulk.ts'
 import { type ClientSettings, ElasticsearchClient } from './client.ts'
 import { checkHealth, untilReady } from './health.ts'
 import type { OwnRules } from './outcome.ts'
+import { installRollover, type Rollover } from './rollover.ts'
 import { SizeLimit } from './size-limit.ts'
 import { installTemplate, type WantedTemplate } from './template.ts'
 
@@ -21,6 +22,7 @@ export interface SinkSettings {
   readonly bulk_path: string
   readonly healthcheck_path: string
   readonly templates: readonly WantedTemplate[]
+  readonly rollover: Rollover | undefined
 }
 
 interface Opened {
@@ -45,13 +47,16 @@ export class ElasticsearchSink implements Sink {
   }
 
   async open(signal: AbortSignal): Promise<void> {
-    const { client: clientSettings, batching, parameters, bulk_path, own, healthcheck_path, templates } = this.#settings
+    const { client: clientSettings, batching, parameters, bulk_path, own, healthcheck_path, templates, rollover } = this.#settings
     const client = await ElasticsearchClient.create(clientSettings)
     try {
       await untilReady(() => checkHealth(client, healthcheck_path, signal), this.#context, signal)
       // Before the first document: the mappings of an index are made from what it meets first.
       for (const template of templates) {
         await untilReady(() => installTemplate(client, template, this.#context, signal), this.#context, signal)
+      }
+      if (rollover !== undefined) {
+        await untilReady(() => installRollover(client, rollover, this.#context, signal), this.#context, signal)
       }
     } catch (thrown) {
       await client.close()

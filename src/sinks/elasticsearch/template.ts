@@ -7,9 +7,10 @@ import { NotReady, tell, throwIfNotReady } from './health.ts'
 import { INDEX_TEMPLATES, type IndexTemplate, TEMPLATE_VERSION } from './index-templates.ts'
 import { refused } from './nodes.ts'
 import type { ElasticsearchOptions } from './options.ts'
+import { type Rollover, rolloverTemplate, withRollover } from './rollover.ts'
 
 /** What to do with a template of the same name that is on the server already. */
-type Replace = 'older' | 'always' | 'never'
+type Replace = 'older' | 'own' | 'always' | 'never'
 
 export interface WantedTemplate extends IndexTemplate {
   readonly replace: Replace
@@ -19,12 +20,21 @@ export interface WantedTemplate extends IndexTemplate {
  * The templates that the options ask for: the built-in ones, or the user's file in their place.
  * @throws MillraceError OUTPUT_CANNOT_START for a file that cannot be read or is not a composable template
  */
-export function wantedTemplates(options: ElasticsearchOptions, has_ecs: boolean, config_folder: string): WantedTemplate[] {
+export function wantedTemplates(
+  options: ElasticsearchOptions,
+  rollover: Rollover | undefined,
+  has_ecs: boolean,
+  config_folder: string,
+): WantedTemplate[] {
   if (options.manage_template === false) return []
-  if (options.template === undefined) return INDEX_TEMPLATES.map((template) => ({ ...template, replace: 'older' }))
+  if (options.template === undefined) {
+    if (rollover !== undefined) return [withRollover(rolloverTemplate(rollover, options.template_name), rollover)]
+    return INDEX_TEMPLATES.map((template) => ({ ...template, replace: 'older' }))
+  }
   const replace = options.template_overwrite === true ? 'always' : 'never'
-  const name = options.template_name ?? (has_ecs ? 'ecs-logstash' : 'logstash')
-  return [{ name, body: readTemplateFile(options.template, config_folder), replace }]
+  const name = options.template_name ?? rollover?.alias ?? (has_ecs ? 'ecs-logstash' : 'logstash')
+  const own: WantedTemplate = { name, body: readTemplateFile(options.template, config_folder), replace }
+  return [rollover === undefined ? own : withRollover(own, rollover)]
 }
 
 function readTemplateFile(file: string, config_folder: string): IndexTemplate['body'] {
@@ -60,7 +70,7 @@ export async function installTemplate(
   if (present.status === 200) {
     const version = millraceVersion(present.text)
     if (wanted.replace === 'never') return
-    if (wanted.replace === 'older' && version === undefined) {
+    if (wanted.replace !== 'always' && version === undefined) {
       context.log.warn(
         'elasticsearch_foreign_template',
         `the index template ${wanted.name} on the server was not made by this program and stays as it is; rename it, or set manage_template to false if that is meant`,
