@@ -106,8 +106,8 @@ export type Outcome =
   | { readonly kind: 'consumed' }
   /** Try again, not before `after_ms` where given. */
   | { readonly kind: 'retry'; readonly after_ms?: number; readonly reason: string }
-  /** Can never be stored: to the dead letters. */
-  | { readonly kind: 'reject'; readonly reason: string }
+  /** Can never be stored: to the dead letters. With the document, where `prepare` took it. */
+  | { readonly kind: 'reject'; readonly reason: string; readonly document?: string }
   /** Is not to be stored, by configuration. */
   | { readonly kind: 'drop'; readonly reason: string }
   /** Cannot be stored now, and neither can others with this key; the rest can. */
@@ -131,6 +131,11 @@ export interface Sink {
   readonly batching?: Batching
   /** Waits until the other side can be written to, or refuses (MillraceError OUTPUT_CANNOT_START: configuration, never absence). */
   open(signal: AbortSignal): Promise<void>
+  /**
+   * Takes of an event that was handed to the output what every later `write` of it will need, so that its fields need
+   * not be held until then: they are three times their bytes. False where they still are needed.
+   */
+  prepare?(event: Event): boolean
   /** One attempt, no retry inside: one outcome per event, by position. Throwing means that all may be tried again. */
   write(events: readonly Event[], signal: AbortSignal): Promise<WriteResult>
   close(): Promise<void>

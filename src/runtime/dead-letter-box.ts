@@ -13,16 +13,16 @@ const RETRY_MAX_MS = 10_000
 export type Entry = Omit<DeadLetter, 'pipeline' | 'time'>
 
 /** The dead letter of an event. */
-export function entryOfEvent(event: Event, component: string, reason: string, plugin_type?: string): Entry {
+export function entryOfEvent(event: Event, component: string, reason: string, plugin_type?: string, document?: string): Entry {
   const { origin } = event
   const from = { origin: origin?.describe(), stable_id: event.stableId(), replays: origin?.replays }
-  return { component, plugin_type, reason, ...from, content: contentOf(event) }
+  return { component, plugin_type, reason, ...from, content: contentOf(event, document) }
 }
 
 /** Whatever is wrong with an event, it gets into the box. */
-function contentOf(event: Event): DeadLetter['content'] {
+function contentOf(event: Event, document: string | undefined): DeadLetter['content'] {
   try {
-    return documentOf(event)
+    return documentOf(event, document)
   } catch (thrown) {
     return { kind: 'raw', raw: Buffer.from(`cannot be printed: ${messageOf(thrown)}`), size_bytes: event.size_bytes }
   }

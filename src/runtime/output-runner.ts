@@ -12,6 +12,12 @@ import { WaitingRoom } from './waiting-room.ts'
 /** For sinks that say nothing about it. */
 const DEFAULT_BATCHING: Batching = { events_max: 2048, bytes_max: 20 * 1024 * 1024, concurrency: 1 }
 
+/**
+ * After so many turns of the loop without an event none is taken to be right behind the last one. A window that is handed
+ * on in pieces brings one in every second turn; the turns of an idle loop are over in some microseconds.
+ */
+const QUIET_TURNS = 4
+
 const RETRY_FIRST_MS = 200
 const RETRY_MAX_MS = 30_000
 
@@ -21,6 +27,14 @@ interface Batch {
   readonly tried: () => void
 }
 
+/** An event that can never be stored. */
+export interface Rejected {
+  readonly event: Event
+  readonly reason: string
+  /** Where the event's fields were let go. */
+  readonly document?: string | undefined
+}
+
 export interface OutputServices {
   readonly pipeline: string
   readonly batch_size: number
@@ -28,16 +42,16 @@ export interface OutputServices {
   /** An event has its outcome at this output. */
   ended(event: Event, state: EventState): void
   /** Keeps events among the dead letters; true once they are fsynced, false when the program leaves before. */
-  deadLetter(events: readonly { readonly event: Event; readonly reason: string }[]): Promise<boolean>
+  deadLetter(events: readonly Rejected[]): Promise<boolean>
 }
 
 /**
  * Brings events to one sink until each has an outcome: cuts batches, keeps several on their way, tries again what
  * may succeed later, parks what has to wait by itself, and hands what never can be stored to the dead letters.
  *
- * A batch is cut when it is full, when its oldest event is `batch_delay_ms` old, or at once when nothing else is on
- * its way: then every sender may be waiting for just these events (a peer that always waits for its timer falls to
- * 970 events a second).
+ * A batch is cut when it is full, when its oldest event is `batch_delay_ms` old, or, where nothing else is on its way, as
+ * soon as no event comes right behind the last one: then every sender may be waiting for just these events (a peer that
+ * always waits for its timer falls to 970 events a second).
  */
 export class OutputRunner {
   readonly ledger: DeliveryLedger
@@ -61,6 +75,8 @@ export class OutputRunner {
   #blockedUntil = 0
   #timer: NodeJS.Timeout | undefined
   #wakeQueued = false
+  /** Turns of the loop since the last event came. */
+  #quiet_turns = 0
 
   constructor(sink: Sink, context: Context, services: OutputServices, abandon: AbortSignal) {
     this.#sink = sink
@@ -102,11 +118,15 @@ export class OutputRunner {
     this.#wake()
   }
 
-  /** Takes one event. Room was made for it by the process's byte budget. */
-  push(event: Event): void {
+  /**
+   * Takes one event. Room was made for it by the process's byte budget. True when its fields are not needed here any more.
+   */
+  push(event: Event): boolean {
     this.ledger.handed(1)
     this.#queue.push(event, performance.now())
+    this.#quiet_turns = 0
     this.#wake()
+    return this.#sink.prepare?.(event) ?? false
   }
 
   /** From here on batches are cut without waiting. */
@@ -142,6 +162,10 @@ export class OutputRunner {
       if (this.#backoff.attempts > 0) break
     }
     this.#wakeAt(this.#nextDue(now))
+    if (this.#queue.length > 0 && this.#writes === 0 && this.#quiet_turns < QUIET_TURNS) {
+      this.#quiet_turns++
+      this.#wake()
+    }
   }
 
   #nextBatch(now: number): Batch | undefined {
@@ -158,7 +182,8 @@ export class OutputRunner {
     const { length } = this.#queue
     if (length === 0) return false
     if (length >= this.#pace.events_max || this.#queue.bytes >= this.#batching.bytes_max) return true
-    return this.#draining || this.#writes === 0 || now >= this.#queue.since_ms + this.#services.batch_delay_ms
+    if (this.#draining || now >= this.#queue.since_ms + this.#services.batch_delay_ms) return true
+    return this.#writes === 0 && this.#quiet_turns >= QUIET_TURNS
   }
 
   /** When there may be something to do although no event comes and no write ends. */
@@ -226,7 +251,7 @@ export class OutputRunner {
   }
 
   async #conclude(batch: readonly Event[], { outcomes, overloaded = false }: WriteResult): Promise<void> {
-    const rejected: { event: Event; reason: string }[] = []
+    const rejected: Rejected[] = []
     const retry: Event[] = []
     let after_ms = 0
     for (const [index, event] of batch.entries()) {
@@ -241,7 +266,7 @@ export class OutputRunner {
           this.#end(event, 'dropped')
           break
         case 'reject':
-          rejected.push({ event, reason: outcome.reason })
+          rejected.push({ event, reason: outcome.reason, document: outcome.document })
           break
         case 'retry':
           retry.push(event)
@@ -284,7 +309,7 @@ export class OutputRunner {
     )
   }
 
-  async #reject(rejected: readonly { event: Event; reason: string }[]): Promise<void> {
+  async #reject(rejected: readonly Rejected[]): Promise<void> {
     this.#context.log.error(
       'output_rejected',
       `${this.#context.id} refuses events: ${rejected[0]?.reason}. They are kept: look with bin/millrace dlq show`,

@@ -13,7 +13,7 @@ import type { ByteBudget } from './byte-budget.ts'
 import { type DeadLetterBox, entryOfEvent, entryOfRaw } from './dead-letter-box.ts'
 import { FilterTurns } from './filter-turns.ts'
 import { EventLedger } from './ledger.ts'
-import { OutputRunner } from './output-runner.ts'
+import { OutputRunner, type Rejected } from './output-runner.ts'
 import { Receipt, Tracked, trackedOf } from './receipt.ts'
 import type { RecentEvents } from './recent-events.ts'
 
@@ -115,10 +115,10 @@ export class Pipeline {
       ended: (event: Event, state: EventState) => this.#endedAtOutput(event, state),
     }
     this.outputs = compiled.outputs.map(({ id, name, where, sink }) => {
-      const deadLetter = (rejected: readonly { readonly event: Event; readonly reason: string }[]): Promise<boolean> =>
+      const deadLetter = (rejected: readonly Rejected[]): Promise<boolean> =>
         services.deadLetters.keep(
           settings.id,
-          rejected.map(({ event, reason }) => entryOfEvent(event, `${id} (${where})`, reason, name)),
+          rejected.map(({ event, reason, document }) => entryOfEvent(event, `${id} (${where})`, reason, name, document)),
           this.#abandon.signal,
         )
       return new OutputRunner(sink, services.context(id), { ...outputServices, deadLetter }, this.#abandon.signal)
@@ -300,7 +300,9 @@ export class Pipeline {
     trackedOf(event).pending = this.#taken.length
     this.#inFilters--
     this.#inOutputs++
-    for (const output of this.#taken) this.outputs[output]?.push(event)
+    let isNeeded = false
+    for (const output of this.#taken) if (this.outputs[output]?.push(event) !== true) isNeeded = true
+    if (!isNeeded) event.letFieldsGo()
   }
 
   #created(child: Event, parent: Event | undefined): void {

@@ -34,6 +34,8 @@ export class TestEnds {
   /** Sizes of the batches as the output got them. */
   readonly batches: number[] = []
   write: Write = (events) => ({ outcomes: events.map(() => ({ kind: 'stored' })) })
+  /** Of an output that takes what it needs of an event when it comes. */
+  prepare: ((event: Event) => boolean) | undefined
   /** Quick tries, so that no test waits for them. */
   batching: Batching = { events_max: 100, bytes_max: 1_000_000, concurrency: 2, retry_first_ms: 1, retry_max_ms: 4 }
   open: () => Promise<void> = () => Promise.resolve()
@@ -75,6 +77,7 @@ export class TestEnds {
     return {
       batching: this.batching,
       open: () => this.open(),
+      ...(this.prepare === undefined ? {} : { prepare: this.prepare }),
       write: async (events) => {
         this.batches.push(events.length)
         const result = await this.write(events, ++attempt)

@@ -1,32 +1,40 @@
 import type { Event } from '../../core/event.ts'
+import type { Action } from './action.ts'
+import { Blocks, type Piece } from './blocks.ts'
 
-/** What an unfinished attempt leaves behind: index, id and bytes are made once and stay the same through all attempts. */
+/** What is to be sent of one event: index, id and bytes are made once and stay the same through all attempts. */
 export interface Attempt {
   readonly index: string
-  /** Action line and document as they stood in the body. */
-  readonly bytes: Buffer
-  /** The attempt may have stored the document although it looked like a failure. */
+  /** Action line and document as they stand in a body. */
+  readonly piece: Piece
+  /** An attempt may have stored the document although it looked like a failure. */
   readonly may_be_stored: boolean
 }
 
-/**
- * Remembers events whose last attempt did not finish. Weak, because the runtime may take such an event elsewhere (to disk,
- * to the dead letters) without telling; while nothing ever failed, asking costs one comparison.
- */
+/** What is to be sent of the events that wait for their first attempt, or for a further one. */
 export class Attempts {
-  readonly #attempts = new WeakMap<Event, Attempt>()
-  #remembered = 0
+  readonly #attempts = new Map<Event, Attempt>()
+  readonly #blocks = new Blocks()
 
-  find(event: Event): Attempt | undefined {
-    return this.#remembered === 0 ? undefined : this.#attempts.get(event)
+  /** Before the first attempt. */
+  prepare(event: Event, action: Action, document: string): void {
+    const piece = this.#blocks.add(action.line, document)
+    this.#attempts.set(event, { index: action.index, piece, may_be_stored: false })
   }
 
+  /** After one that did not finish. */
   remember(event: Event, attempt: Attempt): void {
-    if (!this.#attempts.has(event)) this.#remembered++
     this.#attempts.set(event, attempt)
   }
 
-  forget(event: Event): void {
-    if (this.#remembered > 0 && this.#attempts.delete(event)) this.#remembered--
+  /** Takes an attempt out. Its bytes hold until `free`. */
+  take(event: Event): Attempt | undefined {
+    const attempt = this.#attempts.get(event)
+    if (attempt !== undefined) this.#attempts.delete(event)
+    return attempt
+  }
+
+  free({ piece }: Attempt): void {
+    this.#blocks.free(piece)
   }
 }

@@ -1,4 +1,5 @@
 import type { Action } from './action.ts'
+import type { Attempt } from './attempts.ts'
 
 /** Two bodies of 2,048 usual events; what grew larger than the limit is not kept. */
 const INITIAL_BYTES = 1024 * 1024
@@ -40,16 +41,23 @@ export class Body {
     this.#buffer[this.#length++] = NEWLINE
   }
 
-  /** An item whose bytes were made for an earlier attempt. */
-  addReady(position: number, index: string, bytes: Buffer): void {
+  /** An item whose bytes were made before. */
+  addReady(position: number, { index, piece }: Attempt): void {
+    const { buffer, start, end } = piece
     this.#begin(position, index)
-    this.#reserve(bytes.length)
-    this.#length += bytes.copy(this.#buffer, this.#length)
+    this.#reserve(end - start)
+    this.#length += buffer.copy(this.#buffer, this.#length, start, end)
   }
 
   /** The bytes of the items `from` up to (not including) `to`: not copied, and valid only as long as the body is. */
   slice(from: number, to: number): Buffer {
     return this.#buffer.subarray(this.#startOf(from), this.#startOf(to))
+  }
+
+  /** The document of an item as text. */
+  documentAt(item: number): string {
+    const bytes = this.slice(item, item + 1)
+    return bytes.toString('utf8', bytes.indexOf(NEWLINE) + 1, bytes.length - 1)
   }
 
   sizeOf(from: number, to: number): number {

@@ -66,13 +66,27 @@ export class ElasticsearchSink implements Sink {
     this.#opened = { client, bulk }
   }
 
+  prepare(event: Event): boolean {
+    try {
+      const action = this.#settings.actionOf(event)
+      if (!isAction(action)) return false
+      this.#attempts.prepare(event, action, event.toJsonText())
+      return true
+    } catch {
+      // `write` meets it again, and says what became of the event.
+      return false
+    }
+  }
+
   async write(events: readonly Event[], signal: AbortSignal): Promise<WriteResult> {
     const bulk = this.#opened?.bulk
     if (bulk === undefined) throw new Error('write was called before open')
     const outcomes = Array.from<Outcome>({ length: events.length })
     const body = this.#pool.take()
+    /** Items that an earlier attempt may have stored. */
+    const suspects = new Set<number>()
     for (const [position, event] of events.entries()) {
-      const refusal = this.#append(body, position, event)
+      const refusal = this.#append(body, position, event, suspects)
       if (refusal !== undefined) outcomes[position] = refusal
     }
     if (body.count === 0) {
@@ -81,7 +95,7 @@ export class ElasticsearchSink implements Sink {
       return { outcomes }
     }
     const eventOf = (item: number) => events[body.positions[item] ?? 0] as Event
-    const mayBeStored = (item: number) => this.#attempts.find(eventOf(item))?.may_be_stored === true
+    const mayBeStored = (item: number) => suspects.has(item)
     const result = await bulk.send(body, mayBeStored, signal)
     this.#remember(body, result, eventOf, mayBeStored)
     const nothing_decided = body.count === events.length && result.outcomes.every((outcome) => outcome === undefined)
@@ -105,10 +119,12 @@ export class ElasticsearchSink implements Sink {
   }
 
   /** Adds an event to the body, or says why it cannot be a document. */
-  #append(body: Body, position: number, event: Event): Outcome | undefined {
-    const attempt = this.#attempts.find(event)
+  #append(body: Body, position: number, event: Event, suspects: Set<number>): Outcome | undefined {
+    const attempt = this.#attempts.take(event)
     if (attempt !== undefined) {
-      body.addReady(position, attempt.index, attempt.bytes)
+      if (attempt.may_be_stored) suspects.add(body.count)
+      body.addReady(position, attempt)
+      this.#attempts.free(attempt)
       return undefined
     }
     try {
@@ -124,16 +140,14 @@ export class ElasticsearchSink implements Sink {
   /** Keeps the bytes of what is to be tried again, and lets the body's buffer go where nothing needs it any more. */
   #remember(body: Body, result: BulkResult, eventOf: (item: number) => Event, mayBeStored: (item: number) => boolean): void {
     for (const [item, outcome] of result.outcomes.entries()) {
-      const event = eventOf(item)
-      if (outcome !== undefined && outcome.kind !== 'retry' && outcome.kind !== 'park') {
-        this.#attempts.forget(event)
-        continue
-      }
+      if (outcome?.kind === 'reject') result.outcomes[item] = { ...outcome, document: body.documentAt(item) }
+      if (outcome !== undefined && outcome.kind !== 'retry' && outcome.kind !== 'park') continue
       const slice = body.slice(item, item + 1)
       // A body whose buffer goes back is overwritten; one that does not can be shared by its items.
-      const bytes = result.done_with_body ? Buffer.from(slice) : slice
+      const buffer = result.done_with_body ? Buffer.from(slice) : slice
       const may_be_stored = mayBeStored(item) || result.uncertain.has(item)
-      this.#attempts.remember(event, { index: body.indices[item] ?? '', bytes, may_be_stored })
+      const piece = { buffer, start: 0, end: buffer.length }
+      this.#attempts.remember(eventOf(item), { index: body.indices[item] ?? '', piece, may_be_stored })
     }
     if (result.done_with_body) this.#pool.giveBack(body)
   }

@@ -1,0 +1,62 @@
+import { expect, test } from 'vitest'
+import { all, startPipeline, TestEnds } from '../../test/helpers/pipeline.ts'
+
+const CONFIG = { pipeline: { batch_delay_ms: 60_000 }, inputs: [{ test: {} }], outputs: [{ test: {} }] }
+
+test('what comes in pieces, one right behind the other, is written as one batch', async () => {
+  const ends = new TestEnds()
+  await using _running = await startPipeline(CONFIG, ends)
+  const first = await ends.feed([{ n: 1 }, { n: 2 }])
+  await ends.feed([{ n: 3 }])
+  const last = await ends.feed([{ n: 4 }])
+  expect(await Promise.all([first.settled, last.settled])).toEqual(['stored', 'stored'])
+  expect(ends.batches).toEqual([4])
+})
+
+test('a batch that nothing follows does not wait for its timer, and a full one for nothing', async () => {
+  const ends = new TestEnds()
+  await using _running = await startPipeline(CONFIG, ends)
+  expect(await (await ends.feed([{ n: 1 }])).settled).toBe('stored')
+  expect(await (await ends.feed(Array.from({ length: 150 }, (_, n) => ({ n })))).settled).toBe('stored')
+  expect(ends.batches).toEqual([1, 100, 50])
+})
+
+test('an output that prepares events lets their fields go, and gives the document of a rejected one', async () => {
+  const ends = new TestEnds()
+  const prepared: string[] = []
+  ends.prepare = (event) => prepared.push(event.toJsonText()) > 0
+  ends.write = (events) => ({
+    outcomes: events.map((event, index) => {
+      expect(() => event.toJsonText()).toThrow('let go')
+      return { kind: 'reject', reason: 'mapping', document: prepared[index] ?? '' }
+    }),
+  })
+  await using running = await startPipeline(CONFIG, ends)
+  expect(await (await ends.feed(['{"id":"i1","@metadata":{"m":1}}'])).settled).toBe('stored')
+  expect(await running.deadLetters()).toMatchObject([{ document: { id: 'i1' }, metadata: { m: 1 } }])
+})
+
+test.each([
+  ['another output needs the fields', [true, false]],
+  ['the output could not take what it needs', [false]],
+])('fields stay where %s', async (_why, answers) => {
+  const ends = new TestEnds()
+  let asked = 0
+  ends.prepare = () => answers[asked++] ?? false
+  await using running = await startPipeline({ ...CONFIG, outputs: answers.map(() => ({ test: {} })) }, ends)
+  expect(await (await ends.feed([{ a: 1 }])).settled).toBe('stored')
+  expect(ends.stored).toMatchObject(answers.map(() => ({ a: 1 })))
+  expect(running.pipeline.ledger.totals()).toMatchObject({ states: { stored: 1 }, unbalanced: 0 })
+})
+
+test('fields go once all outputs have taken what they need', async () => {
+  const ends = new TestEnds()
+  ends.prepare = () => true
+  ends.write = (events) => {
+    for (const event of events) expect(() => event.toJsonText()).toThrow('let go')
+    return all('already_there', events.length)
+  }
+  await using running = await startPipeline({ ...CONFIG, outputs: [{ test: {} }, { test: {} }] }, ends)
+  expect(await (await ends.feed([{ a: 1 }])).settled).toBe('stored')
+  expect(running.pipeline.ledger.totals()).toMatchObject({ states: { already_there: 1 }, unbalanced: 0 })
+})

@@ -1,0 +1,73 @@
+const BLOCK_BYTES = 1024 * 1024
+/** What waits between filters and requests under an even load; more is given back. */
+const KEPT_BLOCKS_MAX = 4
+const NEWLINE = 0x0a
+/** A UTF-16 unit becomes at most this many bytes of UTF-8. */
+const UTF8_BYTES_MAX = 3
+
+interface Block {
+  readonly buffer: Buffer
+  /** Pieces that are still needed. */
+  pieces: number
+}
+
+/** Bytes of one event: its action line and its document. */
+export interface Piece {
+  readonly buffer: Buffer
+  readonly start: number
+  readonly end: number
+  readonly block?: Block
+}
+
+/**
+ * Memory outside of V8's heap for what waits to be sent. Pieces are put one behind the other into blocks, and a block is used
+ * again once none of its pieces is needed any more.
+ */
+export class Blocks {
+  readonly #free: Block[] = []
+  #open: Block | undefined
+  #used = 0
+
+  add(line: string, document: string): Piece {
+    const reserved = (line.length + document.length) * UTF8_BYTES_MAX + 1
+    if (reserved > BLOCK_BYTES) {
+      const buffer = Buffer.from(`${line}${document}\n`)
+      return { buffer, start: 0, end: buffer.length }
+    }
+    const block = this.#blockFor(reserved)
+    const { buffer } = block
+    const start = this.#used
+    let end = start + buffer.write(line, start)
+    end += buffer.write(document, end)
+    buffer[end++] = NEWLINE
+    this.#used = end
+    block.pieces++
+    return { buffer, start, end, block }
+  }
+
+  /** The piece's bytes are not needed any more. */
+  free({ block }: Piece): void {
+    if (block === undefined) return
+    block.pieces--
+    if (block.pieces > 0 || block === this.#open) return
+    this.#keep(block)
+  }
+
+  #blockFor(bytes: number): Block {
+    const open = this.#open
+    if (open !== undefined) {
+      if (open.pieces === 0) this.#used = 0
+      if (this.#used + bytes <= BLOCK_BYTES) return open
+    }
+    const next = this.#free.pop() ?? { buffer: Buffer.allocUnsafeSlow(BLOCK_BYTES), pieces: 0 }
+    this.#open = next
+    this.#used = 0
+    return next
+  }
+
+  #keep(block: Block): void {
+    if (this.#free.length < KEPT_BLOCKS_MAX) this.#free.push(block)
+    // Left to the collector, megabytes stay until one of its rare full rounds.
+    else if (block.buffer.buffer instanceof ArrayBuffer) block.buffer.buffer.transfer(0)
+  }
+}

@@ -1,0 +1,78 @@
+import { afterEach, expect, test } from 'vitest'
+import { createElasticsearchSink, eventFrom, NEVER } from '../../../test/helpers/elasticsearch-sink.ts'
+import { type StubBehaviour, type StubBulk, startStubElasticsearch } from '../../../test/helpers/stub-elasticsearch.ts'
+import type { Sink } from '../../core/contracts.ts'
+import type { Event } from '../../core/event.ts'
+
+const closing: (() => Promise<void>)[] = []
+afterEach(async () => {
+  for (const close of closing.splice(0).reverse()) await close()
+})
+
+async function setup(onBulk: (bulk: StubBulk) => StubBehaviour | undefined = () => undefined) {
+  const stub = await startStubElasticsearch({ onBulk })
+  closing.push(() => stub.close())
+  const sink = createElasticsearchSink({ hosts: [stub.url], index: 'logs-%{to}' })
+  await sink.open(NEVER)
+  closing.push(() => sink.close())
+  return { stub, sink }
+}
+
+/** As the runtime does it: what the output has taken of an event is not kept with the event. */
+function prepared(sink: Sink, fields: { [name: string]: string } | string, line: string): Event {
+  const event = eventFrom(fields, line)
+  if (sink.prepare?.(event) === true) event.letFieldsGo()
+  return event
+}
+
+test('what is prepared reaches the wire as it would have without, in any order and number', async () => {
+  const { stub, sink } = await setup()
+  const texts = ['"order_id":12345678901234567890,"price":1.0', '"msg":"ünïcödé 漢字 🎉"', `"msg":"${'漢'.repeat(400_000)}"`]
+  const many = Array.from({ length: 3_000 }, (_, n) => `"n":${n},"filler":"${'x'.repeat(1_000)}"`)
+  for (const [round, documents] of [texts, many, many].entries()) {
+    const lines = documents.map((_, n) => `${round}-${n}`)
+    const events = documents.map((text, n) => prepared(sink, `{"to":"a",${text}}`, lines[n] ?? ''))
+    expect(() => events[0]?.toJsonText()).toThrow('let go')
+    const direct = documents.map((text, n) => eventFrom(`{"to":"a",${text}}`, lines[n]).toJsonText())
+    // Not in the order they were prepared in: the runtime decides.
+    const result = await sink.write(events.toReversed(), NEVER)
+    expect(result.outcomes.every(({ kind }) => kind === 'stored')).toBe(true)
+    for (const [n, line] of lines.entries()) expect(stub.documents.get('logs-a')?.get(line)).toBe(direct[n])
+  }
+})
+
+test('what is tried again has the bytes of the first attempt, and one that may be stored is no conflict', async () => {
+  const { stub, sink } = await setup(({ number }) =>
+    number === 1 ? { cut: 'after' } : number === 2 ? { item: (item) => (item.id === 'b' ? BUSY : undefined) } : undefined,
+  )
+  const events = ['a', 'b'].map((line) => prepared(sink, { to: 'x', line }, line))
+  await expect(sink.write(events, NEVER)).rejects.toThrow('cannot be reached')
+  // Others come and go in between and use the memory again.
+  const others = Array.from({ length: 100 }, (_, n) => prepared(sink, { to: 'y', filler: 'y'.repeat(2_000) }, `other ${n}`))
+  expect((await sink.write([...events, ...others], NEVER)).outcomes.slice(0, 2)).toMatchObject([
+    { kind: 'stored' },
+    { kind: 'retry' },
+  ])
+  expect((await sink.write(events.slice(1), NEVER)).outcomes).toEqual([{ kind: 'stored' }])
+  expect(stub.bulks.map(({ items }) => items.find(({ id }) => id === 'b')?.source)).toEqual(
+    Array.from({ length: 3 }, () => eventFrom({ to: 'x', line: 'b' }).toJsonText()),
+  )
+})
+
+const BUSY = { status: 429, type: 'es_rejected_execution_exception' }
+
+test('a rejection comes with the document, for its event has let it go', async () => {
+  const { sink } = await setup(() => ({ item: (item) => (item.id === 'bad' ? { status: 400, type: 'mapping' } : undefined) }))
+  const text = '{"to":"a","big":12345678901234567890}'
+  const { outcomes } = await sink.write([prepared(sink, { to: 'a' }, 'good'), prepared(sink, text, 'bad')], NEVER)
+  expect(outcomes).toMatchObject([{ kind: 'stored' }, { kind: 'reject', document: eventFrom(text).toJsonText() }])
+})
+
+test('an event that has no index keeps its fields, and is rejected when it is written', async () => {
+  const { sink } = await setup()
+  const event = prepared(sink, { other: 'b' }, 'a')
+  expect(JSON.parse(event.toJsonText())).toMatchObject({ other: 'b' })
+  expect((await sink.write([event], NEVER)).outcomes).toMatchObject([
+    { kind: 'reject', reason: expect.stringContaining('unresolved') },
+  ])
+})
