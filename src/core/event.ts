@@ -324,10 +324,14 @@ export class Event {
     this.#source = undefined
   }
 
+  get hasLetFieldsGo(): boolean {
+    return this.#fields === GONE
+  }
+
   /** The document as JSON text, without metadata. Long and exactly written numbers may move behind the other fields. */
   toJsonText(): string {
     const fields = this.#fields
-    if (fields === GONE) throw new TypeError('the fields of an event were asked for after they were let go')
+    if (this.hasLetFieldsGo) throw new TypeError('the fields of an event were asked for after they were let go')
     if (this.#source !== undefined) return this.#source.print(fields, this.#exact === true)
     const time = fields[TIMESTAMP]
     // One object with a toJSON makes V8 leave its fast path for the whole document (measured: 3.7 us -> 5.4 us).

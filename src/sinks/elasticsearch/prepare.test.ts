@@ -68,6 +68,11 @@ test('a rejection comes with the document, for its event has let it go', async (
   expect(outcomes).toMatchObject([{ kind: 'stored' }, { kind: 'reject', document: eventFrom(text).toJsonText() }])
 })
 
+test.each(['update', 'delete'])('an event of which only an %s is sent keeps its fields', async (action) => {
+  const sink = createElasticsearchSink({ index: 'logs', document_id: '%{to}', action })
+  expect(sink.prepare?.(eventFrom({ to: 'a' }))).toBe(false)
+})
+
 test('an event that has no index keeps its fields, and is rejected when it is written', async () => {
   const { sink } = await setup()
   const event = prepared(sink, { other: 'b' }, 'a')

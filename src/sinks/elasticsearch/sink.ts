@@ -69,7 +69,8 @@ export class ElasticsearchSink implements Sink {
   prepare(event: Event): boolean {
     try {
       const action = this.#settings.actionOf(event)
-      if (!isAction(action)) return false
+      // Of an update or a deletion the bytes do not tell what the event was.
+      if (!isAction(action) || action.document !== undefined) return false
       this.#attempts.prepare(event, action, event.toJsonText())
       return true
     } catch {
@@ -140,14 +141,17 @@ export class ElasticsearchSink implements Sink {
   /** Keeps the bytes of what is to be tried again, and lets the body's buffer go where nothing needs it any more. */
   #remember(body: Body, result: BulkResult, eventOf: (item: number) => Event, mayBeStored: (item: number) => boolean): void {
     for (const [item, outcome] of result.outcomes.entries()) {
-      if (outcome?.kind === 'reject') result.outcomes[item] = { ...outcome, document: body.documentAt(item) }
+      const event = eventOf(item)
+      if (outcome?.kind === 'reject' && event.hasLetFieldsGo) {
+        result.outcomes[item] = { ...outcome, document: body.documentAt(item) }
+      }
       if (outcome !== undefined && outcome.kind !== 'retry' && outcome.kind !== 'park') continue
       const slice = body.slice(item, item + 1)
       // A body whose buffer goes back is overwritten; one that does not can be shared by its items.
       const buffer = result.done_with_body ? Buffer.from(slice) : slice
       const may_be_stored = mayBeStored(item) || result.uncertain.has(item)
       const piece = { buffer, start: 0, end: buffer.length }
-      this.#attempts.remember(eventOf(item), { index: body.indices[item] ?? '', piece, may_be_stored })
+      this.#attempts.remember(event, { index: body.indices[item] ?? '', piece, may_be_stored })
     }
     if (result.done_with_body) this.#pool.giveBack(body)
   }
