@@ -34,6 +34,7 @@ import { dns } from './transform/dns/dns.ts'
 import { drop } from './transform/drop.ts'
 import { fingerprint } from './transform/fingerprint/fingerprint.ts'
 import { geoip } from './transform/geoip.ts'
+import { grok } from './transform/grok/grok.ts'
 import { json as jsonFilter } from './transform/json.ts'
 import { kv } from './transform/kv/kv.ts'
 import { metric } from './transform/metric.ts'
@@ -75,6 +76,7 @@ export const catalog = new Catalog([
   drop,
   fingerprint,
   geoip,
+  grok,
   jsonFilter,
   kv,
   metric,

@@ -15,6 +15,7 @@ import {
   inBothCases,
   LINE_END,
   oneCharacter,
+  WORD_CHARACTERS,
 } from './regex-characters.ts'
 import { beginsWith, findGroup, isFlagOn, matchesAnyLength } from './regex-tree.ts'
 
@@ -130,8 +131,16 @@ class Builder {
   }
 
   #sequence({ body }: AlternativeNode): Piece {
-    const pieces = body.map((element) => this.#element(element))
+    const pieces = body.map((element, index) => this.#wholeWord(element, body[index + 1]) ?? this.#element(element))
     return this.#chain(this.#backward ? pieces.toReversed() : pieces)
+  }
+
+  /** `\w+\b` ends where the word ends: there is one way. */
+  #wholeWord(element: AlternativeElementNode, next: AlternativeElementNode | undefined): Piece | undefined {
+    if (this.#backward || next?.type !== 'Assertion' || next.kind !== 'word_boundary' || next.negate === true) return undefined
+    if (element.type !== 'Quantifier' || element.max !== Infinity || element.min === 0) return undefined
+    const isWord = element.body.type === 'CharacterClass' && charactersOfClass(element.body) === WORD_CHARACTERS
+    return isWord ? this.#opaquePosition(WORD_CHARACTERS, 0) : undefined
   }
 
   #chain(pieces: readonly Piece[]): Piece {

@@ -95,6 +95,9 @@ function asciiOf(pattern: RegExp): Characters {
   return characters
 }
 
+/** Of Ruby's `\w`, which is ASCII. */
+export const WORD_CHARACTERS: Characters = asciiOf(/\w/)
+
 const SHORTHANDS: { readonly [kind: string]: Characters } = {
   digit: asciiOf(/\d/) | OTHERS,
   hex: asciiOf(/[\da-f]/i),

@@ -1,18 +1,7 @@
-import { createRequire } from 'node:module'
-import { fileURLToPath } from 'node:url'
-import { messageOf } from './errors.ts'
+import type { OnigurumaAst } from 'oniguruma-parser/parser'
 import { type Automaton, buildAutomaton, NotAnalyzable } from './regex-automaton.ts'
 import { type Characters, sampleOf } from './regex-characters.ts'
 import { Components } from './regex-components.ts'
-
-type Parser = typeof import('oniguruma-parser/parser')
-
-const load = createRequire(import.meta.url)
-
-/** Loaded when first needed (8 ms). It is a module without a CommonJS form, so it is asked for by its file. */
-function parser(): Parser {
-  return load(fileURLToPath(import.meta.resolve('oniguruma-parser/parser'))) as Parser
-}
 
 /**
  * How long a search for a pattern may take at worst, counted in steps of the search (about 10 ns each).
@@ -25,33 +14,47 @@ export type RegexCost =
   | { readonly kind: 'exponential'; readonly reason: string }
   | { readonly kind: 'unknown'; readonly reason: string }
 
-/**
- * Bounds the time of a search from above by the pattern alone: never too low, often too high.
- * @param source in the syntax of Onigmo, `\w \d \s` written out where they are to be ASCII
- * @param flags Ruby's `i m x`
- */
-export function costOfRegex(source: string, flags: string): RegexCost {
+/** Bounds the time of a search from above by the pattern alone: never too low, often too high. */
+export function costOfRegex(ast: OnigurumaAst): RegexCost {
   try {
-    return costOfAutomaton(buildAutomaton(parser().parse(source, { flags, rules: { captureGroup: true } })))
+    return costOfAutomaton(buildAutomaton(ast))
   } catch (thrown) {
-    return { kind: 'unknown', reason: thrown instanceof NotAnalyzable ? thrown.message : messageOf(thrown) }
+    if (!(thrown instanceof NotAnalyzable)) throw thrown
+    return { kind: 'unknown', reason: thrown.message }
   }
 }
 
-function costOfAutomaton(automaton: Automaton): RegexCost {
-  let { degree, factor } = { degree: 0, factor: 0 }
-  for (const inner of automaton.inner) {
-    const cost = costOfAutomaton(inner)
-    if (cost.kind !== 'polynomial') return cost
-    degree = Math.max(degree, cost.degree)
-    factor += cost.factor
+/** Why a search is exponential; `undefined` where it is not, or the analysis cannot tell. Faster than the whole cost. */
+export function whyExponential(ast: OnigurumaAst): string | undefined {
+  try {
+    return whyDoubled(buildAutomaton(ast))
+  } catch (thrown) {
+    if (!(thrown instanceof NotAnalyzable)) throw thrown
+    return undefined
   }
+}
+
+function whyDoubled(automaton: Automaton): string | undefined {
+  for (const inner of automaton.inner) {
+    const why = whyDoubled(inner)
+    if (why !== undefined) return why
+  }
+  const doubled = findDoubled(automaton, new Components(automaton))
+  return doubled === undefined ? undefined : describeDoubled(doubled)
+}
+
+function costOfAutomaton(automaton: Automaton): RegexCost {
+  const why = whyDoubled(automaton)
+  return why === undefined ? polynomialOf(automaton) : { kind: 'exponential', reason: why }
+}
+
+function polynomialOf(automaton: Automaton): RegexCost & { readonly kind: 'polynomial' } {
+  const inner = automaton.inner.map(polynomialOf)
   const components = new Components(automaton)
-  const doubled = findDoubled(automaton, components)
-  if (doubled !== undefined) return { kind: 'exponential', reason: describeDoubled(doubled) }
+  const factor = inner.reduce((sum, cost) => sum + cost.factor, 0)
   return {
     kind: 'polynomial',
-    degree: degree + components.longestChain(),
+    degree: components.longestChain() + Math.max(0, ...inner.map(({ degree }) => degree)),
     factor: Math.max(1, factor) * components.ways(),
   }
 }

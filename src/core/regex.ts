@@ -1,7 +1,11 @@
 import { createRequire } from 'node:module'
+import { fileURLToPath } from 'node:url'
+import type { OnigurumaAst } from 'oniguruma-parser/parser'
 import { MillraceError, messageOf } from './errors.ts'
-import { costOfRegex, type RegexCost } from './regex-cost.ts'
+import { costOfRegex, type RegexCost, whyExponential } from './regex-cost.ts'
+import { requiredText } from './regex-literal.ts'
 
+type Parser = typeof import('oniguruma-parser/parser')
 type Translator = Pick<typeof import('oniguruma-to-es'), 'toRegExp' | 'toRegExpDetails'>
 
 const load = createRequire(import.meta.url)
@@ -34,7 +38,42 @@ export function compileRegex(source: string, flags: RegexFlags = ''): RegExp {
 /** The time that a search for a pattern in Ruby's syntax may take; says why one may take for ever. */
 export function costOfRubyRegex(source: string, flags: RegexFlags = ''): RegexCost {
   if (PLAIN_TEXT.test(source)) return { kind: 'polynomial', degree: 1, factor: source.length + 1 }
-  return costOfRegex(withAsciiShorthands(source), flags.replace('g', ''))
+  try {
+    return costOfRegex(parseRuby(source, flags))
+  } catch (thrown) {
+    return { kind: 'unknown', reason: messageOf(thrown) }
+  }
+}
+
+/** Why a search for a pattern in Ruby's syntax may take for ever; `undefined` where it will not, or nobody can tell. */
+export function whyExponentialRegex(source: string, flags: RegexFlags = ''): string | undefined {
+  return PLAIN_TEXT.test(source) ? undefined : whyExponential(parseRuby(source, flags))
+}
+
+/**
+ * The longest text that everything holds that a pattern in Ruby's syntax matches; empty where none is known. Reads the whole
+ * pattern without compiling it, which takes ten times as long.
+ * @throws MillraceError REGEX_INVALID
+ */
+export function textRequiredBy(source: string, flags: RegexFlags = ''): string {
+  try {
+    return requiredText(parseRuby(source, flags))
+  } catch (thrown) {
+    throw invalid(source, thrown)
+  }
+}
+
+/** The parser is a module without a CommonJS form, so it is asked for by its file. It is loaded when first needed (8 ms). */
+function parseRuby(source: string, flags: RegexFlags): OnigurumaAst {
+  const { parse } = load(fileURLToPath(import.meta.resolve('oniguruma-parser/parser'))) as Parser
+  return parse(withAsciiShorthands(source), { flags: flags.replace('g', '') })
+}
+
+function invalid(source: string, thrown: unknown): MillraceError {
+  return new MillraceError(
+    'REGEX_INVALID',
+    `expected a regular expression in Ruby's syntax, got /${source}/: ${messageOf(thrown)}`,
+  )
 }
 
 const PLAIN_TEXT = /^(?:[\p{L}\p{N} _/,:;=@%&~"'<>!-]|\\[./"'[\](){}?*+|^$\\-])+$/u
@@ -63,10 +102,7 @@ function translate(source: string, flags: RegexFlags): RegExp {
     const plain = Object.keys(needs).length === 0 && (hiddenCaptures.length === 0 || onlyNamesCount(regex, hiddenCaptures.length))
     return plain ? regex : toRegExp(ascii, options)
   } catch (thrown) {
-    throw new MillraceError(
-      'REGEX_INVALID',
-      `expected a regular expression in Ruby's syntax, got /${source}/: ${messageOf(thrown)}`,
-    )
+    throw invalid(source, thrown)
   }
 }
 

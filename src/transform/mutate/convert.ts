@@ -87,7 +87,7 @@ function wholePart(text: string, value: Value): Value {
   return integerOf(sign === '-' ? -size : size)
 }
 
-function integerOf(exact: bigint): number | bigint {
+export function integerOf(exact: bigint): number | bigint {
   const value = Number(exact)
   return Number.isSafeInteger(value) ? value : exact
 }

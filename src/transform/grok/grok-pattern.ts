@@ -1,0 +1,110 @@
+import type { Event } from '../../core/event.ts'
+import { type FieldRef, isFieldRef, parseFieldRef } from '../../core/field-ref.ts'
+import { compileRegex, textRequiredBy } from '../../core/regex.ts'
+import type { Value } from '../../core/values.ts'
+import { floatOf, integerOf } from '../mutate/convert.ts'
+import { type Capture, Expander } from './expand.ts'
+import type { Patterns } from './pattern-sets.ts'
+
+export interface GrokSettings {
+  readonly patterns: Patterns
+  readonly named_captures_only: boolean
+  readonly keep_empty_captures: boolean
+  /** As in the option: fields that are replaced instead of becoming lists. */
+  readonly overwrite: readonly string[]
+  readonly target: string | undefined
+}
+
+interface Setter {
+  /** `undefined` where the name of the capture is no field reference: then nothing can be set. */
+  readonly ref: FieldRef | undefined
+  readonly overwrites: boolean
+  readonly convert: ((text: string) => Value) | undefined
+  /** Names of groups. */
+  readonly groups: readonly string[]
+}
+
+/** One pattern of a grok filter: finds it in a text, and sets what it captured. */
+export class GrokPattern {
+  /** As the user wrote it. */
+  readonly text: string
+  readonly #source: string
+  readonly #required: string
+  readonly #setters: readonly Setter[]
+  readonly #keep_empty: boolean
+  #regex: RegExp | undefined
+
+  /**
+   * The regular expression is read here and compiled when first used, which takes ten times as long.
+   * @throws MillraceError REGEX_INVALID
+   */
+  constructor(text: string, settings: GrokSettings) {
+    this.text = text
+    const { source, captures } = new Expander(settings.patterns, settings.named_captures_only).expand(text)
+    this.#source = source
+    this.#required = textRequiredBy(source, 'm')
+    this.#setters = captures.map((capture) => setterOf(capture, settings))
+    this.#keep_empty = settings.keep_empty_captures
+  }
+
+  /** The fields that a match may set. */
+  get fields(): readonly FieldRef[] {
+    return this.#setters.flatMap(({ ref }) => ref ?? [])
+  }
+
+  /** May take very long: to be run under a limit. */
+  exec(text: string): RegExpExecArray | null {
+    if (!text.includes(this.#required)) return null
+    // Grok's patterns are compiled so that the dot matches line ends too.
+    this.#regex ??= compileRegex(this.#source, 'm')
+    return this.#regex.exec(text)
+  }
+
+  /** @throws MillraceError FIELD_NOT_SETTABLE; what was set before stays */
+  apply(event: Event, { groups }: RegExpExecArray): void {
+    for (const { ref, overwrites, convert, groups: names } of this.#setters) {
+      for (const name of names) {
+        const text = groups?.[name] ?? null
+        const value = text === null || convert === undefined ? text : convert(text)
+        if ((value === null || value === '') && !this.#keep_empty) continue
+        set(event, ref ?? parseFieldRef(''), value, overwrites)
+      }
+    }
+  }
+}
+
+function set(event: Event, ref: FieldRef, value: Value, overwrites: boolean): void {
+  const present = overwrites ? null : (event.get(ref) ?? null)
+  if (present === null) event.set(ref, value)
+  else if (Array.isArray(present)) event.set(ref, [...present, value])
+  else if (typeof present === 'string') event.set(ref, [present, value])
+}
+
+function setterOf({ field, conversion, groups }: Capture, { overwrite, target }: GrokSettings): Setter {
+  const name = target === undefined ? field : inside(target) + inside(field)
+  return {
+    ref: isFieldRef(name) ? parseFieldRef(name) : undefined,
+    overwrites: overwrite.includes(field) || overwrite.includes(name),
+    convert: conversion === undefined ? undefined : CONVERSIONS[conversion],
+    groups: groups.map((group) => `g${group}`),
+  }
+}
+
+function inside(name: string): string {
+  return name.startsWith('[') ? name : `[${name}]`
+}
+
+/** More digits than any number in a log; longer ones stay text. */
+const DIGITS_MAX = 1_000
+
+/** As Ruby's `to_i` and `to_f`: the number that a text begins with, 0 where it begins with none. */
+const CONVERSIONS: { readonly [name in 'int' | 'float']: (text: string) => Value } = {
+  int: (text) => {
+    const digits = /^\s*([+-]?\d+(?:_\d+)*)/.exec(text)?.[1]?.replaceAll('_', '') ?? '0'
+    return digits.length > DIGITS_MAX ? text : digits.length < 16 ? Number(digits) : integerOf(BigInt(digits))
+  },
+  float: (text) => {
+    const number = /^\s*([+-]?(?:\d+(?:_\d+)*(?:\.\d+(?:_\d+)*)?|\.\d+(?:_\d+)*)(?:[eE][+-]?\d+)?)/.exec(text)?.[1] ?? '0'
+    return floatOf(Number(number.replaceAll('_', '')))
+  },
+}
