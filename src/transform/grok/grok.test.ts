@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { testContext } from '../../../test/helpers/context.ts'
 import { buildFilter, runFilter, TestFilter } from '../../../test/helpers/run-filter.ts'
