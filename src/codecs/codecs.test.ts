@@ -91,12 +91,20 @@ test('json: an object is one event, a list one each, blank text none; a byte ord
   expect(decodeAll(decoder, '\ufeff{"a":1}')).toEqual(['{"a":1}'])
 })
 
+test.each(['json', 'json_lines'])('%s: of several JSON texts in one message the first counts, as in Logstash', (codec) => {
+  const context = testContext()
+  const decoder = build(codec, {}, context).createDecoder()
+  expect(decodeAll(decoder, '{"a":1} x\n')).toEqual(['{"a":1}'])
+  expect(decodeAll(decoder, '[{"a":1.0}]{"b":2}\n')).toEqual(['{"a":1.0}'])
+  expect(context.lines.filter((said) => said.startsWith('warn json-trailing'))).toHaveLength(2)
+})
+
 test('json: numbers leave as they came, also in a list', () => {
   const text = '{"order_id":12345678901234567890,"price":1.0,"quantity":0.10,"e":1E+3}'
   expect(decodeAll(build('json').createDecoder(), text, `[${text},${text}]`)).toEqual([text, text, text])
 })
 
-test.each(['{"a":1', '5', '"s"', 'null', '[1,2]', '[{"a":1},2]', '{"a":1} x', '['.repeat(100_000)])(
+test.each(['5', '"s"', 'null', '[1,2]', '[{"a":1},2]', '{"a":1', '5 x', '['.repeat(100_000)])(
   'json: %.20s becomes one tagged event that holds the text',
   (text) => {
     expect(decodeAll(build('json', {}, ecs()).createDecoder(), text)).toEqual([

@@ -2,7 +2,7 @@ import type { Context } from '../core/context.ts'
 import type { Decoded } from '../core/contracts.ts'
 import { messageOf } from '../core/errors.ts'
 import type { FieldRef } from '../core/field-ref.ts'
-import { parseJson } from '../core/json.ts'
+import { endOfJson, type ParsedJson, parseJson } from '../core/json.ts'
 import { type Fields, isFields, type Value } from '../core/values.ts'
 import { keepOriginal, setIfMissing } from './text.ts'
 
@@ -20,7 +20,7 @@ interface JsonReading {
 export function createJsonReader(reading: JsonReading, context: Context): (text: string) => Decoded[] {
   return (text) => {
     try {
-      return readJson(text, reading)
+      return readJson(text, reading, context)
     } catch (thrown) {
       context.log.warn(
         'json-parse-failure',
@@ -35,11 +35,11 @@ export function createJsonReader(reading: JsonReading, context: Context): (text:
 const REASON_LENGTH_MAX = 300
 
 /** @throws SyntaxError */
-function readJson(piece: string, { target, keeps_original }: JsonReading): Decoded[] {
+function readJson(piece: string, { target, keeps_original }: JsonReading, context: Context): Decoded[] {
   // A byte order mark is no JSON, but Windows programs write one.
   const text = piece.charCodeAt(0) === 0xfeff ? piece.slice(1) : piece
   if (text === '' || text.trim() === '') return []
-  const { value, exact, source } = parseJson(text)
+  const { value, exact, source } = parseFirst(text, context)
   const items = Array.isArray(value) ? value : [value]
   return items.map((item) => {
     if (!isFields(item)) throw new SyntaxError('expected an object or a list of objects')
@@ -49,6 +49,22 @@ function readJson(piece: string, { target, keeps_original }: JsonReading): Decod
     if (target !== undefined) return { fields, exact: exact !== false }
     return { fields, exact, source: keeps_original ? undefined : source }
   })
+}
+
+/**
+ * The first object or list of a text, as Logstash takes it: what stands behind it is lost, with a warning.
+ * @throws SyntaxError where none begins the text
+ */
+function parseFirst(text: string, context: Context): ParsedJson {
+  try {
+    return parseJson(text)
+  } catch (thrown) {
+    const end = endOfJson(text, 0)
+    if (end < 0 || end === text.length) throw thrown
+    const { value, exact } = parseJson(text.slice(0, end))
+    context.log.warn('json-trailing', `${context.where}: a JSON text was followed by something else, which was not taken`)
+    return { value, exact }
+  }
 }
 
 /** Fields that hold the value at `target` and nothing else. */

@@ -65,15 +65,17 @@ test('paths lead through maps and lists, not through scalars', () => {
 })
 
 test('setting makes maps on the way and fills lists with null', () => {
-  const event = eventOf('{"l":[1],"n":null}')
+  const event = eventOf('{"l":[1]}')
   event.set(ref('[l][3]'), 'x')
   event.set(ref('[a][0]'), 'z')
   event.set(ref('[n][b]'), 1)
   expect(documentOf(event)).toMatchObject({ l: [1, null, null, 'x'], a: { '0': 'z' }, n: { b: 1 } })
+  expect([event.has(ref('[l][0]')), event.has(ref('[l][1]'))]).toEqual([true, false])
 })
 
 test.each<[string, Value]>([
   ['[s][x]', 1],
+  ['[n][x]', 1],
   ['[l][99999]', 1],
   ['[l][-9]', 1],
   ['[l][x]', 1],
@@ -83,7 +85,7 @@ test.each<[string, Value]>([
   ['@timestamp', '2024-01-01T00:00:00Z'],
   ['[@timestamp][x]', 1],
 ])('%s cannot be set to %j', (path, value) => {
-  const event = eventOf('{"s":"text","l":[1],"tags":["a"]}')
+  const event = eventOf('{"s":"text","l":[1],"n":null,"tags":["a"]}')
   const before = event.toJsonText()
   expect(() => event.set(ref(path), value)).toThrow(expect.objectContaining({ code: 'FIELD_NOT_SETTABLE' }))
   expect(event.toJsonText()).toBe(before)

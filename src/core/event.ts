@@ -149,14 +149,17 @@ export class Event {
     return value
   }
 
-  /** Whether there is a value, `null` included. */
+  /** Whether there is a value, also where it is the `null` of a map. That of a list is none. */
   has(ref: FieldRef): boolean {
-    return this.get(ref) !== undefined
+    const value = this.get(ref)
+    if (value !== null || ref.path.length < 2) return value !== undefined
+    const holder = ref.path.slice(0, -1)
+    return !Array.isArray(this.get({ text: ref.text, in_metadata: ref.in_metadata, path: holder }))
   }
 
   /**
    * Sets a value; missing maps on the way are made, a list is filled up with `null`.
-   * @throws MillraceError FIELD_NOT_SETTABLE for a path through a scalar, an index over 10,000, tags that are
+   * @throws MillraceError FIELD_NOT_SETTABLE for a path through a scalar or null, an index over 10,000, tags that are
    *   not text or a list of texts (a path into them never is settable), a `@timestamp` that is not a timestamp
    */
   set(ref: FieldRef, value: Value, printed?: string): void {
@@ -371,7 +374,7 @@ function listIndex(segment: string, length: number): number {
 function descend(holder: Fields | Value[], segment: string, ref: FieldRef): Fields | Value[] {
   const next = Array.isArray(holder) ? holder[listIndex(segment, holder.length)] : member(holder, segment)
   if (Array.isArray(next) || isFields(next)) return next
-  if (next !== undefined && next !== null) throw notSettable(ref, `"${segment}" is not a map`)
+  if (next !== undefined) throw notSettable(ref, `"${segment}" is not a map`)
   const made: Fields = {}
   put(holder, segment, made, ref)
   return made

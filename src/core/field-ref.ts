@@ -18,7 +18,7 @@ const PARSED_MAX = 10_000
 
 /**
  * Reads a field reference as Logstash does: text without brackets is one top-level name (dots are plain
- * characters), else the whole text is bracketed segments; `[[a][b]]` is the same as `[a][b]`.
+ * characters, and the empty name is one), else the whole text is bracketed segments; `[[a][b]]` is the same as `[a][b]`.
  * @throws MillraceError FIELD_REFERENCE_INVALID
  */
 export function parseFieldRef(text: string): FieldRef {
@@ -46,7 +46,6 @@ export function isFieldRef(text: string): boolean {
 }
 
 function segmentsOf(text: string): string[] | undefined {
-  if (text.length === 0) return undefined
   if (!text.includes('[') && !text.includes(']')) return [text]
   const segments: string[] = []
   let depth = 0
