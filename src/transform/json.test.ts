@@ -82,7 +82,7 @@ test('metadata inside goes to the metadata, a key in brackets makes a nested fie
   expect(JSON.parse(event.toJsonText())).toMatchObject({ c: { d: 2 }, e: { '[f]': 3 } })
 })
 
-test.each(['{"p":1,"x[0]":7,"q":2}', '{"p":1,"":7,"q":2}', '{"p":1,"tags":{"a":1},"q":2}', '{"p":1,"tags":null,"q":2}'])(
+test.each(['{"p":1,"x[0]":7,"q":2}', '{"p":1,"a]":7,"q":2}', '{"p":1,"tags":{"a":1},"q":2}', '{"p":1,"tags":null,"q":2}'])(
   '%s stops half-way with a tag, as in Logstash',
   async (message) => {
     const document = await runFilter(json, { source: 'message' }, { message })

@@ -7,9 +7,9 @@ export interface Comparison {
 }
 
 export interface Reading {
-  /** Lines as they came out. */
-  readonly expected: readonly string[]
-  readonly actual: readonly string[]
+  /** What came out, lines and all. */
+  readonly expected: string
+  readonly actual: string
   /** What went in, to find out whether a number is as it came. */
   readonly input: string
   readonly volatile: readonly string[]
@@ -25,8 +25,8 @@ type Json = null | boolean | string | Decimal | Json[] | { [name: string]: Json 
 
 /** Compares outputs as JSON values, or as lines where they are not JSON. */
 export function compareOutputs(reading: Reading): Comparison {
-  const expected = documentsOf(reading.expected.join('\n'))
-  const actual = documentsOf(reading.actual.join('\n'))
+  const expected = documentsOf(reading.expected)
+  const actual = documentsOf(reading.actual)
   if (expected === undefined || actual === undefined) return compareLines(reading)
   const comparer = new Comparer(reading)
   const differences: string[] = []
@@ -40,9 +40,9 @@ export function compareOutputs(reading: Reading): Comparison {
 
 /** Lines of a pretty print: in any order, for that of the fields does not count. */
 function compareLines({ expected, actual, is_pretty }: Reading): Comparison {
-  const linesOf = (lines: readonly string[]): string[] => {
-    const single = lines.flatMap((line) => line.split('\n'))
-    return is_pretty === true ? single.map((line) => line.replace(/,$/, '')).toSorted() : single
+  const linesOf = (text: string): string[] => {
+    const lines = text.trimEnd().split('\n')
+    return is_pretty === true ? lines.map((line) => line.replace(/,$/, '')).toSorted() : lines
   }
   const [wanted, got] = [linesOf(expected), linesOf(actual)]
   if (wanted.join('\n') === got.join('\n')) return { difference: undefined, notations: 0 }

@@ -35,7 +35,7 @@ function failed(difference: string, run?: CaseRun): Verdict {
 
 function compareToRecorded({ config, output, input, volatile }: Case, run: CaseRun): ReturnType<typeof compareOutputs> {
   return compareOutputs({
-    expected: output,
+    expected: output.join('\n'),
     actual: run.output,
     input: input.join('\n'),
     volatile,
@@ -51,10 +51,7 @@ function isStopped({ outcome }: Case): boolean {
 /** Class a: every event comes out, and what stopped Logstash is tagged, or was a condition, which is false then. */
 function judgeStopped({ config, input }: Case, run: CaseRun): Verdict {
   if (run.refused !== undefined) return failed(`  expected a running pipeline, got\n${describe(run.refused)}`)
-  const events = run.output
-    .join('')
-    .split('\n')
-    .filter((line) => line !== '')
+  const events = run.output.split('\n').filter((line) => line !== '')
   if (events.length < input.length) return failed(`  expected ${input.length} events, got ${events.length}`, run)
   const isTagged = events.some((line) => (JSON.parse(line) as { tags?: string[] }).tags?.some((tag) => tag.startsWith('_')))
   if (!isTagged && !/\bif\b/.test(config)) return failed('  expected a failure tag on one of the events', run)
@@ -74,7 +71,7 @@ async function judgeRefused(recorded: Case, run: CaseRun, rerun: Rerun): Promise
   const isWarned = run.warnings.some((line) => line.includes('geoip') && line.includes('target'))
   if (!isWarned) return failed('  expected a warning about geoip without target', run)
   const old = await rerun(oldGeoip)
-  const { difference } = compareToRecorded({ ...recorded, output: old.output }, run)
+  const { difference } = compareToRecorded({ ...recorded, output: [old.output] }, run)
   return difference === undefined ? { kind: 'passed', classes: ['g'] } : failed(difference, run)
 }
 

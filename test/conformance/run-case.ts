@@ -21,7 +21,7 @@ export interface CaseRun {
   /** Why the config was refused; then nothing ran. */
   readonly refused: readonly Problem[] | undefined
   /** What came out, as the output's codec printed it. */
-  readonly output: readonly string[]
+  readonly output: string
   readonly warnings: readonly string[]
   /** Comparisons that could not be made. */
   readonly incomparable: number
@@ -63,7 +63,7 @@ export async function runPlan(plan: Plan, input: readonly Buffer[], deadLetters:
     await running
     return {
       refused: undefined,
-      output,
+      output: output.join(''),
       warnings: [...compiled.warnings.map(({ message }) => message), ...context.lines.filter((line) => line.startsWith('warn'))],
       incomparable: totalOf(await context.metrics.text(), 'millrace_condition_incomparable_total'),
       dead_lettered: pipeline.ledger.totals().states.dead_lettered,
@@ -77,7 +77,7 @@ export async function runPlan(plan: Plan, input: readonly Buffer[], deadLetters:
 
 /** The run of a config that was refused. */
 export function refusal(problems: readonly Problem[]): CaseRun {
-  return { refused: problems, output: [], warnings: [], incomparable: 0, dead_lettered: 0 }
+  return { refused: problems, output: '', warnings: [], incomparable: 0, dead_lettered: 0 }
 }
 
 function totalOf(metrics: string, name: string): number {
