@@ -19,11 +19,13 @@ import { syslog } from './ingest/syslog/syslog.ts'
 import { tcp as tcpInput } from './ingest/tcp/tcp.ts'
 import { udp } from './ingest/udp.ts'
 import { elasticsearch } from './sinks/elasticsearch/elasticsearch.ts'
+import { email } from './sinks/email/email.ts'
 import { file as fileOutput } from './sinks/file.ts'
 import { http as httpOutput } from './sinks/http/http.ts'
 import { nullOutput } from './sinks/null.ts'
 import { pipelineOutput } from './sinks/pipeline.ts'
 import { stdout } from './sinks/stdout.ts'
+import { tcp as tcpOutput } from './sinks/tcp/tcp.ts'
 import { cidr } from './transform/cidr.ts'
 import { clone } from './transform/clone.ts'
 import { csv } from './transform/csv/csv.ts'
@@ -96,11 +98,13 @@ export const catalog = new Catalog([
   uuid,
 
   elasticsearch,
+  email,
   fileOutput,
   httpOutput,
   nullOutput,
   pipelineOutput,
   stdout,
+  tcpOutput,
 
   dots,
   json,
