@@ -48,7 +48,7 @@ async function runLogged(command: RunCommand, terminal: Terminal, log: ProgramLo
   const prepared = await preparePipelines(read, { log, metrics, data: command.data })
   const { ready, refused } = prepared
   for (const { at, message } of ready.flatMap(({ compiled }) => compiled.warnings)) {
-    log.warn(`config_${at.line}`, `${formatPosition(at)}: ${message}`)
+    log.warn(`config_${formatPosition(at)}`, `${formatPosition(at)}: ${message}`)
   }
   // A check tells everything; a run goes on with the pipelines that are right, as long as there is one.
   if (refused.length > 0 && (command.is_test || ready.length === 0)) {
