@@ -1,4 +1,4 @@
-import * as option from '../../core/options.ts'
+import * as option from './options.ts'
 
 // Logstash's friendly durations.
 const UNITS_MS: { readonly [unit: string]: number } = {
