@@ -31,6 +31,7 @@ import { clone } from './transform/clone.ts'
 import { csv } from './transform/csv/csv.ts'
 import { date } from './transform/date.ts'
 import { deDot } from './transform/de-dot.ts'
+import { deduplicate } from './transform/deduplicate/deduplicate.ts'
 import { dissect } from './transform/dissect/dissect.ts'
 import { dns } from './transform/dns/dns.ts'
 import { drop } from './transform/drop.ts'
@@ -43,6 +44,8 @@ import { metric } from './transform/metric.ts'
 import { metrics } from './transform/metrics/metrics.ts'
 import { mutate } from './transform/mutate/mutate.ts'
 import { prune } from './transform/prune.ts'
+import { rateLimit } from './transform/rate-limit.ts'
+import { redact } from './transform/redact/redact.ts'
 import { split } from './transform/split.ts'
 import { syslogPri } from './transform/syslog-pri.ts'
 import { throttle } from './transform/throttle.ts'
@@ -74,6 +77,7 @@ export const catalog = new Catalog([
   date,
   deDot,
   dissect,
+  deduplicate,
   dns,
   drop,
   fingerprint,
@@ -84,6 +88,11 @@ export const catalog = new Catalog([
   metric,
   metrics,
   mutate,
+  rateLimit,
+  redact,
+  throttle,
+  translate,
+  useragent,
   prune,
   split,
   syslogPri,

@@ -12,7 +12,7 @@ const ARROWS: { readonly [folder: string]: readonly string[] } = {
   telemetry: ['core'],
   geoip: ['core'],
   network: ['core'],
-  transform: ['geoip', 'core'],
+  transform: ['geoip', 'storage', 'core'],
   ingest: ['codecs', 'network', 'storage', 'core'],
   sinks: ['codecs', 'network', 'core'],
   runtime: ['compile', 'storage', 'telemetry', 'core'],

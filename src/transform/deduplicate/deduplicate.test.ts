@@ -1,0 +1,124 @@
+import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { componentNode } from '../../../test/helpers/config-value.ts'
+import { type TestContext, testContext } from '../../../test/helpers/context.ts'
+import { type FilterRun, TestFilter } from '../../../test/helpers/run-filter.ts'
+import { temporaryFolder } from '../../../test/helpers/temporary-folder.ts'
+import { compileFilter } from '../../compile/filter.ts'
+import { Event, type EventState } from '../../core/event.ts'
+import { Timestamp } from '../../core/values.ts'
+import { deduplicate } from './deduplicate.ts'
+
+interface Options {
+  readonly [name: string]: unknown
+}
+
+/** A filter whose clock the test moves. */
+async function build(
+  options: Options,
+  data = 'none',
+): Promise<{ filter: TestFilter; context: TestContext; at: (s: number) => void }> {
+  let now_ms = Date.UTC(2026, 0, 2)
+  const context = testContext({
+    clock: { now: () => now_ms, timestamp: () => new Timestamp(now_ms) },
+    paths: { data, config: '.' },
+  })
+  const filter = await TestFilter.build(deduplicate, { key: '%{k}', persist: data !== 'none', ...options }, context)
+  const at = (seconds: number): void => {
+    now_ms = Date.UTC(2026, 0, 2) + seconds * 1000
+  }
+  return { filter, context, at }
+}
+
+/** The one file that the filter keeps. */
+async function storeIn(data: string): Promise<string> {
+  const folder = join(data, 'deduplicate')
+  return join(folder, (await readdir(folder))[0] ?? '')
+}
+
+/** Whether an event passes; it ends as `state`. */
+function passes(filter: TestFilter, k: unknown, state: EventState = 'stored'): boolean {
+  const { event }: FilterRun = filter.run(JSON.stringify({ k }))
+  const has_passed = event.cancelled === undefined
+  event.settle(has_passed ? state : 'dropped')
+  return has_passed
+}
+
+test('the first event of a key passes, in each window', async () => {
+  const { filter, at } = await build({ window: '10 min' })
+  expect(['a', 'a', 'b', 'a', 'b'].map((k) => passes(filter, k))).toEqual([true, false, true, false, false])
+  at(599)
+  expect(passes(filter, 'a')).toBe(false)
+  at(600)
+  expect(['a', 'a'].map((k) => passes(filter, k))).toEqual([true, false])
+})
+
+test('a duplicate is dropped as such, or goes on with the common options', async () => {
+  const { filter: dropping } = await build({ add_tag: ['twice'] })
+  dropping.run({ k: 'a' })
+  expect(dropping.run({ k: 'a' })).toMatchObject({ event: { cancelled: 'duplicate' }, out: [] })
+  const { filter: tagging } = await build({ action: 'tag', add_tag: ['twice'] })
+  expect(tagging.run({ k: 'a' }).event.toJsonText()).not.toContain('tags')
+  expect(tagging.run({ k: 'a' }).event.toJsonText()).toContain('"tags":["twice"]')
+})
+
+test('an event that ended among the dead letters leaves its place to the next', async () => {
+  const { filter } = await build({})
+  expect(['a', 'a', 'a'].map((k, index) => passes(filter, k, index === 0 ? 'dead_lettered' : 'stored'))).toEqual([
+    true,
+    true,
+    false,
+  ])
+})
+
+test('keys are bounded: the oldest are forgotten', async () => {
+  const { filter, context } = await build({ max_keys: 10 })
+  for (let k = 0; k < 100; k++) expect(passes(filter, k)).toBe(true)
+  expect([passes(filter, 99), passes(filter, 0)]).toEqual([false, true])
+  expect(context.lines).toContainEqual(expect.stringContaining('warn deduplicate_keys'))
+})
+
+test('long keys are told apart', async () => {
+  const { filter } = await build({})
+  const long = 'x'.repeat(100_000)
+  expect([`${long}1`, `${long}2`, `${long}1`].map((k) => passes(filter, k))).toEqual([true, true, false])
+})
+
+test('a restart keeps what was seen, as long as the window', async () => {
+  await using folder = await temporaryFolder()
+  const first = await build({ window: '1h' }, folder.path)
+  expect(passes(first.filter, 'a')).toBe(true)
+  first.filter.run({ k: 'on its way' })
+  expect(passes(first.filter, 'lost', 'dead_lettered')).toBe(true)
+  await first.filter[Symbol.asyncDispose]()
+  const second = await build({ window: '1h' }, folder.path)
+  expect(['a', 'on its way', 'lost'].map((k) => passes(second.filter, k))).toEqual([false, true, true])
+  second.at(3600)
+  expect(passes(second.filter, 'a')).toBe(true)
+  await second.filter[Symbol.asyncDispose]()
+  const path = await storeIn(folder.path)
+  expect(JSON.parse(await readFile(path, 'utf8'))).toMatchObject({ entries: [['a', [Date.UTC(2026, 0, 2, 1), null]]] })
+})
+
+test('a file that is no such store is refused', async () => {
+  await using folder = await temporaryFolder()
+  const { filter } = await build({}, folder.path)
+  passes(filter, 'a')
+  await filter[Symbol.asyncDispose]()
+  await writeFile(await storeIn(folder.path), 'nonsense')
+  await expect(build({}, folder.path)).rejects.toThrow(/STORAGE_CORRUPT/)
+})
+
+test('an event that is delivered once more is no duplicate of itself', async () => {
+  const context = testContext()
+  const node = componentNode('deduplicate', { key: '%{k}', persist: false })
+  const parts = await compileFilter(deduplicate, node, context, () => {})
+  const deliver = (id: string): string | undefined => {
+    const origin = { input: 'beats', describe: () => id, stableId: () => id }
+    const event = Event.from({ k: 'a' }, context.clock.timestamp(), { origin })
+    parts?.step(event, () => {})
+    return event.cancelled
+  }
+  expect(['one', 'one', 'other', 'one'].map(deliver)).toEqual([undefined, undefined, 'duplicate', undefined])
+})
