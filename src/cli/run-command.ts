@@ -5,6 +5,7 @@ import { loadSettings } from '../config/settings/load-settings.ts'
 import { ConfigError } from '../core/errors.ts'
 import type { LogLevel } from '../telemetry/log.ts'
 import { oneOf, type RunRequest, wholeNumber } from './arguments.ts'
+import { loadVariables } from './variables.ts'
 
 /** What is to run, and how. */
 export interface RunCommand {
@@ -29,7 +30,8 @@ export async function resolveCommand({ flags, settings_folder, drain_timeout_ms 
   if (problems.length > 0) throw new ConfigError(problems)
   const data = settings.get('path.data')?.value ?? process.env['MILLRACE_DATA'] ?? 'data'
   // Configs may name the data folder, wherever it was chosen.
-  const variables = { ...process.env, MILLRACE_DATA: resolve(data) }
+  const environment = { ...process.env, MILLRACE_DATA: resolve(data) }
+  const variables = await loadVariables(environment, settings_folder ?? 'config')
   const format = settings.get('log.format')?.value
   return {
     config: { settings, settings_folder, variables },

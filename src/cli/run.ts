@@ -43,7 +43,7 @@ export async function run(command: RunCommand): Promise<number> {
 
 async function runLogged(command: RunCommand, terminal: Terminal, log: ProgramLog): Promise<number> {
   const metrics = new MetricsRegistry()
-  for (const warning of command.warnings) log.warn(warning, warning)
+  for (const [index, warning] of command.warnings.entries()) log.warn(`setting_${index + 1}`, warning)
   const read = await loadConfig(command.config)
   const prepared = await preparePipelines(read, { log, metrics, data: command.data })
   const { ready, refused } = prepared

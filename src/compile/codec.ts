@@ -1,10 +1,10 @@
 import type { Catalog } from '../core/component.ts'
 import type { Context } from '../core/context.ts'
 import type { Decoder, Encoder } from '../core/contracts.ts'
-import { didYouMean } from '../core/errors.ts'
 import type { Report } from '../core/options.ts'
 import type { ComponentNode } from '../core/plan.ts'
 import { readOptions } from '../core/read-options.ts'
+import { instead } from './substitutes.ts'
 
 /** Why a plan is refused or odd, collected over all components. */
 export interface Findings {
@@ -26,13 +26,7 @@ export function compileCodec(
 ): Codec | undefined {
   const spec = catalog.find('codec', node.name)
   if (spec === undefined) {
-    const names = catalog.all('codec').map(({ name }) => name)
-    report({
-      code: 'CONFIG_UNKNOWN_COMPONENT',
-      at: node.at,
-      message: `Couldn't find any codec plugin named '${node.name}'`,
-      ...(didYouMean(node.name, names) ?? { hint: `codecs are: ${names.join(', ')}` }),
-    })
+    report({ code: 'CONFIG_UNKNOWN_COMPONENT', at: node.at, ...instead('codec', node.name, catalog) })
     return undefined
   }
   const options = readOptions(spec.options, node, report, spec, warn)

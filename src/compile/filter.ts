@@ -1,11 +1,12 @@
 import type { FilterSpec } from '../core/component.ts'
 import type { Context } from '../core/context.ts'
 import type { FilterParts } from '../core/contracts.ts'
-import { describeThrown, messageOf } from '../core/errors.ts'
+import { messageOf } from '../core/errors.ts'
 import type { Event } from '../core/event.ts'
 import type { Report } from '../core/options.ts'
 import type { ComponentNode } from '../core/plan.ts'
 import { readOptions } from '../core/read-options.ts'
+import { cannotRegister } from './cannot-register.ts'
 import { compileMatched, FILTER_OPTIONS } from './common-options.ts'
 
 /**
@@ -25,7 +26,7 @@ export async function compileFilter(
     const made = await spec.compile(options, { ...context, matched })
     return typeof made === 'function' ? { step: made } : made
   } catch (thrown) {
-    report({ code: 'CONFIG_CANNOT_START', at: node.at, message: `${node.name}: ${describeThrown(thrown)}` })
+    report({ code: 'CONFIG_CANNOT_START', at: node.at, message: cannotRegister(node.name, 'filter', thrown) })
     return undefined
   }
 }

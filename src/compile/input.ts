@@ -1,12 +1,12 @@
 import type { Catalog, InputSpec } from '../core/component.ts'
 import type { Context } from '../core/context.ts'
 import type { Decoded, InputContext, Source } from '../core/contracts.ts'
-import { describeThrown } from '../core/errors.ts'
 import { Event, type Origin } from '../core/event.ts'
 import { parseFieldRef } from '../core/field-ref.ts'
 import * as option from '../core/options.ts'
 import type { ComponentNode } from '../core/plan.ts'
 import { readOptions } from '../core/read-options.ts'
+import { cannotRegister } from './cannot-register.ts'
 import { compileCodec, type Findings } from './codec.ts'
 import { addField, additions, addTag } from './common-options.ts'
 
@@ -64,7 +64,7 @@ export function compileInput(
     })
     return sound ? source : undefined
   } catch (thrown) {
-    findings.report({ code: 'CONFIG_CANNOT_START', at: node.at, message: `${node.name}: ${describeThrown(thrown)}` })
+    findings.report({ code: 'CONFIG_CANNOT_START', at: node.at, message: cannotRegister(node.name, 'input', thrown) })
     return undefined
   }
 }

@@ -1,10 +1,10 @@
 import type { Catalog, OutputSpec } from '../core/component.ts'
 import type { Context } from '../core/context.ts'
 import type { Sink } from '../core/contracts.ts'
-import { describeThrown } from '../core/errors.ts'
 import * as option from '../core/options.ts'
 import type { ComponentNode } from '../core/plan.ts'
 import { readOptions } from '../core/read-options.ts'
+import { cannotRegister } from './cannot-register.ts'
 import { compileCodec, type Findings } from './codec.ts'
 
 /** Options that every output takes. */
@@ -36,7 +36,7 @@ export function compileOutput(
   try {
     return spec.create(options, { ...context, encoder: codec.createEncoder() })
   } catch (thrown) {
-    findings.report({ code: 'CONFIG_CANNOT_START', at: node.at, message: `${node.name}: ${describeThrown(thrown)}` })
+    findings.report({ code: 'CONFIG_CANNOT_START', at: node.at, message: cannotRegister(node.name, 'output', thrown) })
     return undefined
   }
 }

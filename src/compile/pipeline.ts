@@ -1,7 +1,7 @@
 import type { AnySpec, Catalog } from '../core/component.ts'
 import type { Context } from '../core/context.ts'
 import type { Sink, Source } from '../core/contracts.ts'
-import { ConfigError, didYouMean, formatPosition, MillraceError, messageOf, type Problem } from '../core/errors.ts'
+import { ConfigError, formatPosition, MillraceError, messageOf, type Problem } from '../core/errors.ts'
 import type { Event } from '../core/event.ts'
 import type { ComponentNode, IfNode, Plan, PlanNode, PlanWarning } from '../core/plan.ts'
 import { regexLimits } from '../core/regex-guard.ts'
@@ -12,6 +12,7 @@ import { compileFilter } from './filter.ts'
 import { compileInput, type InputServices } from './input.ts'
 import { compileOutput } from './output.ts'
 import type { RouteNode } from './route.ts'
+import { instead } from './substitutes.ts'
 
 /** A pipeline whose parts are made, but do nothing yet. */
 export interface CompiledPipeline {
@@ -198,13 +199,7 @@ class PipelineCompiler {
   #find<S extends Section>(section: S, node: ComponentNode): Extract<AnySpec, { kind: S }> | undefined {
     const spec = this.#catalog.find(section, node.name)
     if (spec !== undefined) return spec
-    const names = this.#catalog.all(section).map((known: AnySpec) => known.name)
-    this.#findings.report({
-      code: 'CONFIG_UNKNOWN_COMPONENT',
-      at: node.at,
-      message: `Couldn't find any ${section} plugin named '${node.name}'`,
-      ...(didYouMean(node.name, names) ?? { hint: `${section}s are: ${names.join(', ')}` }),
-    })
+    this.#findings.report({ code: 'CONFIG_UNKNOWN_COMPONENT', at: node.at, ...instead(section, node.name, this.#catalog) })
     return undefined
   }
 

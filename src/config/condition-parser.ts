@@ -254,13 +254,16 @@ function joined(terms: readonly ConditionSyntax[], operators: readonly BooleanOp
     const left = values.pop() as ConditionSyntax
     values.push({ kind: waiting.pop() as BooleanOperator, left, right, start: left.start, end: right.end })
   }
+  let is_surprising = false
   for (const [index, operator] of operators.entries()) {
+    if (operator === 'or' && waiting.slice(-2).join(' ') === 'and and') is_surprising = true
     if (waiting.at(-1) === 'and' && operator === 'or') apply()
     waiting.push(operator)
     values.push(terms[index + 1] as ConditionSyntax)
   }
   while (waiting.length > 0) apply()
-  return values[0] as ConditionSyntax
+  const [condition] = values as [ConditionSyntax]
+  return is_surprising ? ({ ...condition, is_surprising } as ConditionSyntax) : condition
 }
 
 const OPERATOR_SLIPS: readonly (readonly [RegExp, string])[] = [

@@ -25,6 +25,8 @@ export type ConditionSyntax =
 
 interface JoinedSyntax extends Range {
   readonly kind: BooleanOperator
+  /** Logstash joins these otherwise than `and` before `or`. */
+  readonly is_surprising?: boolean
   readonly left: ConditionSyntax
   readonly right: ConditionSyntax
 }
@@ -66,4 +68,11 @@ export function lowerCondition(syntax: ConditionSyntax, text: (value: string, ra
     default:
       return { kind: syntax.kind, left: lowerCondition(syntax.left, text), right: lowerCondition(syntax.right, text) }
   }
+}
+
+/** The parts that Logstash, and so we, join in another way than most people read them. */
+export function surprises(syntax: ConditionSyntax): JoinedSyntax[] {
+  if (syntax.kind === 'not') return surprises(syntax.operand)
+  if (!('left' in syntax) || syntax.kind === 'compare') return []
+  return [...(syntax.is_surprising === true ? [syntax] : []), ...surprises(syntax.left), ...surprises(syntax.right)]
 }

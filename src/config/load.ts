@@ -80,6 +80,7 @@ export async function loadPipeline(path: string, variables: Variables): Promise<
 
 async function fromPipelinesYml(file: string, request: ConfigRequest): Promise<LoadedPipeline[]> {
   const read = readPipelinesYml(await readText(file), file, request.variables)
+  if (read.problems.some(({ code }) => code === 'CONFIG_SYNTAX')) throw new ConfigError(read.problems)
   const problems = [...read.problems]
   const taken = new Set<string>()
   const loaded: LoadedPipeline[] = []
@@ -181,14 +182,23 @@ function wantsEscapes({ support_escapes, settings = new Map() }: ConfigRequest):
 function merge(parts: readonly ReadText[], { settings: layer = new Map() }: ConfigRequest, folder = '.'): LoadedPipeline {
   const problems = parts.flatMap((part) => part.problems)
   const { settings } = readPipelineSettings(layer, CONF_SETTINGS, (problem) => problems.push(problem))
+  const sources = parts.map(({ source }) => source)
+  const warnings = parts.flatMap((part) => [...part.warnings])
+  for (const section of ['input', 'output'] as const) {
+    if (parts.length === 0 || parts.some(({ sections }) => sections.has(section))) continue
+    const what = section === 'input' ? 'it ends at once' : 'its events go nowhere'
+    warnings.push({
+      at: startOf(sources[0]?.file ?? '-f'),
+      message: `no ${section} is named: ${what}`,
+    })
+  }
   const plan: Plan = {
     settings,
     inputs: parts.flatMap(({ inputs }) => inputs),
     filters: parts.flatMap(({ filters }) => filters),
     outputs: parts.flatMap(({ outputs }) => outputs),
-    warnings: parts.flatMap(({ warnings }) => warnings),
+    warnings,
   }
-  const sources = parts.map(({ source }) => source)
   return { plan, problems: withSourceLines(problems, sources), sources, folder }
 }
 

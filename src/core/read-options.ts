@@ -4,6 +4,8 @@ import type { ComponentNode, ConfigValue, OptionNode } from './plan.ts'
 
 /** What a component says about options that are not (or no longer) its own. */
 export interface OldOptions {
+  /** Of a component: `filter`; for messages. */
+  readonly kind?: string
   /** Old name -> today's name: taken with a warning. */
   readonly renamed?: { readonly [old: string]: string }
   /** Name -> why it cannot be honoured and what to do instead. */
@@ -33,18 +35,24 @@ export function readOptions<S extends OptionSpecs>(
     if (name !== undefined) values.set(name, option.value)
   }
   const read: { [name: string]: unknown } = {}
+  // The words are Logstash's, for people search for them.
+  const missing =
+    old.kind === undefined ? `${node.name}: ` : `Missing a required setting for the ${node.name} ${old.kind} plugin: `
+  const invalid = old.kind === undefined ? '' : `Invalid setting for ${node.name} ${old.kind} plugin: `
   for (const [name, spec] of Object.entries(specs)) {
     const value = values.get(name)
     if (value === undefined && spec.required) {
       complain({
         code: 'CONFIG_MISSING_OPTION',
         at: node.at,
-        message: `${node.name}: missing the required option ${name} (${spec.type})`,
+        message: `${missing}missing the required option ${name} (${spec.type})`,
         hint: spec.summary,
       })
       continue
     }
-    read[name] = spec.read(value, (problem) => complain({ ...problem, message: `${node.name}.${name}: ${problem.message}` }))
+    read[name] = spec.read(value, (problem) =>
+      complain({ ...problem, message: `${invalid}${node.name}.${name}: ${problem.message}` }),
+    )
   }
   return sound ? (read as OptionValues<S>) : undefined
 }

@@ -1,7 +1,7 @@
 import type { Condition } from '../../core/condition.ts'
 import type { ConfigCode, Position, Problem } from '../../core/errors.ts'
 import type { ComponentNode, ConfigValue, OptionNode, Plan, PlanNode, PlanWarning } from '../../core/plan.ts'
-import { lowerCondition } from '../condition-syntax.ts'
+import { lowerCondition, surprises } from '../condition-syntax.ts'
 import { refine, substituteVariables, type Variables } from '../variables.ts'
 import { mergeOptions } from './merge-options.ts'
 import type {
@@ -77,6 +77,10 @@ class Lowering {
   /** A condition that was refused stands for any other, so that what hangs on it is looked at too. */
   #condition({ condition }: ArmSyntax): Condition {
     if (condition === undefined) return ANY_CONDITION
+    for (const { start, end } of surprises(condition)) {
+      const message = `${this.#syntax.source.text.slice(start, end)}: of several and before an or Logstash joins the last one first, and so do we; parentheses make it plain`
+      this.#warnings.push({ at: this.#at(start), message })
+    }
     return lowerCondition(condition, (value, range) => this.#substitute(this.#unescape(value), range.start))
   }
 
