@@ -98,11 +98,8 @@ export const catalog = new Catalog([
   syslogPri,
   throttle,
   translate,
-  translate,
   truncate,
   urldecode,
-  useragent,
-  useragent,
   useragent,
   uuid,
 
