@@ -8,7 +8,7 @@ import { printTable, type Row } from './harness/table.ts'
 const LINES = 20_000
 const PATTERN = '%{ip} %{ident} %{user} [%{time}] "%{method} %{path} %{protocol}" %{status} %{bytes} "%{referrer}" "%{agent}"'
 const REGEX =
-  /^(?<ip>.*?) (?<ident>.*?) (?<user>.*?) \[(?<time>.*?)\] "(?<method>.*?) (?<path>.*?) (?<protocol>.*?)" (?<status>.*?) (?<bytes>.*?) "(?<referrer>.*?)" "(?<agent>.*?)"/s
+  /^(?<ip>[^ ]*) (?<ident>[^ ]*) (?<user>[^ ]*) \[(?<time>[^\]]*)\] "(?<method>[^ ]*) (?<path>[^ ]*) (?<protocol>[^"]*)" (?<status>[^ ]*) (?<bytes>[^ ]*) "(?<referrer>[^"]*)" "(?<agent>[^"]*)"/
 const AGENT = 'Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0'
 
 /** Compares the regular expression with ours over the same lines. */

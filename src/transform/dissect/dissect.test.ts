@@ -88,6 +88,7 @@ test.each([
 test('what is there is overwritten, or appended to; an indirect name may come from the event', async () => {
   expect(await cut('%{m} %{w}', 'new rest')).toEqual({ w: 'rest' })
   expect(await cut('%{+a} %{&k}', 'x y', { a: ['1', '2'], k: 'n' })).toEqual({ a: '1,2 x', k: 'n', n: 'y' })
+  expect(await cut('%{+a} %{&k}', 'x y', { a: null, k: 'n' })).toMatchObject({ a: null, tags: ['_dissectfailure'] })
   expect(await cut('%{tags} %{+tags}', 'a b', { tags: ['t'] })).toEqual({ tags: 'a b' })
 })
 

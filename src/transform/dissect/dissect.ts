@@ -79,7 +79,8 @@ missing or null \`_dataconversionnullvalue_<field>_<type>\`.
           const texts = text === '' ? undefined : pattern.cut(text)
           if (texts === undefined) fail(event, source, text === '' ? 'it is empty' : 'it does not fit the pattern')
           else {
-            for (const field of pattern.saved) save(event, field, texts, pattern)
+            for (const { ref, index } of pattern.set) event.set(ref, texts[index] ?? '')
+            for (const field of pattern.dependent) saveDependent(event, field, texts, pattern)
             context.matched(event)
           }
         } catch (thrown) {
@@ -103,22 +104,16 @@ function compileMapping({ name, value }: option.Entry): Mapping | [] {
   return text === '' ? [] : { source: parseFieldRef(name), pattern: compileDissectPattern(text) }
 }
 
-function save(event: Event, field: PatternField, texts: readonly string[], pattern: DissectPattern): void {
+function saveDependent(event: Event, field: PatternField, texts: readonly string[], pattern: DissectPattern): void {
   const text = texts[field.index] ?? ''
-  switch (field.kind) {
-    case 'append': {
-      const present = event.get(field.ref)
-      event.set(field.ref, present === undefined ? text : textOf(present) + field.joint + text)
-      return
-    }
-    case 'indirect': {
-      const name = nameFor(event, field, texts, pattern)
-      if (name !== '') event.set(parseFieldRef(name), text)
-      return
-    }
-    default:
-      event.set(field.ref, text)
+  if (field.kind === 'append') {
+    const present = event.get(field.ref)
+    if (present === null) throw new TypeError(`${field.ref.text} is null: nothing can be appended`)
+    event.set(field.ref, present === undefined ? text : textOf(present) + field.joint + text)
+    return
   }
+  const name = nameFor(event, field, texts, pattern)
+  if (name !== '') event.set(parseFieldRef(name), text)
 }
 
 /** The value of a field of the event comes before the text of a field of the pattern. */

@@ -16,8 +16,10 @@ export interface PatternField {
 }
 
 export interface DissectPattern {
-  /** Fields that leave something, in the order in which they do: set ones, appended ones by their numbers, indirect ones. */
-  readonly saved: readonly PatternField[]
+  /** Fields that are set, which comes first. */
+  readonly set: readonly PatternField[]
+  /** Then those that depend on others: appended ones in the order of their numbers, indirect ones. */
+  readonly dependent: readonly PatternField[]
   /** The names of all fields, by index: where an indirect field looks its name up. */
   readonly names: readonly string[]
   /**
@@ -51,10 +53,11 @@ export function compileDissectPattern(pattern: string): DissectPattern {
     const ref = kind === 'skip' || name === '' ? fieldRefOf([name]) : parseFieldRef(name)
     return { kind, name, ref, index, joint: previous === '' ? ' ' : previous }
   })
-  const saved = fields
-    .filter(({ kind }) => kind !== 'skip')
+  const dependent = fields
+    .filter(({ kind }) => kind === 'append' || kind === 'indirect')
     .toSorted((a, b) => (parts[a.index]?.order ?? 0) - (parts[b.index]?.order ?? 0))
-  return { saved, names: parts.map(({ name }) => name), cut: compileCut(parts) }
+  const set = fields.filter(({ kind }) => kind === 'set')
+  return { set, dependent, names: parts.map(({ name }) => name), cut: compileCut(parts) }
 }
 
 function readParts(pattern: string): Part[] {
