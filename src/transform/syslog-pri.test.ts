@@ -32,16 +32,22 @@ test.each([
 
 test.each([true, { a: 1 }, [{}], '9'.repeat(2_000)])('%j is tagged', async (p) => {
   const document = await runFilter(syslogPri, { syslog_pri_field_name: 'p', add_tag: ['ok'] }, { p })
-  expect(document).toMatchObject({ p, tags: ['_syslog_pri_failure'] })
+  expect(document).toMatchObject({ p, tags: ['_syslogpriparsefailure'] })
   expect(document).not.toHaveProperty('syslog_severity_code')
 })
 
-test('numbers without a name get none; a negative facility counts from the end', async () => {
-  const document = await runFilter(syslogPri, {}, { syslog_pri: '192' })
-  expect(document).toMatchObject({ syslog_facility_code: 24, syslog_severity: 'emergency' })
-  expect(document).not.toHaveProperty('syslog_facility')
+test('a facility beyond the names is tagged and gets no names, but its codes', async () => {
+  const document = await runFilter(syslogPri, { add_tag: ['ok'] }, { syslog_pri: '192' })
+  expect(document).toMatchObject({ syslog_facility_code: 24, syslog_severity_code: 0, tags: ['_syslogpriparsefailure', 'ok'] })
+  expect(document).not.toHaveProperty('syslog_severity')
+  expect(await runFilter(syslogPri, { use_labels: false }, { syslog_pri: '192' })).not.toHaveProperty('tags')
+  const long = await runFilter(syslogPri, {}, '{"syslog_pri":123456789012345678901}')
+  expect(long).toMatchObject({ syslog_severity_code: 5, tags: ['_syslogpriparsefailure'] })
+})
+
+test('a negative facility counts from the end of the names', async () => {
   expect(await runFilter(syslogPri, {}, { syslog_pri: -1 })).toMatchObject({ syslog_facility: 'local7' })
-  expect(await runFilter(syslogPri, {}, '{"syslog_pri":123456789012345678901}')).toMatchObject({ syslog_severity_code: 5 })
+  expect(await runFilter(syslogPri, {}, { syslog_pri: -800 })).not.toHaveProperty('syslog_facility')
 })
 
 test('names of one’s own, or none', async () => {
@@ -61,5 +67,8 @@ test.each(['v1', 'v8'] as const)('under ECS %s the fields are nested', async (ec
       },
     },
   })
-  expect(await runFilter(syslogPri, {}, { log: 'text' }, context)).toMatchObject({ log: 'text', tags: ['_syslog_pri_failure'] })
+  expect(await runFilter(syslogPri, {}, { log: 'text' }, context)).toMatchObject({
+    log: 'text',
+    tags: ['_syslogpriparsefailure'],
+  })
 })

@@ -12,6 +12,8 @@ const FACILITIES = [
 ]
 const SEVERITIES = ['emergency', 'alert', 'critical', 'error', 'warning', 'notice', 'informational', 'debug']
 
+const FAILURE = '_syslogpriparsefailure'
+
 /** What RFC 3164 takes a message without a priority for: a notice of a user-level program. */
 const DEFAULT_PRIORITY = 13n
 
@@ -40,7 +42,8 @@ export const syslogPri = defineFilter({
 The priority is facility × 8 + severity. Under \`ecs_compatibility => disabled\` the fields are \`syslog_facility_code\`,
 \`syslog_facility\`, \`syslog_severity_code\` and \`syslog_severity\`, else \`[log][syslog][facility][code]\`, \`[name]\` and
 so on. Where the priority is missing or null, it is 13 (user-level, notice); text is read as far as it is a number, other
-text counts as 0; of a list the first element counts. Maps and \`true\` are tagged \`_syslog_pri_failure\`.
+text counts as 0; of a list the first element counts. A facility beyond the names gets the tag \`${FAILURE}\` and
+no names, and the common options act. Maps and \`true\` are tagged too, and nothing is set.
 `.trim(),
   options: OPTIONS,
   examples: [
@@ -76,7 +79,8 @@ text counts as 0; of a list the first element counts. Maps and \`true\` are tagg
         const facility = priority >> 3n
         event.set(severity_code, severity)
         event.set(facility_code, Number.isSafeInteger(Number(facility)) ? Number(facility) : facility)
-        if (options.use_labels) {
+        if (options.use_labels && facility >= options.facility_labels.length) event.tag(FAILURE)
+        else if (options.use_labels) {
           // Ruby counts negative indexes from the end.
           const facility_label = options.facility_labels.at(Number(facility))
           if (facility_label !== undefined) event.set(facility_name, facility_label)
@@ -84,7 +88,7 @@ text counts as 0; of a list the first element counts. Maps and \`true\` are tagg
           if (severity_label !== undefined) event.set(severity_name, severity_label)
         }
       } catch (thrown) {
-        event.tag('_syslog_pri_failure')
+        event.tag(FAILURE)
         context.log.warn(
           'syslog_pri_failure',
           `${context.where}: the syslog_pri filter could not take ${source.text}: ${messageOf(thrown)}`,
