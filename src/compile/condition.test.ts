@@ -89,6 +89,8 @@ test.each([
   ['[a] in ["true","x"]', '{"a":true}', true],
   ['[a] in [5, 6]', '{"a":5.0}', false],
   ['[a] in ["a", "b"]', '{"a":null}', false],
+  ['[a] in ["", "b"]', '{"a":null}', true],
+  ['[a] in ["", "b"]', '{}', false],
   // Patterns
   ['[a] =~ /^err/', '{"a":"x\\nerror"}', true],
   ['[a] =~ "or$"', '{"a":"error"}', true],

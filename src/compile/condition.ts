@@ -173,7 +173,8 @@ function compileIn(needle: Operand, haystack: Operand): Predicate {
     const { ref } = needle
     return (event) => {
       const value = event.get(ref)
-      return value !== undefined && value !== null && !Array.isArray(value) && texts.has(textOf(value))
+      // The text of null is the empty one.
+      return value !== undefined && !Array.isArray(value) && texts.has(textOf(value ?? ''))
     }
   }
   const readNeedle = compileOperand(needle)

@@ -6,7 +6,7 @@ import { compileTemplate } from './template.ts'
 import { type Fields, Timestamp } from './values.ts'
 
 const DOCUMENT =
-  '{"@timestamp":"2024-01-02T03:04:05.678Z","s":"str","i":5,"f1":1.0,"big":12345678901234567890,"t":true,"n":null,"l":[1,"two",3.0,null,true],"le":[],"h":{"b":1,"a":{"c":"d"}},"lh":[{"x":1},{"x":2}],"ll":[[1,2],[3]],"e":"","x.y":7,"d":12345678.9,"l2":[0.0001,5]}'
+  '{"@timestamp":"2024-01-02T03:04:05.678Z","s":"str","i":5,"f1":1.0,"big":12345678901234567890,"t":true,"n":null,"l":[1,"two",3.0,null,true],"le":[],"h":{"b":1,"a":{"c":"d"}},"lh":[{"x":1},{"x":2}],"ll":[[1,2],[3]],"e":"","x.y":7,"lm":[["q"],{"a":1.5,"b":[null,{"c":true}]}],"d":12345678.9,"l2":[0.0001,5]}'
 
 function eventOf(text = DOCUMENT): Event {
   const { value, exact } = parseJson(text)
@@ -26,6 +26,7 @@ test.each([
   ['%{le}', ''],
   ['%{ll}', '1,2,3'],
   ['%{lh}', '{x=1},{x=2}'],
+  ['%{lm}', 'q,{a=1.5, b=[null, {c=true}]}'],
   ['%{h}', '{"b":1,"a":{"c":"d"}}'],
   ['%{e}', ''],
   ['%{x.y}', '7'],

@@ -120,19 +120,19 @@ function ofTime(print: (time: Timestamp) => string): Part {
   }
 }
 
-/** The text that a value has inside other text: a list is joined with commas, a map is JSON. */
+/** The text that a value has inside other text: a list is joined with commas (null is empty), a map is JSON. */
 export function textOf(value: Value): string {
   if (typeof value === 'string') return value
   if (Array.isArray(value))
-    return value.map((item) => (item === null ? '' : isFields(item) ? inspectMap(item) : textOf(item))).join(',')
+    return value.map((item) => (item === null ? '' : isFields(item) ? javaText(item) : textOf(item))).join(',')
   if (isFields(value)) return stringify(value)
   return isNumber(value) ? javaNumberText(value) : String(value)
 }
 
-/** A map inside a list prints as `{x=1, y=2}`, as Java does. */
-function inspectMap(fields: { readonly [name: string]: Value | undefined }): string {
-  const members = Object.keys(fields)
-    .filter((name) => fields[name] !== undefined)
-    .map((name) => `${name}=${textOf(fields[name] ?? null)}`)
-  return `{${members.join(', ')}}`
+/** How Java prints what stands in a list: `{x=1, y=[null, 2]}`. */
+function javaText(value: Value): string {
+  if (Array.isArray(value)) return `[${value.map(javaText).join(', ')}]`
+  if (!isFields(value)) return value === null ? 'null' : textOf(value)
+  const names = Object.keys(value).filter((name) => value[name] !== undefined)
+  return `{${names.map((name) => `${name}=${javaText(value[name] ?? null)}`).join(', ')}}`
 }

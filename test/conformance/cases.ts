@@ -26,6 +26,9 @@ interface RecordedCase extends Omit<Case, 'input' | 'volatile' | 'outcome' | 'er
 /** The day on which the cases were recorded: configs see this clock, for some outputs hold the day. */
 export const RECORDED_MS = Date.UTC(2026, 10, 22, 12, 40, 41, 757)
 
+/** Where the geoip databases are looked for. */
+export const DATABASES = process.env['MMDB'] ?? join(import.meta.dirname, '../../../shared/data/mmdb')
+
 /** All cases of a folder's `*.jsonl`, by name of file. */
 export function readCases(folder: string): Case[] {
   const files = globSync('*.jsonl', { cwd: folder }).toSorted()

@@ -14,7 +14,6 @@ import { RecentEvents } from '../../src/runtime/recent-events.ts'
 import { testContext } from '../helpers/context.ts'
 import { encodeWindow, LumberjackClient, parseAddress } from '../helpers/lumberjack-client.ts'
 import { waitFor } from '../helpers/wait-for.ts'
-import { RECORDED_MS } from './cases.ts'
 
 /** What a config made of some lines. */
 export interface CaseRun {
@@ -32,8 +31,13 @@ export interface CaseRun {
  * Runs a plan over lines in the real pipeline. Only its two ends are the test's own: a `stdin` that feeds the lines to the
  * codec as the recorder did, and outputs that keep what the codec prints. A `beats` input gets one window over the wire.
  */
-export async function runPlan(plan: Plan, input: readonly Buffer[], deadLetters: DeadLetterBox): Promise<CaseRun> {
-  const context = testContext({ clock: { now: () => RECORDED_MS, timestamp: () => new Timestamp(RECORDED_MS, 471_681) } })
+export async function runPlan(
+  plan: Plan,
+  input: readonly Buffer[],
+  deadLetters: DeadLetterBox,
+  now_ms: number,
+): Promise<CaseRun> {
+  const context = testContext({ clock: { now: () => now_ms, timestamp: () => new Timestamp(now_ms, 471_681) } })
   const output: string[] = []
   const specs = catalogWithEnds(input, output)
   const services = {

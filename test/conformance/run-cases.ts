@@ -1,9 +1,9 @@
 import { type LoadedPipeline, loadConfig } from '../../src/config/load.ts'
-import type { ComponentNode, OptionNode, Plan } from '../../src/core/plan.ts'
+import type { ComponentNode, OptionNode } from '../../src/core/plan.ts'
 import { DeadLetterBox } from '../../src/runtime/dead-letter-box.ts'
 import { testContext } from '../helpers/context.ts'
 import { temporaryFolder } from '../helpers/temporary-folder.ts'
-import { type Case, configOf, needsDatabases, readCases, wasRunWithEscapes } from './cases.ts'
+import { type Case, configOf, needsDatabases, RECORDED_MS, readCases, wasRunWithEscapes } from './cases.ts'
 import { CLASSES, type DifferenceClass, judge, type Verdict } from './rules.ts'
 import { type CaseRun, refusal, runPlan } from './run-case.ts'
 
@@ -36,10 +36,20 @@ export async function runCases({ folder, only, databases }: Selection): Promise<
 }
 
 async function runCase(recorded: Case, databases: string, deadLetters: DeadLetterBox): Promise<Verdict> {
+  const { plan } = await readPlan(recorded, databases)
+  const first = await runUnchanged(recorded, databases, deadLetters, RECORDED_MS)
+  return await judge(recorded, first, (undo) => runPlan(undo(plan), recorded.input, deadLetters, RECORDED_MS))
+}
+
+/** Runs a case as it stands, at a time. */
+export async function runUnchanged(
+  recorded: Case,
+  databases: string,
+  deadLetters: DeadLetterBox,
+  now_ms: number,
+): Promise<CaseRun> {
   const { plan, problems } = await readPlan(recorded, databases)
-  const run = (changed: Plan): Promise<CaseRun> => runPlan(changed, recorded.input, deadLetters)
-  const first = problems.length > 0 ? refusal(problems) : await run(plan)
-  return await judge(recorded, first, (undo) => run(undo(plan)))
+  return problems.length > 0 ? refusal(problems) : await runPlan(plan, recorded.input, deadLetters, now_ms)
 }
 
 async function readPlan(recorded: Case, databases: string): Promise<LoadedPipeline> {

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
-import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { DATABASES } from './cases.ts'
 import { runCases, summaryOf } from './run-cases.ts'
 
 // npm run conformance -- [DIR] [--only TEXT]… [--json]: README.md says what it prints.
@@ -8,11 +8,10 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { only: { type: 'string', multiple: true, default: [] }, json: { type: 'boolean', default: false } },
 })
-const databases = process.env['MMDB'] ?? join(import.meta.dirname, '../../../shared/data/mmdb')
 const results = await runCases({
   folder: positionals[0] ?? import.meta.dirname,
   only: values.only,
-  databases: existsSync(databases) ? databases : undefined,
+  databases: existsSync(DATABASES) ? DATABASES : undefined,
 })
 for (const { name, verdict } of results) {
   if (values.json) process.stdout.write(`${JSON.stringify({ name, ...verdict })}\n`)

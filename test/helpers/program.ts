@@ -12,7 +12,7 @@ export interface ProgramOptions {
   /** The data folder of an earlier run, for a test of what survives; the caller removes it. Default: one of its own, removed at the end. */
   readonly data?: string
   /** What is written to its standard input, which is then closed. Default: it has none. */
-  readonly stdin?: string
+  readonly stdin?: string | Buffer
 }
 
 export interface ProgramExit {
