@@ -5,6 +5,7 @@ import { compileDateFormat, type ReadDate } from '../core/date-parse.ts'
 import { MillraceError, messageOf } from '../core/errors.ts'
 import type { Event } from '../core/event.ts'
 import { parseFieldRef } from '../core/field-ref.ts'
+import type { Surroundings } from '../core/joda-parse.ts'
 import * as option from '../core/options.ts'
 import { type Template } from '../core/template.ts'
 import { findZone, hostZone, type Zone } from '../core/time-zone.ts'
@@ -70,6 +71,7 @@ take numbers too. A text of eight digits is a year for \`ISO8601\`, as in Logsta
     const names = namesOf(locale)
     const readers = formats.map((format) => compileDateFormat(format, names))
     const zoneOf = compileZone(timezone)
+    const surroundingsOf = compileSurroundings(context)
     const misfit = `it fits none of ${formats.join(', ')}`
     const fail = (event: Event, why: string): void => {
       for (const tag of tag_on_failure) event.tag(tag)
@@ -78,7 +80,7 @@ take numbers too. A text of eight digits is a year for \`ISO8601\`, as in Logsta
     return (event) => {
       const value = event.get(source)
       if (value === undefined || value === null) return
-      const time = readFirst(value, readers, zoneOf(event), context)
+      const time = readFirst(value, readers, surroundingsOf(zoneOf(event)))
       if (time === undefined) return fail(event, misfit)
       try {
         event.set(target, precision === 'ns' || time.nanos === 0 ? time : new Timestamp(time.epoch_ms))
@@ -113,14 +115,25 @@ function compileZone(timezone: Template | undefined): (event: Event) => Zone | u
   return () => zone
 }
 
-function readFirst(
-  value: Value,
-  readers: readonly ReadDate[],
-  zone: Zone | undefined,
-  context: FilterContext,
-): Timestamp | undefined {
-  if (zone === undefined) return undefined
-  const surroundings = { zone, now_ms: context.clock.now() }
+/** One object for one event after the other: the clock is looked at only by the few formats without a year. */
+function compileSurroundings(context: FilterContext): (zone: Zone | undefined) => Surroundings | undefined {
+  let last: Surroundings | undefined
+  return (zone) => {
+    if (zone === undefined) return undefined
+    if (last?.zone !== zone) {
+      last = {
+        zone,
+        get now_ms() {
+          return context.clock.now()
+        },
+      }
+    }
+    return last
+  }
+}
+
+function readFirst(value: Value, readers: readonly ReadDate[], surroundings: Surroundings | undefined): Timestamp | undefined {
+  if (surroundings === undefined) return undefined
   for (const read of readers) {
     const time = read(value, surroundings)
     if (time !== undefined) return time

@@ -1,7 +1,6 @@
 const BLOCK_BYTES = 1024 * 1024
 /** What waits between filters and requests under an even load; more is given back. */
 const KEPT_BLOCKS_MAX = 4
-const NEWLINE = 0x0a
 /** A UTF-16 unit becomes at most this many bytes of UTF-8. */
 const UTF8_BYTES_MAX = 3
 
@@ -29,17 +28,16 @@ export class Blocks {
   #used = 0
 
   add(line: string, document: string): Piece {
-    const reserved = (line.length + document.length) * UTF8_BYTES_MAX + 1
+    const text = `${line}${document}\n`
+    const reserved = text.length * UTF8_BYTES_MAX
     if (reserved > BLOCK_BYTES) {
-      const buffer = Buffer.from(`${line}${document}\n`)
+      const buffer = Buffer.from(text)
       return { buffer, start: 0, end: buffer.length }
     }
     const block = this.#blockFor(reserved)
     const { buffer } = block
     const start = this.#used
-    let end = start + buffer.write(line, start)
-    end += buffer.write(document, end)
-    buffer[end++] = NEWLINE
+    const end = start + buffer.write(text, start)
     this.#used = end
     block.pieces++
     return { buffer, start, end, block }

@@ -35,10 +35,9 @@ export class Body {
 
   add(position: number, action: Action, document: string): void {
     this.#begin(position, action.index)
-    this.#reserve((action.line.length + document.length) * UTF8_BYTES_MAX + 1)
-    this.#length += this.#buffer.write(action.line, this.#length)
-    this.#length += this.#buffer.write(document, this.#length)
-    this.#buffer[this.#length++] = NEWLINE
+    const text = `${action.line}${document}\n`
+    this.#reserve(text.length * UTF8_BYTES_MAX)
+    this.#length += this.#buffer.write(text, this.#length)
   }
 
   /** An item whose bytes were made before. */
