@@ -226,3 +226,51 @@ test('two inputs with one address are refused', async () => {
   const both = [pipeline('a', at('x'), [{ null: {} }]), pipeline('b', at('x'), [{ null: {} }])]
   await expect(startPipelines(both, [])).rejects.toThrow('"x" is in use by an input of the pipeline a')
 })
+
+test('at the deadline of a stop what is still on its way is abandoned in both pipelines', async () => {
+  const ends = [new TestEnds('in'), new TestEnds('out')] as const
+  ends[1].write = () => new Promise<never>(() => {})
+  await using running = await startPipelines(
+    [pipeline('main', { in: {} }, [to('last')]), pipeline('last', at('last'), [{ out: {} }])],
+    ends,
+    { drain_timeout_ms: 50 },
+  )
+  const { settled } = await ends[0].feed([{ n: 1 }])
+  await waitFor('the event at the output', () => ends[1].batches.length === 1, QUICK)
+  running.stop()
+  expect(await settled).toBe('abandoned')
+  expect(await Promise.all(running.ended)).toEqual([1, 1])
+})
+
+test('what was there already in the next pipeline counts so in the first one too', async () => {
+  const ends = [new TestEnds('in'), new TestEnds('out')] as const
+  ends[1].write = (events) => all('already_there', events.length)
+  await using running = await startPipelines(
+    [pipeline('main', { in: {} }, [to('last')]), pipeline('last', at('last'), [{ out: {} }])],
+    ends,
+  )
+  const { settled } = await ends[0].feed([{ n: 1 }])
+  expect(await settled).toBe('stored')
+  expect(running.pipelines.map(({ ledger }) => ledger.totals().states.already_there)).toEqual([1, 1])
+})
+
+test('an event that is split in the next pipeline is acknowledged when all its parts have their end', async () => {
+  const ends = [new TestEnds('in'), new TestEnds('out')] as const
+  const gate = Promise.withResolvers<void>()
+  ends[1].write = async (events, attempt) => {
+    if (attempt > 1) await gate.promise
+    return all('stored', events.length)
+  }
+  ends[1].batching = { ...ends[1].batching, events_max: 1 }
+  await using running = await startPipelines(
+    [pipeline('main', { in: {} }, [to('last')]), pipeline('last', at('last'), [{ out: {} }], [{ clone: { clones: ['copy'] } }])],
+    ends,
+  )
+  const { settled } = await ends[0].feed([{ n: 1 }])
+  await waitFor('the first part', () => ends[1].stored.length === 1, QUICK)
+  expect(await Promise.race([settled, Promise.resolve('open')])).toBe('open')
+  gate.resolve()
+  expect(await settled).toBe('stored')
+  expect(ends[1].stored).toHaveLength(2)
+  everythingBalances(running)
+})

@@ -272,6 +272,7 @@ export class Pipeline {
   /** Waits for room. False when the program leaves before there is any. */
   async #admit(bytes: number, has_room: boolean): Promise<boolean> {
     const { budget } = this.#services
+    if (this.#abandon.signal.aborted) return false
     if (has_room) budget.take(bytes)
     else {
       try {

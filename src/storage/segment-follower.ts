@@ -7,6 +7,16 @@ export interface FollowedRecord extends StoredRecord {
   readonly path: string
 }
 
+/** The sequence of the newest record in a folder of segments; `undefined` where there is none. */
+export async function newestSequence(folder: string): Promise<bigint | undefined> {
+  const last = (await listSegments(folder)).at(-1)
+  if (last === undefined) return undefined
+  await using reader = await SegmentReader.open(last.path)
+  let newest: bigint | undefined
+  for await (const { sequence } of reader.records()) newest = sequence
+  return newest
+}
+
 /** Reads the records of a folder's segments from a sequence on, again and again, while the program writes more of them. */
 export class SegmentFollower {
   readonly #folder: string

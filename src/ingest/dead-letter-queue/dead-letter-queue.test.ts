@@ -1,4 +1,4 @@
-import { mkdir, readdir, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { testContext } from '../../../test/helpers/context.ts'
@@ -110,6 +110,20 @@ test('new letters are read as they come, and a restart goes on behind what was s
   await using again = start()
   await again.collector.until(() => again.collector.events.length > 0)
   expect(numbersOf(again.collector)).toEqual([5])
+})
+
+test('letters that come after the old ones were taken away by hand are read, although their numbers begin anew', async () => {
+  await keep(numbered(3))
+  {
+    await using running = start()
+    await running.collector.until(() => running.collector.events.length === 3)
+    await running.stop()
+  }
+  await rm(deadLettersFolder(folder.path), { recursive: true })
+  await keep(numbered(1, 7))
+  await using again = start()
+  await again.collector.until(() => again.collector.events.length > 0)
+  expect(numbersOf(again.collector)).toEqual([7])
 })
 
 test.each([{ commit_offsets: false }, {}])('what was not stored comes again (%o)', async (options) => {

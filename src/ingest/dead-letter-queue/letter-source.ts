@@ -8,7 +8,7 @@ import { parseFieldRef } from '../../core/field-ref.ts'
 import { setMember } from '../../core/values.ts'
 import { deadLettersFolder, parseDeadLetter, type StoredDeadLetter } from '../../storage/dead-letters.ts'
 import { type Json, PositionStore } from '../../storage/positions.ts'
-import { type FollowedRecord, SegmentFollower } from '../../storage/segment-follower.ts'
+import { type FollowedRecord, newestSequence, SegmentFollower } from '../../storage/segment-follower.ts'
 import { DeadLetterOrigin } from './origin.ts'
 
 export interface LetterSettings {
@@ -34,13 +34,22 @@ export function createLetterSource(settings: LetterSettings, context: InputConte
       const { positions_path } = settings
       const positions =
         positions_path === undefined ? PositionStore.inMemory<string>() : await PositionStore.open(positions_path, isSequence)
-      await new LetterReader(settings, context, positions, await chooseFolder(settings, context)).run(deliver, stop)
+      const folder = await chooseFolder(settings, context)
+      const from = await startOf(folder, BigInt(positions.get(folder) ?? '0'))
+      await new LetterReader(settings, context, positions, folder, from).run(deliver, stop)
     },
   }
 }
 
 function isSequence(value: Json): value is string {
   return typeof value === 'string' && /^\d{1,20}$/.test(value)
+}
+
+/** Where the letters were taken away by hand, their numbers begin anew: then the position is of others, which are gone. */
+async function startOf(folder: string, position: bigint): Promise<bigint> {
+  // A damaged file is told of by the follower.
+  const newest = await newestSequence(folder).catch(() => position)
+  return newest === undefined || newest + 1n < position ? 0n : position
 }
 
 /** A config of Logstash names Logstash's own dead letters, which are written in another form: ours are meant. */
@@ -84,12 +93,12 @@ class LetterReader {
   #committed = Promise.resolve()
   #abandoned = false
 
-  constructor(settings: LetterSettings, context: InputContext, positions: PositionStore<string>, folder: string) {
+  constructor(settings: LetterSettings, context: InputContext, positions: PositionStore<string>, folder: string, from: bigint) {
     this.#settings = settings
     this.#context = context
     this.#positions = positions
     this.#key = folder
-    this.#follower = new SegmentFollower(folder, BigInt(positions.get(folder) ?? '0'), (path, torn_bytes, why) => {
+    this.#follower = new SegmentFollower(folder, from, (path, torn_bytes, why) => {
       context.log.error('dead_letters_damaged', `${path}: ${why}; ${torn_bytes} bytes are passed over`)
     })
   }

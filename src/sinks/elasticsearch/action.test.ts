@@ -188,6 +188,11 @@ test.each<[string, Options, unknown[]]>([
     [{ kind: 'reject', reason: 'expected a whole number as version, got a' }],
   ],
   [
+    'a version with an action of the event that takes none',
+    { index: 'logs', action: '%{[@metadata][action]}', document_id: '%{id}', version: '%{n}' },
+    [{ kind: 'reject', reason: 'the action update takes no version' }],
+  ],
+  [
     'an action that an event names and nobody knows',
     { index: 'logs', action: '%{id}' },
     [{ kind: 'reject', reason: 'unsupported action "a": expected create, index, update, delete' }],
@@ -227,7 +232,8 @@ test.each<[Options, string]>([
   [{ action: 'delete', document_id: 'auto' }, 'action delete needs document_id'],
   [{ parent: 'x' }, 'parent needs join_field'],
   [{ version_type: 'external' }, 'version_type needs version'],
-  [{ action: 'create', version: '1', version_type: 'external' }, 'action create takes no external versions'],
+  [{ action: 'create', version: '1' }, 'action create takes no version'],
+  [{ ...UPDATE, version: '1' }, 'action update takes no version'],
   [{ ...UPDATE, doc_as_upsert: true, upsert: '{}' }, 'expected one of doc_as_upsert and upsert'],
   [{ sniffing: true }, 'sniffing: true cannot be honoured: nodes are not looked for'],
   [{ ilm_rollover_alias: '%{x}' }, 'ilm_rollover_alias: expected one alias'],

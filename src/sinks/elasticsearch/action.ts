@@ -100,8 +100,10 @@ function details(options: ActionOptions, event: Event, operation: Operation, ing
   }
   add('routing', options.parent ?? options.routing, textIn(ingest, 'routing'))
   if (operation === 'create' || operation === 'index') add('pipeline', options.pipeline, textIn(ingest, 'pipeline'))
+  const takes_version = operation === 'index' || operation === 'delete'
+  if (options.version !== undefined && !takes_version) throw new Refusal(`the action ${operation} takes no version`)
   const version = options.version === undefined ? textIn(ingest, 'version') : options.version.format(event)
-  if (version !== undefined && version !== '') {
+  if (version !== undefined && version !== '' && takes_version) {
     if (!/^\d{1,18}$/.test(version)) throw new Refusal(`expected a whole number as version, got ${cut(version)}`)
     const version_type = options.version_type ?? textIn(ingest, 'version_type')
     rest += `,"version":${version}${version_type === undefined ? '' : `,"version_type":${JSON.stringify(version_type)}`}`

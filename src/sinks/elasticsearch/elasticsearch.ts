@@ -124,8 +124,8 @@ function checkedAction(options: ElasticsearchOptions): ElasticsearchOptions['act
   if (parent !== undefined && join_field === undefined)
     throw refused('parent needs join_field: Elasticsearch has no other parents any more')
   if (version_type !== undefined && version === undefined) throw refused('version_type needs version')
-  if (constant === 'create' && version_type !== undefined && version_type !== 'internal') {
-    throw refused(`action create takes no external versions, got version_type ${version_type}: use index`)
+  if (version !== undefined && (constant === 'create' || constant === 'update')) {
+    throw refused(`action ${constant} takes no version: use index`)
   }
   if (doc_as_upsert && upsert !== undefined) throw refused('expected one of doc_as_upsert and upsert, got both: keep one')
   return action
