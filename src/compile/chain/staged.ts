@@ -30,7 +30,8 @@ export function needsStages(nodes: readonly ChainNode[]): boolean {
  *
  *     [mutate, json] -> prepare grok -> [grok] -> if: [..] -> prepare dns -> [dns] -> merge -> [mutate]
  *
- * An `if` with such a filter inside divides the batch and puts it together again in its order.
+ * An `if` with such a filter inside divides the batch and puts it together again in its order; of the events made of one
+ * those for which it holds come first.
  */
 export class StagedChain implements Chain {
   readonly #nodes: readonly ChainNode[]
@@ -93,11 +94,11 @@ export class StagedChain implements Chain {
 
   #simple(nodes: readonly ChainNode[]): Stage {
     let out: Event[] = []
-    const run = linkNodes(nodes, this.#hooks, (event) => out.push(event))
+    const { all } = linkNodes(nodes, this.#hooks, (event) => out.push(event))
     return (lanes) => {
       for (const lane of lanes) {
         out = []
-        for (const event of lane.events) run(event)
+        all(lane.events)
         lane.events = out
       }
     }
@@ -153,16 +154,16 @@ export class StagedChain implements Chain {
     return async (lanes, signal) => {
       const chosen: Lane[] = []
       const others: Lane[] = []
-      const divided = lanes.map(({ events }) =>
-        events.flatMap((event) => {
-          const isTrue = decide(node, event, this.#hooks)
-          if (isTrue === undefined) return []
-          const lane = { events: [event] }
-          if (isTrue) chosen.push(lane)
-          else others.push(lane)
-          return lane
-        }),
-      )
+      const divided = lanes.map(({ events }) => {
+        const [isTrue, isFalse]: [Lane, Lane] = [{ events: [] }, { events: [] }]
+        for (const event of events) {
+          const holds = decide(node, event, this.#hooks)
+          if (holds !== undefined) (holds ? isTrue : isFalse).events.push(event)
+        }
+        if (isTrue.events.length > 0) chosen.push(isTrue)
+        if (isFalse.events.length > 0) others.push(isFalse)
+        return [isTrue, isFalse] as const
+      })
       await then(chosen, signal)
       await otherwise(others, signal)
       for (const [index, lane] of lanes.entries()) lane.events = divided[index]?.flatMap(({ events }) => events) ?? []
