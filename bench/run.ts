@@ -1,10 +1,12 @@
 // npm run bench: every claim, each in the same run as what it is compared with.
 import { benchCore, CORE_TITLE, coreRows } from './core.ts'
 import { benchDissect, DISSECT_TITLE, dissectRows } from './dissect.ts'
+import { benchGeoip, GEOIP_TITLE, geoipRows } from './geoip.ts'
 import { printTable, showProgress } from './harness/table.ts'
 import { benchKv, KV_TITLE, kvRows } from './kv.ts'
 import { benchLumberjack, LUMBERJACK_TITLE } from './lumberjack.ts'
 import { benchStartUp, START_UP_TITLE } from './start-up.ts'
+import { benchUseragent, USERAGENT_TITLE, useragentRows } from './useragent.ts'
 
 showProgress('our core and the naive loop in turn')
 printTable(CORE_TITLE, coreRows(await benchCore()))
@@ -12,3 +14,5 @@ printTable(LUMBERJACK_TITLE, await benchLumberjack())
 printTable(START_UP_TITLE, await benchStartUp())
 printTable(DISSECT_TITLE, dissectRows(await benchDissect()))
 printTable(KV_TITLE, kvRows(await benchKv()))
+printTable(USERAGENT_TITLE, useragentRows(await benchUseragent()))
+printTable(GEOIP_TITLE, geoipRows(await benchGeoip()))

@@ -1,13 +1,23 @@
 import { type FieldRef, parseFieldRef } from '../../core/field-ref.ts'
+import { type Fields, isFields, member, setMember } from '../../core/values.ts'
 import type { Named, UserAgent } from './matcher.ts'
 
-export interface NamedValue {
+interface NamedValue {
   readonly ref: FieldRef
   readonly value: string
 }
 
+/** Facts that have their place below one field. */
+export interface FactGroup {
+  /** `undefined`: the event itself. */
+  readonly below: FieldRef | undefined
+  readonly facts: readonly NamedValue[]
+  /** The same as the value of that field, where there is none yet. */
+  readonly fields: Fields
+}
+
 /** Lays out what is known about a user agent's text as fields of an event. */
-export type Layout = (agent: UserAgent, text: string) => readonly NamedValue[]
+export type Layout = (agent: UserAgent, text: string) => readonly FactGroup[]
 
 type FactName =
   | 'name'
@@ -40,7 +50,7 @@ const FACTS: readonly FactName[] = [
   'os_patch',
 ]
 
-const ECS: { readonly [K in FactName]?: string } = {
+const ECS: Places = {
   name: '[name]',
   device: '[device][name]',
   version: '[version]',
@@ -50,7 +60,7 @@ const ECS: { readonly [K in FactName]?: string } = {
 }
 
 /** The facts that ECS has no field for are kept for the later steps of the config. */
-const ECS_METADATA: { readonly [K in FactName]?: string } = {
+const ECS_METADATA: Places = {
   major: '[version][major]',
   minor: '[version][minor]',
   patch: '[version][patch]',
@@ -59,36 +69,53 @@ const ECS_METADATA: { readonly [K in FactName]?: string } = {
   os_patch: '[os][version][patch]',
 }
 
+const METADATA = parseFieldRef('[@metadata][filter][user_agent]')
+
 /** @throws MillraceError FIELD_REFERENCE_INVALID for a prefix that cannot be part of a name */
 export function compileLayout(kind: 'legacy' | 'ecs', target: FieldRef | undefined, prefix: string): Layout {
-  const refs = new Map<FactName, FieldRef>()
-  for (const fact of FACTS) {
-    const ref = kind === 'legacy' ? below(target, `[${prefix}${fact}]`) : ecsRef(target, fact)
-    if (ref !== undefined) refs.set(fact, ref)
-  }
+  const groups =
+    kind === 'legacy'
+      ? [compileGroup(target, Object.fromEntries(FACTS.map((fact) => [fact, `[${prefix}${fact}]`])))]
+      : [compileGroup(target, ECS), compileGroup(METADATA, ECS_METADATA)]
   return (agent, text) => {
-    const laid_out: NamedValue[] = []
-    for (const [fact, value] of factsOf(agent, text)) {
-      const ref = refs.get(fact)
-      if (ref !== undefined && value !== undefined) laid_out.push({ ref, value })
-    }
-    return laid_out
+    const facts = factsOf(agent, text)
+    return groups.map((group) => group(facts)).filter((group) => group.facts.length > 0)
   }
 }
 
-function ecsRef(target: FieldRef | undefined, fact: FactName): FieldRef | undefined {
-  const name = ECS[fact]
-  if (name !== undefined) return below(target, name)
-  const hidden = ECS_METADATA[fact]
-  return hidden === undefined ? undefined : parseFieldRef(`[@metadata][filter][user_agent]${hidden}`)
+type Places = { readonly [K in FactName]?: string }
+
+function compileGroup(below: FieldRef | undefined, places: Places): (facts: readonly Fact[]) => FactGroup {
+  const at = below === undefined ? '' : below.text.startsWith('[') ? below.text : `[${below.text}]`
+  const refs = new Map<FactName, { readonly ref: FieldRef; readonly path: readonly string[] }>()
+  for (const fact of FACTS) {
+    const place = places[fact]
+    if (place !== undefined) refs.set(fact, { ref: parseFieldRef(at + place), path: parseFieldRef(place).path })
+  }
+  return (facts) => {
+    const named: NamedValue[] = []
+    const fields: Fields = {}
+    for (const [name, value] of facts) {
+      const place = refs.get(name)
+      if (place === undefined || value === undefined) continue
+      named.push({ ref: place.ref, value })
+      setInside(fields, place.path, value)
+    }
+    return { below, facts: named, fields }
+  }
 }
 
-function below(target: FieldRef | undefined, names: string): FieldRef {
-  if (target === undefined) return parseFieldRef(names)
-  return parseFieldRef(`${target.text.startsWith('[') ? target.text : `[${target.text}]`}${names}`)
+function setInside(fields: Fields, [name = '', ...rest]: readonly string[], value: string): void {
+  if (rest.length === 0) return setMember(fields, name, value)
+  const inner = member(fields, name)
+  const map: Fields = isFields(inner) ? inner : {}
+  setMember(fields, name, map)
+  setInside(map, rest, value)
 }
 
-function factsOf({ browser, system, device }: UserAgent, text: string): readonly [FactName, string | undefined][] {
+type Fact = readonly [FactName, string | undefined]
+
+function factsOf({ browser, system, device }: UserAgent, text: string): readonly Fact[] {
   const os_version = systemVersion(system)
   return [
     ['name', browser.name],

@@ -50,11 +50,15 @@ class RuleList {
   readonly #regexes: (RegExp | undefined)[]
   /** Rules without such literals. */
   readonly #always: readonly number[]
-  /** Literals by their first letters, with the rules that need them. */
-  readonly #by_beginning = new Map<number, { readonly literal: string; readonly rule: number }[]>()
+  /** Literals with the rules that need them, by a number made of their first letters. */
+  readonly #by_beginning: ({ readonly literal: string; readonly rule: number }[] | undefined)[] = Array.from({
+    length: BEGINNINGS,
+  })
+  readonly #scratch: { readonly candidates: Int32Array; readonly isCandidate: Uint8Array }
 
   constructor(rules: readonly Rule[]) {
     this.#rules = rules
+    this.#scratch = { candidates: new Int32Array(rules.length), isCandidate: new Uint8Array(rules.length) }
     this.#regexes = Array.from({ length: rules.length })
     const required = rules.map(([regex]) => requiredLiterals(regex))
     const demand = countDemand(required)
@@ -69,9 +73,8 @@ class RuleList {
 
   #index(literal: string, rule: number): void {
     const beginning = beginningAt(literal, 0)
-    const entries = this.#by_beginning.get(beginning)
-    if (entries === undefined) this.#by_beginning.set(beginning, [{ literal, rule }])
-    else entries.push({ literal, rule })
+    const entries = (this.#by_beginning[beginning] ??= [])
+    entries.push({ literal, rule })
   }
 
   /** What `take` makes of the first rule that matches; a rule that it makes nothing of does not count. */
@@ -87,14 +90,24 @@ class RuleList {
     return undefined
   }
 
-  #candidates(lower: string): Iterable<number> {
-    const candidates = new Set(this.#always)
-    for (let at = 0; at + LITERAL_LENGTH_MIN <= lower.length; at++) {
-      const entries = this.#by_beginning.get(beginningAt(lower, at))
-      if (entries === undefined) continue
-      for (const { literal, rule } of entries) if (lower.startsWith(literal, at)) candidates.add(rule)
+  /** Good until the next call. */
+  #candidates(lower: string): Int32Array {
+    const { candidates, isCandidate } = this.#scratch
+    let count = 0
+    const add = (rule: number): void => {
+      if (isCandidate[rule] === 1) return
+      isCandidate[rule] = 1
+      candidates[count++] = rule
     }
-    return Int32Array.from(candidates).sort()
+    for (const rule of this.#always) add(rule)
+    for (let at = 0; at + LITERAL_LENGTH_MIN <= lower.length; at++) {
+      const entries = this.#by_beginning[beginningAt(lower, at)]
+      if (entries === undefined) continue
+      for (const { literal, rule } of entries) if (lower.startsWith(literal, at)) add(rule)
+    }
+    const found = candidates.subarray(0, count).sort()
+    for (const rule of found) isCandidate[rule] = 0
+    return found
   }
 }
 
@@ -110,9 +123,12 @@ function rarestOf(choices: readonly Choice[], demand: ReadonlyMap<string, number
   return choices.toSorted((a, b) => total(a) - total(b))[0]
 }
 
+/** Few enough to stay in the processor's cache, and enough that most places of a text hit an empty one. */
+const BEGINNINGS = 16_384
+
 /** The first LITERAL_LENGTH_MIN letters as a number. Letters that share one only cost a comparison. */
 function beginningAt(text: string, at: number): number {
-  return ((text.charCodeAt(at) & 0x3ff) << 20) | ((text.charCodeAt(at + 1) & 0x3ff) << 10) | (text.charCodeAt(at + 2) & 0x3ff)
+  return (text.charCodeAt(at) * 961 + text.charCodeAt(at + 1) * 31 + text.charCodeAt(at + 2)) % BEGINNINGS
 }
 
 /** The first group is the name and the next ones the parts of the version, each unless the rule has something in its place. */

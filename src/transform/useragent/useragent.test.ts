@@ -176,5 +176,5 @@ test('a hostile text takes no long time', async () => {
   ]
   const before = performance.now()
   for (const word of words) run({ agent: word.repeat(100_000 / word.length) })
-  expect(performance.now() - before).toBeLessThan(2000)
+  expect(performance.now() - before).toBeLessThan(4000)
 })

@@ -7,8 +7,8 @@ import { MillraceError, messageOf } from '../../core/errors.ts'
 import type { Event } from '../../core/event.ts'
 import { type FieldRef, parseFieldRef } from '../../core/field-ref.ts'
 import * as option from '../../core/options.ts'
-import { isNumber, Timestamp, type Value } from '../../core/values.ts'
-import { compileLayout, type Layout, type NamedValue } from './layout.ts'
+import { cloneFields, isNumber, Timestamp, type Value } from '../../core/values.ts'
+import { compileLayout, type FactGroup, type Layout } from './layout.ts'
 import { Matcher } from './matcher.ts'
 import { builtInRules, type RuleSet, readRules } from './rules.ts'
 
@@ -107,9 +107,12 @@ function cannotBeAgent(value: Value | undefined): boolean {
   return typeof value === 'boolean' || isNumber(value) || value instanceof Timestamp
 }
 
-function setFacts(event: Event, facts: readonly NamedValue[]): boolean {
+function setFacts(event: Event, groups: readonly FactGroup[]): boolean {
   try {
-    for (const { ref, value } of facts) event.set(ref, value)
+    for (const { below, facts, fields } of groups) {
+      if (below !== undefined && event.get(below) === undefined) event.set(below, cloneFields(fields))
+      else for (const { ref, value } of facts) event.set(ref, value)
+    }
     return true
   } catch {
     return false
@@ -135,9 +138,9 @@ async function readRulesFile(path: string): Promise<RuleSet> {
 }
 
 /** Rules are made ready for the first text that comes, which takes some milliseconds. */
-function cachedFacts(rules: RuleSet | undefined, layout: Layout, size: number): (text: string) => readonly NamedValue[] {
+function cachedFacts(rules: RuleSet | undefined, layout: Layout, size: number): (text: string) => readonly FactGroup[] {
   let matcher: Matcher | undefined
-  const cache = new LRUCache<string, readonly NamedValue[]>({ max: size })
+  const cache = new LRUCache<string, readonly FactGroup[]>({ max: size })
   return (text) => {
     const known = cache.get(text)
     if (known !== undefined) return known
