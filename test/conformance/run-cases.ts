@@ -35,7 +35,7 @@ export async function runCases({ folder, only, databases }: Selection): Promise<
   return results
 }
 
-async function runCase(recorded: Case, databases: string, deadLetters: DeadLetterBox): Promise<Verdict> {
+export async function runCase(recorded: Case, databases: string, deadLetters: DeadLetterBox): Promise<Verdict> {
   const { plan } = await readPlan(recorded, databases)
   const first = await runUnchanged(recorded, databases, deadLetters, RECORDED_MS)
   return await judge(recorded, first, (undo) => runPlan(undo(plan), recorded.input, deadLetters, RECORDED_MS))
