@@ -22,6 +22,7 @@ import { elasticsearch } from './sinks/elasticsearch/elasticsearch.ts'
 import { email } from './sinks/email/email.ts'
 import { file as fileOutput } from './sinks/file.ts'
 import { http as httpOutput } from './sinks/http/http.ts'
+import { kafka as kafkaOutput } from './sinks/kafka/kafka.ts'
 import { nullOutput } from './sinks/null.ts'
 import { pipelineOutput } from './sinks/pipeline.ts'
 import { stdout } from './sinks/stdout.ts'
@@ -107,6 +108,7 @@ export const catalog = new Catalog([
   email,
   fileOutput,
   httpOutput,
+  kafkaOutput,
   nullOutput,
   pipelineOutput,
   stdout,

@@ -1,33 +1,18 @@
-import type { ConnectionOptions } from 'node:tls'
-import type { Secret } from '../../core/secret.ts'
+import type { ConnectionSettings } from '../../kafka/connection.ts'
 
 /** How to reach the brokers and to be a member of the group. Times in milliseconds, sizes in bytes. */
-export interface ClientSettings {
-  readonly brokers: readonly string[]
-  readonly client_id: string
+export interface ClientSettings extends ConnectionSettings {
   readonly group_id: string
   readonly reads_from_start: boolean
   readonly session_timeout_ms: number
   readonly heartbeat_interval_ms: number
   readonly rebalance_timeout_ms: number
-  readonly metadata_max_age_ms: number
-  readonly request_timeout_ms: number
-  readonly connection_timeout_ms: number
-  readonly retry_backoff_ms: number
   readonly max_partition_fetch_bytes: number
   readonly fetch_max_bytes: number
   readonly fetch_min_bytes: number
   readonly fetch_max_wait_ms: number
   readonly reads_uncommitted: boolean
   readonly client_rack: string
-  readonly tls: ConnectionOptions | undefined
-  readonly sasl: SaslSettings | undefined
-}
-
-export interface SaslSettings {
-  readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'
-  readonly username: string
-  readonly password: Secret
 }
 
 export interface TopicPartition {

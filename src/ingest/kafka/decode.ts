@@ -4,9 +4,9 @@ import { messageOf } from '../../core/errors.ts'
 import type { Event } from '../../core/event.ts'
 import { parseFieldRef } from '../../core/field-ref.ts'
 import { type Fields, member, parseTimestamp, setMember, Timestamp, type Value } from '../../core/values.ts'
+import { unreadableReason } from '../../kafka/compression.ts'
 import { decodeWhole } from '../whole-message.ts'
 import type { KafkaRecord, TopicPartition } from './client.ts'
-import { unreadableReason } from './compression.ts'
 import { KafkaOrigin } from './origin.ts'
 
 /** What some records gave. */

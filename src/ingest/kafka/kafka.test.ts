@@ -5,7 +5,7 @@ import { expect, test } from 'vitest'
 import { testContext } from '../../../test/helpers/context.ts'
 import { buildInput, Collector } from '../../../test/helpers/run-input.ts'
 import { plain } from '../../codecs/plain.ts'
-import { describeTrouble } from './client-log.ts'
+import { describeTrouble } from '../../kafka/client-log.ts'
 import { kafka } from './kafka.ts'
 import { byName, byPattern } from './topics.ts'
 

@@ -3,14 +3,14 @@ import { Backoff } from '../../core/backoff.ts'
 import { defineInput } from '../../core/component.ts'
 import type { Deliver, InputContext, Source } from '../../core/contracts.ts'
 import { MillraceError } from '../../core/errors.ts'
+import { describeTrouble } from '../../kafka/client-log.ts'
+import { readConnection } from '../../kafka/connection.ts'
 import { type ClientSettings, type KafkaClient, LEAVE_MS } from './client.ts'
-import { describeTrouble } from './client-log.ts'
 import { RecordDecoder } from './decode.ts'
 import { GroupReader, type ReaderSettings } from './group-reader.ts'
 import { createKafkajsClient } from './kafkajs-client.ts'
 import { KAFKA_OPTIONS, type KafkaOptions, REFUSED_OPTIONS } from './options.ts'
 import { orAborted, Partitions } from './partition.ts'
-import { readSasl, readTls } from './security.ts'
 import { byName, byPattern, type ChooseTopics } from './topics.ts'
 
 export const kafka = defineInput({
@@ -205,36 +205,18 @@ function readClientSettings(options: KafkaOptions, context: InputContext): Clien
     const message = `heartbeat_interval_ms (${heartbeat_interval_ms}) must be at most half of session_timeout_ms (${session_timeout_ms})`
     throw new MillraceError('INPUT_CANNOT_START', message)
   }
-  const brokers = options.bootstrap_servers
-    .split(',')
-    .map((broker) => broker.trim())
-    .filter((broker) => broker !== '')
-  const wrong = brokers.find((broker) => !/^(\[[\da-f:.]+\]|[^\s:/]+):\d{1,5}$/i.test(broker))
-  if (wrong !== undefined || brokers.length === 0) {
-    throw new MillraceError(
-      'INPUT_CANNOT_START',
-      `bootstrap_servers: expected host:port with commas between, got "${wrong ?? ''}"`,
-    )
-  }
   return {
-    brokers,
-    client_id: options.client_id,
+    ...readConnection(options, context.paths.config, 'INPUT_CANNOT_START'),
     group_id: options.group_id,
     reads_from_start: options.auto_offset_reset === 'earliest',
     session_timeout_ms,
     heartbeat_interval_ms,
     rebalance_timeout_ms: options.max_poll_interval_ms,
-    metadata_max_age_ms: options.metadata_max_age_ms,
-    request_timeout_ms: options.request_timeout_ms,
-    connection_timeout_ms: options.connection_timeout_ms,
-    retry_backoff_ms: options.retry_backoff_ms,
     max_partition_fetch_bytes: options.max_partition_fetch_bytes,
     fetch_max_bytes: options.fetch_max_bytes,
     fetch_min_bytes: options.fetch_min_bytes,
     fetch_max_wait_ms: options.fetch_max_wait_ms,
     reads_uncommitted: options.isolation_level === 'read_uncommitted',
     client_rack: options.client_rack,
-    tls: readTls(options, context.paths.config),
-    sasl: readSasl(options),
   }
 }

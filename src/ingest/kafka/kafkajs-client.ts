@@ -1,5 +1,6 @@
 import type { Admin, Consumer, EachBatchPayload, Kafka } from 'kafkajs'
 import type { Log } from '../../core/context.ts'
+import { createKafka } from '../../kafka/connection.ts'
 import {
   type ClientSettings,
   type Consumption,
@@ -10,9 +11,6 @@ import {
   type RecordBatch,
   type TopicPartition,
 } from './client.ts'
-import { CLIENT_LOG_LEVEL, createLogCreator } from './client-log.ts'
-import { type KafkaCodec, loadCodecs } from './compression.ts'
-import { patchKafkajs } from './patches.ts'
 
 /**
  * How many partitions are handled side by side. A fetch is not repeated before all its batches are through, so a
@@ -20,29 +18,9 @@ import { patchKafkajs } from './patches.ts'
  */
 const PARTITIONS_AT_ONCE = 64
 
-/** Makes a client on kafkajs, which is loaded here and not before: it takes a quarter of a second. */
+/** Makes a client on kafkajs. */
 export async function createKafkajsClient(settings: ClientSettings, log: Log): Promise<KafkaClient> {
-  // Node finds only some of this CommonJS module's names by itself; the default export has them all.
-  const { default: kafkajs } = await import('kafkajs')
-  patchKafkajs()
-  const registry: { [type: number]: () => KafkaCodec } = kafkajs.CompressionCodecs
-  for (const [type, codec] of Object.entries(await loadCodecs())) registry[Number(type)] = () => codec
-  const { tls, sasl } = settings
-  const kafka = new kafkajs.Kafka({
-    brokers: [...settings.brokers],
-    clientId: settings.client_id,
-    connectionTimeout: settings.connection_timeout_ms,
-    requestTimeout: settings.request_timeout_ms,
-    // All of it, for kafkajs has other defaults where NODE_ENV is `test`.
-    retry: { initialRetryTime: settings.retry_backoff_ms, maxRetryTime: 1_000, factor: 0.2, multiplier: 2, retries: 5 },
-    logLevel: CLIENT_LOG_LEVEL,
-    logCreator: createLogCreator(log),
-    ...(tls === undefined ? {} : { ssl: tls }),
-    ...(sasl === undefined
-      ? {}
-      : { sasl: { mechanism: sasl.mechanism, username: sasl.username, password: sasl.password.reveal() } as never }),
-  })
-  return new KafkajsClient(kafka, settings, log)
+  return new KafkajsClient(await createKafka(settings, log), settings, log)
 }
 
 class KafkajsClient implements KafkaClient {

@@ -1,5 +1,6 @@
 import { kept, keptAs } from '../../core/kept-options.ts'
 import * as option from '../../core/options.ts'
+import { CONNECTION_OPTIONS, REFUSED_CONNECTION_OPTIONS } from '../../kafka/options.ts'
 
 const STRINGS = 'org.apache.kafka.common.serialization.StringDeserializer'
 const BYTES = 'org.apache.kafka.common.serialization.ByteArrayDeserializer'
@@ -7,9 +8,7 @@ const NO_CLASSES = 'Java classes cannot be loaded here: keys are text, and the c
 
 /** Logstash's names and defaults; what is ours says so. */
 export const KAFKA_OPTIONS = {
-  bootstrap_servers: option.string('Brokers to start from, `host:port` with commas between; the others are learnt from them.', {
-    default: 'localhost:9092',
-  }),
+  ...CONNECTION_OPTIONS,
   topics: option.list('Topics to read. One that does not exist is waited for, never created.', { default: ['logstash'] }),
   topics_pattern: option.string(
     'A regular expression for whole topic names; wins over `topics`. New topics that fit are found every `metadata_max_age_ms`.',
@@ -18,7 +17,6 @@ export const KAFKA_OPTIONS = {
     default: true,
   }),
   group_id: option.string('The consumer group. Members with the same group share the partitions.', { default: 'logstash' }),
-  client_id: option.string("Name of this client in the brokers' logs and quotas.", { default: 'logstash' }),
   client_rack: option.string('Where this client stands, so that it may read from a replica nearby.', { default: '' }),
   auto_offset_reset: option.oneOf(
     'Where a group without a committed offset starts. The start is committed at once, so that a restart skips nothing. Neither none nor by_duration is spoken.',
@@ -71,19 +69,6 @@ export const KAFKA_OPTIONS = {
     default: 500,
     min: 1,
   }),
-  metadata_max_age_ms: option.integer('How often topics, partitions and their leaders are looked up anew.', {
-    default: 300_000,
-    min: 100,
-  }),
-  request_timeout_ms: option.integer('How long a request may take before its connection counts as broken.', {
-    default: 40_000,
-    min: 1_000,
-  }),
-  connection_timeout_ms: option.integer('Ours. How long it may take to connect, TLS included.', { default: 10_000, min: 100 }),
-  retry_backoff_ms: option.integer('The first wait before a failed request is sent again; doubled from then on.', {
-    default: 100,
-    min: 1,
-  }),
   enable_auto_commit: option.boolean('Taken either way: an offset is committed after its events are stored, and never before.', {
     default: true,
   }),
@@ -95,11 +80,6 @@ export const KAFKA_OPTIONS = {
   auto_create_topics: kept('topics are never created by reading'),
   poll_timeout_ms: kept('records are taken as they come'),
   check_crcs: kept("checksums are the brokers' work"),
-  client_dns_lookup: kept('all addresses of a name are tried'),
-  connections_max_idle_ms: kept('the brokers close idle connections'),
-  reconnect_backoff_ms: kept('waits grow from 1 s to 30 s'),
-  receive_buffer_bytes: kept("the system's socket buffers are used"),
-  send_buffer_bytes: kept("the system's socket buffers are used"),
   group_instance_id: kept(
     'static membership is not spoken, so after a restart the partitions are divided anew, which takes about a second',
   ),
@@ -109,59 +89,15 @@ export const KAFKA_OPTIONS = {
   ),
   key_deserializer_class: keptAs([STRINGS, BYTES], NO_CLASSES),
   value_deserializer_class: keptAs([STRINGS, BYTES], NO_CLASSES),
-  security_protocol: option.oneOf(
-    'Encryption and log-in of the connections.',
-    ['PLAINTEXT', 'SSL', 'SASL_PLAINTEXT', 'SASL_SSL'],
-    {
-      default: 'PLAINTEXT',
-    },
-  ),
-  sasl_mechanism: option.oneOf('How to log in where `security_protocol` starts with SASL.', [
-    'PLAIN',
-    'SCRAM-SHA-256',
-    'SCRAM-SHA-512',
-  ]),
-  sasl_jaas_config: option.secret(
-    'User name and password in Java\'s form: `org.apache.kafka.common.security.plain.PlainLoginModule required username="…" password="…";`',
-  ),
-  ssl_truststore_location: option.path(
-    "PEM file with the authorities that may have signed the brokers' certificates. Without it: the system's.",
-  ),
-  ssl_truststore_type: option.oneOf('The form of the truststore; found out without it.', ['PEM', 'pem']),
-  ssl_keystore_location: option.path(
-    'Our own certificate and key for brokers that ask for one: a PEM file with both, or PKCS #12.',
-  ),
-  ssl_keystore_type: option.oneOf('The form of the keystore; found out without it.', ['PEM', 'pem', 'PKCS12', 'pkcs12']),
-  ssl_keystore_password: option.secret('Password of a PKCS #12 keystore.'),
-  ssl_key_password: option.secret('Password of the private key in a PEM keystore.'),
-  ssl_endpoint_identification_algorithm: option.oneOf(
-    "Whether a broker's certificate must be for its host name (https); an empty text turns that off.",
-    ['https', ''],
-    { default: 'https' },
-  ),
 }
 
 export type KafkaOptions = option.OptionValues<typeof KAFKA_OPTIONS>
 
-const NO_KERBEROS =
-  'Kerberos (GSSAPI) is not spoken; use sasl_mechanism PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512, or TLS certificates'
 const NO_REGISTRY = 'there is no schema registry client; write JSON or text into the topic and set codec'
-const NO_CALLBACKS = 'Java classes cannot be loaded here; use sasl_mechanism PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512'
 
 /** Logstash's options that cannot be honoured, and what to do instead. */
 export const REFUSED_OPTIONS = {
-  jaas_path: 'put the user name and password into sasl_jaas_config',
-  kerberos_config: NO_KERBEROS,
-  sasl_kerberos_service_name: NO_KERBEROS,
-  sasl_client_callback_handler_class: NO_CALLBACKS,
-  sasl_login_callback_handler_class: NO_CALLBACKS,
-  sasl_login_connect_timeout_ms: NO_CALLBACKS,
-  sasl_login_read_timeout_ms: NO_CALLBACKS,
-  sasl_login_retry_backoff_ms: NO_CALLBACKS,
-  sasl_login_retry_backoff_max_ms: NO_CALLBACKS,
-  sasl_iam_jar_paths: NO_CALLBACKS,
-  sasl_oauthbearer_token_endpoint_url: NO_CALLBACKS,
-  sasl_oauthbearer_scope_claim_name: NO_CALLBACKS,
+  ...REFUSED_CONNECTION_OPTIONS,
   schema_registry_url: NO_REGISTRY,
   schema_registry_key: NO_REGISTRY,
   schema_registry_secret: NO_REGISTRY,
@@ -173,6 +109,4 @@ export const REFUSED_OPTIONS = {
   schema_registry_ssl_truststore_location: NO_REGISTRY,
   schema_registry_ssl_truststore_password: NO_REGISTRY,
   schema_registry_ssl_truststore_type: NO_REGISTRY,
-  ssl_truststore_password:
-    'a truststore with a password is not read: write its certificates into a PEM file (keytool -exportcert -rfc) and give that as ssl_truststore_location',
 }

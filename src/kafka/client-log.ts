@@ -1,5 +1,5 @@
 import type { logCreator } from 'kafkajs'
-import type { Log } from '../../core/context.ts'
+import type { Log } from '../core/context.ts'
 
 /** kafkajs' levels. */
 const ERROR = 1
@@ -46,7 +46,7 @@ interface Trouble {
   readonly message: string
 }
 
-interface Cause {
+export interface Cause {
   readonly type: string
   readonly name: string
   readonly code: string
@@ -56,7 +56,7 @@ interface Cause {
 const CAUSES_MAX = 8
 
 /** The error and what is inside it, outermost first. kafkajs wraps once for each retry. */
-function causesOf(thrown: unknown): Cause[] {
+export function causesOf(thrown: unknown): Cause[] {
   const causes: Cause[] = []
   let inner = thrown
   while (inner instanceof Error && causes.length < CAUSES_MAX) {
@@ -76,7 +76,7 @@ const ADVICE: readonly { readonly fits: (cause: Cause) => boolean; readonly kind
   {
     fits: ({ type }) => type.endsWith('AUTHORIZATION_FAILED'),
     kind: 'kafka_authorization',
-    advice: 'grant this user READ and DESCRIBE on the topic and READ on the group',
+    advice: 'grant this user READ and DESCRIBE on the topic and READ on the group, or WRITE on the topic for an output',
   },
   {
     fits: ({ type }) => type === 'INCONSISTENT_GROUP_PROTOCOL',
@@ -101,7 +101,11 @@ const ADVICE: readonly { readonly fits: (cause: Cause) => boolean; readonly kind
 const COORDINATOR_STARTS = new Set(['GROUP_LOAD_IN_PROGRESS', 'GROUP_COORDINATOR_NOT_AVAILABLE', 'NOT_COORDINATOR_FOR_GROUP'])
 
 /** Reads whatever the client threw. `brokers` is for the message. */
-export function describeTrouble(thrown: unknown, brokers: string): Trouble {
+export function describeTrouble(
+  thrown: unknown,
+  brokers: string,
+  doing: 'reading from' | 'writing to' = 'reading from',
+): Trouble {
   const causes = causesOf(thrown)
   const innermost = causes.at(-1)?.message ?? String(thrown)
   if (causes.some(({ type }) => COORDINATOR_STARTS.has(type))) {
@@ -117,12 +121,13 @@ export function describeTrouble(thrown: unknown, brokers: string): Trouble {
         /Connection|NoBroker|BrokerNotFound/.test(name) || /^(ECONN|ENOTFOUND|EAI_|EHOST|ENET|ETIMEDOUT)/.test(code),
     )
   ) {
-    const advice = 'start it, or correct bootstrap_servers; what was read is kept, and reading goes on where it was'
+    const kept = doing === 'writing to' ? 'the events wait' : 'what was read is kept, and reading goes on where it was'
+    const advice = `start it, or correct bootstrap_servers; ${kept}`
     return {
       kind: 'kafka_unreachable',
       level: 'warn',
       message: `cannot reach Kafka at ${brokers}: ${innermost}; ${advice}`,
     }
   }
-  return { kind: 'kafka_fault', level: 'warn', message: `reading from Kafka at ${brokers} failed: ${innermost}` }
+  return { kind: 'kafka_fault', level: 'warn', message: `${doing} Kafka at ${brokers} failed: ${innermost}` }
 }

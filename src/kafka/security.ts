@@ -1,32 +1,41 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
-import type { ConnectionOptions } from 'node:tls'
-import { MillraceError, messageOf } from '../../core/errors.ts'
-import { Secret } from '../../core/secret.ts'
-import type { SaslSettings } from './client.ts'
-import type { KafkaOptions } from './options.ts'
+import type { ConnectionOptions as TlsSettings } from 'node:tls'
+import { MillraceError, messageOf } from '../core/errors.ts'
+import { Secret } from '../core/secret.ts'
+import type { ConnectionOptions } from './options.ts'
+
+export interface SaslSettings {
+  readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'
+  readonly username: string
+  readonly password: Secret
+}
+
+/** Which code a refusal has: an input or an output cannot start. */
+export type StartCode = 'INPUT_CANNOT_START' | 'OUTPUT_CANNOT_START'
 
 /** TLS as the options ask for it, `undefined` for none. Relative files are searched from `folder`. */
-export function readTls(options: KafkaOptions, folder: string): ConnectionOptions | undefined {
+export function readTls(options: ConnectionOptions, folder: string, code: StartCode): TlsSettings | undefined {
   if (!options.security_protocol.endsWith('SSL')) return undefined
   const { ssl_truststore_location, ssl_keystore_location, ssl_keystore_password, ssl_key_password } = options
-  const tls: ConnectionOptions = {}
+  const tls: TlsSettings = {}
   if (ssl_truststore_location !== undefined) {
-    const ca = readFile('ssl_truststore_location', resolve(folder, ssl_truststore_location))
+    const ca = readFile('ssl_truststore_location', resolve(folder, ssl_truststore_location), code)
     if (!isPem(ca))
       throw refuse(
+        code,
         `ssl_truststore_location: expected a PEM file, ${ssl_truststore_location} is ${keystoreKind(ca)}: ${HOW_TO_EXPORT}`,
       )
     tls.ca = ca
   }
   if (ssl_keystore_location !== undefined) {
-    const store = readFile('ssl_keystore_location', resolve(folder, ssl_keystore_location))
+    const store = readFile('ssl_keystore_location', resolve(folder, ssl_keystore_location), code)
     if (isPem(store)) {
       tls.cert = store
       tls.key = store
       if (ssl_key_password !== undefined) tls.passphrase = ssl_key_password.reveal()
     } else if (isJks(store)) {
-      throw refuse(`ssl_keystore_location: Java keystores are not read: ${HOW_TO_CONVERT}`)
+      throw refuse(code, `ssl_keystore_location: Java keystores are not read: ${HOW_TO_CONVERT}`)
     } else {
       tls.pfx = store
       if (ssl_keystore_password !== undefined) tls.passphrase = ssl_keystore_password.reveal()
@@ -52,28 +61,29 @@ function keystoreKind(bytes: Buffer): string {
   return isJks(bytes) ? 'a Java keystore' : 'something else'
 }
 
-function readFile(option: string, path: string): Buffer {
+function readFile(option: string, path: string, code: StartCode): Buffer {
   try {
     return readFileSync(path)
   } catch (thrown) {
-    throw refuse(`${option}: ${messageOf(thrown)}`)
+    throw refuse(code, `${option}: ${messageOf(thrown)}`)
   }
 }
 
 /** The log-in as the options ask for it, `undefined` for none. */
-export function readSasl(options: KafkaOptions): SaslSettings | undefined {
+export function readSasl(options: ConnectionOptions, code: StartCode): SaslSettings | undefined {
   const { security_protocol, sasl_mechanism, sasl_jaas_config } = options
   if (!security_protocol.startsWith('SASL')) {
     if (sasl_mechanism === undefined) return undefined
-    throw refuse(`sasl_mechanism needs security_protocol SASL_PLAINTEXT or SASL_SSL, got ${security_protocol}`)
+    throw refuse(code, `sasl_mechanism needs security_protocol SASL_PLAINTEXT or SASL_SSL, got ${security_protocol}`)
   }
   if (sasl_mechanism === undefined) {
     throw refuse(
+      code,
       `security_protocol ${security_protocol} needs sasl_mechanism PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512 (Logstash's default GSSAPI is not spoken)`,
     )
   }
-  if (sasl_jaas_config === undefined) throw refuse('sasl_jaas_config is missing: it holds username="…" password="…"')
-  return { mechanism: MECHANISMS[sasl_mechanism], ...readJaas(sasl_jaas_config) }
+  if (sasl_jaas_config === undefined) throw refuse(code, 'sasl_jaas_config is missing: it holds username="…" password="…"')
+  return { mechanism: MECHANISMS[sasl_mechanism], ...readJaas(sasl_jaas_config, code) }
 }
 
 const MECHANISMS = { PLAIN: 'plain', 'SCRAM-SHA-256': 'scram-sha-256', 'SCRAM-SHA-512': 'scram-sha-512' } as const
@@ -84,9 +94,9 @@ const MECHANISMS = { PLAIN: 'plain', 'SCRAM-SHA-256': 'scram-sha-256', 'SCRAM-SH
  * ```
  * login module class | required | name=value… | ;        value: bare, or in single or double quotes with backslash escapes
  * ```
- * @throws MillraceError INPUT_CANNOT_START, without any part of the line in its message
+ * @throws MillraceError of that code, without any part of the line in its message
  */
-export function readJaas(config: Secret): { readonly username: string; readonly password: Secret } {
+export function readJaas(config: Secret, code: StartCode): { readonly username: string; readonly password: Secret } {
   const text = config.reveal()
   const entries = /^\s*\S+\s+(?:required|requisite|sufficient|optional)\b(.*)$/is.exec(text)?.[1] ?? text
   const values = new Map<string, string>()
@@ -97,6 +107,7 @@ export function readJaas(config: Secret): { readonly username: string; readonly 
   const password = values.get('password')
   if (username === undefined || password === undefined) {
     throw refuse(
+      code,
       'sasl_jaas_config: expected `org.apache.kafka.common.security.plain.PlainLoginModule required username="…" password="…";`',
     )
   }
@@ -109,6 +120,6 @@ function unescape(text: string): string {
   return text.replace(/\\(.)/g, '$1')
 }
 
-function refuse(message: string): MillraceError {
-  return new MillraceError('INPUT_CANNOT_START', message)
+function refuse(code: StartCode, message: string): MillraceError {
+  return new MillraceError(code, message)
 }

@@ -1,12 +1,12 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { Secret } from '../../core/secret.ts'
+import { Secret } from '../core/secret.ts'
 import { readJaas } from './security.ts'
 
 const CLASS = 'org.apache.kafka.common.security.plain.PlainLoginModule'
 
 function read(text: string): { username: string; password: string } {
-  const { username, password } = readJaas(new Secret(text))
+  const { username, password } = readJaas(new Secret(text), 'INPUT_CANNOT_START')
   return { username, password: password.reveal() }
 }
 

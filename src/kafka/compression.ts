@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { promisify } from 'node:util'
 import { gzip, unzip, zstdCompress, zstdDecompress } from 'node:zlib'
-import { messageOf } from '../../core/errors.ts'
+import { messageOf } from '../core/errors.ts'
 import { inflatedSizeOfLz4 } from './lz4-frame.ts'
 
 /** One compression as kafkajs' registry wants it. */
