@@ -48,7 +48,7 @@ async function run(events: readonly object[]): Promise<{ index: string; document
   const inputs = [component('beats', { host: text('127.0.0.1'), port: { kind: 'number', at: AT, value: 0, text: '0' } })]
   const lines = events.map((event) => Buffer.from(JSON.stringify(event)))
   const outputOf = async (outputs: PlanNode[]): Promise<{ [field: string]: unknown }[]> => {
-    const { refused, output } = await runPlan({ ...plan, inputs, outputs }, lines, deadLetters)
+    const { refused, output } = await runPlan({ ...plan, inputs, outputs }, lines, deadLetters, Date.UTC(2025, 0, 1))
     expect(refused).toBeUndefined()
     return output
       .trimEnd()
