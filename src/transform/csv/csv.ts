@@ -16,7 +16,7 @@ const CSV_OPTIONS = {
   target: option.string('Field that the columns are put into. Default: the event itself.'),
   columns: option.list('Names of the columns. Further ones are called `column1`, `column2`, … by their places.', { default: [] }),
   separator: option.string('Text between two columns.', { default: ',' }),
-  quote_char: option.string('Character around columns that hold a separator. `"\\\\x00"`: none.', { default: '"' }),
+  quote_char: option.string('Character around columns that hold a separator. `\\x00`: none.', { default: '"' }),
   autogenerate_column_names: option.boolean('Names columns beyond `columns`; else they are left out.', { default: true }),
   autodetect_column_names: option.boolean('Takes the names from the first row, which is dropped.', { default: false }),
   skip_header: option.boolean('Drops rows that are the same as the names of the columns.', { default: false }),
@@ -24,6 +24,9 @@ const CSV_OPTIONS = {
   skip_empty_rows: option.boolean(`Tags an empty row \`${EMPTY}\` instead of as a failure.`, { default: false }),
   convert: option.hash(`Columns to types: ${TYPES.join(', ')}. What cannot be converted stays text.`, { default: {} }),
 }
+
+/** References are kept for so many columns: a line of a million separators must not stay in the memory. */
+const REFS_MAX = 1_000
 
 type CsvOptions = option.OptionValues<typeof CSV_OPTIONS>
 
@@ -67,15 +70,16 @@ With \`autodetect_column_names\` the first row that arrives counts, of whatever 
     const refOf = compileRef(options.target)
     let columns: CsvRow = options.columns
     // Names from the config are checked here, those from a first row when they come.
-    let refs: FieldRef[] = options.columns.map(refOf)
+    let refs: (FieldRef | undefined)[] = options.columns.map(refOf)
 
     const save = (event: Event, row: CsvRow): void => {
       for (const [index, text] of row.entries()) {
         if (skip_empty_columns && (text ?? '') === '') continue
         const name = columns[index] ?? (autogenerate_column_names ? `column${index + 1}` : undefined)
         if (name === undefined) continue
-        refs[index] ??= refOf(name)
-        event.set(refs[index], convert(name, text))
+        const ref = refs[index] ?? refOf(name)
+        if (index < REFS_MAX) refs[index] = ref
+        event.set(ref, convert(name, text))
       }
     }
 

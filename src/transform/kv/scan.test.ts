@@ -52,7 +52,7 @@ test.each(SETTINGS)('with %j it finds what the regular expression finds', (optio
     fc.property(text, (given) => {
       expect(scan(given, options)).toEqual(byRegex(given, options))
     }),
-    { numRuns: 2_000 },
+    { numRuns: 1_000 },
   )
 })
 
