@@ -5,6 +5,7 @@ import { benchGeoip, GEOIP_TITLE, geoipRows } from './geoip.ts'
 import { printTable, showProgress } from './harness/table.ts'
 import { benchKv, KV_TITLE, kvRows } from './kv.ts'
 import { benchLumberjack, LUMBERJACK_TITLE } from './lumberjack.ts'
+import { benchRedact, REDACT_TITLE, redactRows } from './redact.ts'
 import { benchStartUp, START_UP_TITLE } from './start-up.ts'
 import { benchUseragent, USERAGENT_TITLE, useragentRows } from './useragent.ts'
 
@@ -16,3 +17,4 @@ printTable(DISSECT_TITLE, dissectRows(await benchDissect()))
 printTable(KV_TITLE, kvRows(await benchKv()))
 printTable(USERAGENT_TITLE, useragentRows(await benchUseragent()))
 printTable(GEOIP_TITLE, geoipRows(await benchGeoip()))
+printTable(REDACT_TITLE, redactRows(await benchRedact()))

@@ -100,6 +100,8 @@ export interface Paths {
   readonly data: string
   /** The folder of the config file: relative paths in options start there. */
   readonly config: string
+  /** Nothing may be kept: the events are only tried out. */
+  readonly dry_run?: boolean
 }
 
 /** What a component tells of itself, for the live page and `/readyz`. */

@@ -134,7 +134,7 @@ export class DryRun {
       log: { debug: () => {}, info: () => {}, warn: note('warn'), error: note('error') },
       metrics: new MetricsRegistry(),
       clock: systemClock,
-      paths: { data: config_folder, config: config_folder },
+      paths: { data: config_folder, config: config_folder, dry_run: true },
       health: { unwell: () => {}, well: () => {} },
       addresses: { listening: () => {} },
       bus: new PipelineBus().of(pipeline),

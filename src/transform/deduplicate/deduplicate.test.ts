@@ -101,6 +101,15 @@ test('a restart keeps what was seen, as long as the window', async () => {
   expect(JSON.parse(await readFile(path, 'utf8'))).toMatchObject({ entries: [['a', [Date.UTC(2026, 0, 2, 1), null]]] })
 })
 
+test('a dry run keeps nothing', async () => {
+  await using folder = await temporaryFolder()
+  const context = testContext({ paths: { data: folder.path, config: '.', dry_run: true } })
+  const filter = await TestFilter.build(deduplicate, { key: '%{k}' }, context)
+  expect([passes(filter, 'a'), passes(filter, 'a')]).toEqual([true, false])
+  await filter[Symbol.asyncDispose]()
+  expect(await readdir(folder.path)).toEqual([])
+})
+
 test('a file that is no such store is refused', async () => {
   await using folder = await temporaryFolder()
   const { filter } = await build({}, folder.path)

@@ -39,7 +39,8 @@ The window is of the program's clock, not of \`@timestamp\`.
     },
   ],
   async compile({ key, window, action, max_keys, persist }, context) {
-    const path = persist ? join(context.paths.data, 'deduplicate', fileName(context.id, key.text)) : undefined
+    const is_kept = persist && context.paths.dry_run !== true
+    const path = is_kept ? join(context.paths.data, 'deduplicate', fileName(context.id, key.text)) : undefined
     const seen = await SeenKeys.open(path, { window_ms: window, keys_max: max_keys }, context.clock, context.log)
     return {
       step: (event) => {

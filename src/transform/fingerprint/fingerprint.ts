@@ -1,4 +1,4 @@
-import { createHash, createHmac, randomUUID } from 'node:crypto'
+import { createHmac, hash as digest, randomUUID } from 'node:crypto'
 import { defineFilter } from '../../core/component.ts'
 import type { FilterContext, Step } from '../../core/contracts.ts'
 import { MillraceError } from '../../core/errors.ts'
@@ -177,10 +177,8 @@ function chooseHash({ method, key, base64encode }: FingerprintOptions): Hash {
       const algorithm = method.toLowerCase()
       const encoding = base64encode ? 'base64' : 'hex'
       const secret = key?.reveal()
-      return (value) =>
-        (secret === undefined ? createHash(algorithm) : createHmac(algorithm, secret))
-          .update(sortedRubyText(value))
-          .digest(encoding)
+      if (secret === undefined) return (value) => digest(algorithm, sortedRubyText(value), encoding)
+      return (value) => createHmac(algorithm, secret).update(sortedRubyText(value)).digest(encoding)
     }
   }
 }
