@@ -1,4 +1,5 @@
-// Writes docs/components/*.md and config/pipeline.schema.json from the component specs, and docs/lint.md from the rules.
+// Writes docs/components/*.md and config/pipeline.schema.json from the component specs, docs/lint.md from the rules,
+// and docs/substitutes.md from the table of plugins that are not here.
 //   node scripts/generate-docs.ts            writes them
 //   node scripts/generate-docs.ts --check    fails when what is there is not what would be written
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -8,6 +9,7 @@ import { catalog } from '../src/components.ts'
 import { componentPage, indexPage, pageName } from './generate/component-page.ts'
 import { lintPage } from './generate/lint-page.ts'
 import { pipelineSchema } from './generate/pipeline-schema.ts'
+import { substitutesPage } from './generate/substitutes-page.ts'
 
 const root = join(import.meta.dirname, '..')
 const pages = join(root, 'docs', 'components')
@@ -17,6 +19,7 @@ const specs = (['input', 'filter', 'output', 'codec'] as const).flatMap((kind) =
 const wanted = new Map<string, string>([
   [join(root, 'config', 'pipeline.schema.json'), `${JSON.stringify(pipelineSchema(catalog), null, 2)}\n`],
   [join(root, 'docs', 'lint.md'), lintPage(RULES)],
+  [join(root, 'docs', 'substitutes.md'), substitutesPage()],
   [join(pages, 'README.md'), indexPage(specs)],
   ...specs.map((spec): [string, string] => [join(pages, pageName(spec)), componentPage(spec)]),
 ])

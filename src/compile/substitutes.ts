@@ -147,7 +147,8 @@ const CODECS: { readonly [name: string]: string } = {
   sflow: 'a collector that writes JSON, and json_lines',
 }
 
-const SUBSTITUTES: { readonly [kind in AnySpec['kind']]: { readonly [name: string]: string } } = {
+/** By kind and name: what to use instead. */
+export const SUBSTITUTES: { readonly [kind in AnySpec['kind']]: { readonly [name: string]: string } } = {
   input: INPUTS,
   filter: FILTERS,
   output: OUTPUTS,
