@@ -1,8 +1,8 @@
 import { ecsOf } from '../../src/cli/context-factory.ts'
 import { compilePipeline } from '../../src/compile/pipeline.ts'
 import { catalog } from '../../src/components.ts'
-import { type AnySpec, Catalog, defineInput, defineOutput } from '../../src/core/component.ts'
-import type { Decoded, InputContext, OutputContext, Sink } from '../../src/core/contracts.ts'
+import { type AnySpec, Catalog } from '../../src/core/component.ts'
+import type { Decoded, InputContext, OutputContext, Sink, Source } from '../../src/core/contracts.ts'
 import { ConfigError, MillraceError, type Problem } from '../../src/core/errors.ts'
 import type { Event } from '../../src/core/event.ts'
 import type { ComponentNode, Plan } from '../../src/core/plan.ts'
@@ -11,7 +11,7 @@ import { ByteBudget } from '../../src/runtime/byte-budget.ts'
 import type { DeadLetterBox } from '../../src/runtime/dead-letter-box.ts'
 import { Pipeline } from '../../src/runtime/pipeline.ts'
 import { RecentEvents } from '../../src/runtime/recent-events.ts'
-import { testContext } from '../helpers/context.ts'
+import { type TestContext, testContext } from '../helpers/context.ts'
 import { encodeWindow, LumberjackClient, parseAddress } from '../helpers/lumberjack-client.ts'
 import { waitFor } from '../helpers/wait-for.ts'
 
@@ -57,13 +57,10 @@ export async function runPlan(
       listening: () => Promise.resolve(),
     })
     const stop = new AbortController()
-    const running = pipeline.run(stop.signal)
-    if (compiled.inputs.some(({ listens }) => listens))
-      await sendWindow(
-        input,
-        () => context.address(),
-        () => stop.abort(),
-      )
+    // Inputs that never end by themselves come to their end here.
+    const timer = setTimeout(() => stop.abort(), RUN_TIMEOUT_MS)
+    const running = pipeline.run(stop.signal).finally(() => clearTimeout(timer))
+    if (compiled.inputs.some(({ listens }) => listens)) await sendWindow(input, context, stop)
     await running
     return {
       refused: undefined,
@@ -79,6 +76,8 @@ export async function runPlan(
   }
 }
 
+const RUN_TIMEOUT_MS = 5_000
+
 /** The run of a config that was refused. */
 export function refusal(problems: readonly Problem[]): CaseRun {
   return { refused: problems, output: '', warnings: [], incomparable: 0, dead_lettered: 0 }
@@ -90,31 +89,26 @@ function totalOf(metrics: string, name: string): number {
 }
 
 function catalogWithEnds(input: readonly Buffer[], output: string[]): Catalog {
-  const stdin = defineInput({
-    name: 'stdin',
-    summary: 'the lines of a case',
-    default_codec: 'line',
-    options: {},
-    examples: [],
-    finite: true,
-    create: (_options, context) => ({
-      run: async (deliver) => {
-        await deliver(decodeAll(input, context))
-      },
-    }),
-  })
-  const outputs = ['stdout', 'file'].map((name) =>
-    defineOutput({
-      name,
-      summary: 'keeps what it prints',
-      default_codec: 'json_lines',
-      options: name === 'file' ? (catalog.find('output', 'file')?.options ?? {}) : {},
-      examples: [],
-      create: (_options, context) => keepingSink(output, context),
+  const specs = (['input', 'filter', 'output', 'codec'] as const).flatMap((kind): AnySpec[] => catalog.all(kind))
+  return new Catalog(
+    specs.map((spec): AnySpec => {
+      if (spec.kind === 'input' && spec.name === 'stdin') {
+        return { ...spec, create: (_options: object, context: InputContext) => replay(input, context) }
+      }
+      if (spec.kind === 'output' && ['stdout', 'file'].includes(spec.name)) {
+        return { ...spec, create: (_options: object, context: OutputContext) => keepingSink(output, context) }
+      }
+      return spec
     }),
   )
-  const own = (['input', 'filter', 'output', 'codec'] as const).flatMap((kind): AnySpec[] => catalog.all(kind))
-  return new Catalog([stdin, ...outputs, ...own])
+}
+
+function replay(input: readonly Buffer[], context: InputContext): Source {
+  return {
+    run: async (deliver) => {
+      await deliver(decodeAll(input, context))
+    },
+  }
 }
 
 function decodeAll(input: readonly Buffer[], context: InputContext): Event[] {
@@ -136,13 +130,14 @@ function keepingSink(output: string[], { encoder }: OutputContext): Sink {
   }
 }
 
-async function sendWindow(input: readonly Buffer[], address: () => string | undefined, done: () => void): Promise<void> {
+/** Stops the pipeline when the window is acknowledged, or cannot be. */
+async function sendWindow(input: readonly Buffer[], context: TestContext, stop: AbortController): Promise<void> {
   try {
-    const listening = await waitFor('listening', address, { timeout_ms: 10_000 })
-    await using client = await LumberjackClient.connect(parseAddress(listening))
+    const address = await waitFor('listening', () => context.address(), { timeout_ms: RUN_TIMEOUT_MS, signal: stop.signal })
+    await using client = await LumberjackClient.connect(parseAddress(address))
     await client.send(encodeWindow(input))
     await client.until(() => client.isClosed || client.acks.includes(input.length))
   } finally {
-    done()
+    stop.abort()
   }
 }

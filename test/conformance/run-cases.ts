@@ -30,9 +30,14 @@ export async function runCases({ folder, only, databases }: Selection): Promise<
     const { name } = recorded
     if (only.length > 0 && !only.some((text) => name.includes(text))) continue
     if (databases === undefined && needsDatabases(recorded)) results.push({ name, verdict: { kind: 'skipped' } })
-    else results.push({ name, verdict: await runCase(recorded, databases ?? '', deadLetters) })
+    else results.push({ name, verdict: await runCase(recorded, databases ?? '', deadLetters).catch(broken) })
   }
   return results
+}
+
+/** A case that cannot even be judged must not keep the others from it. */
+function broken(thrown: unknown): Verdict {
+  return { kind: 'failed', difference: `  the run broke off: ${thrown instanceof Error ? thrown.stack : String(thrown)}` }
 }
 
 export async function runCase(recorded: Case, databases: string, deadLetters: DeadLetterBox): Promise<Verdict> {
