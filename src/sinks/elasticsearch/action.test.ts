@@ -238,7 +238,7 @@ test.each<[Options, string]>([
   [{ sniffing: true }, 'sniffing: true cannot be honoured: nodes are not looked for'],
   [{ ilm_rollover_alias: '%{x}' }, 'ilm_rollover_alias: expected one alias'],
   [{ template_api: 'legacy' }, 'template_api: "legacy" cannot be honoured'],
-  [{ proxy: 'http://p' }, 'proxy cannot be honoured'],
+  [{ proxy: 'socks5://p' }, 'expected an address such as http://proxy:3128 in proxy'],
 ])('%o is refused', (options, message) => {
   expect(() => createElasticsearchSink(options)).toThrow(message)
 })

@@ -12,6 +12,8 @@ export interface ClientSettings {
   readonly headers: { readonly [name: string]: string }
   readonly tls: ConnectionOptions
   readonly ca_fingerprint: string | undefined
+  /** An HTTP proxy that makes the connections for us; may carry user and password. */
+  readonly proxy: URL | undefined
   readonly timeout_ms: number
   readonly compression_level: number
   readonly concurrency: number
@@ -94,7 +96,10 @@ export class ElasticsearchClient {
       requestTimeout: settings.timeout_ms + CLIENT_TIMEOUT_MARGIN_MS,
       tls: settings.tls,
       ...(settings.ca_fingerprint === undefined ? {} : { caFingerprint: settings.ca_fingerprint }),
-      agent: { connections: settings.concurrency + 1, keepAliveTimeout: IDLE_CONNECTION_MS },
+      ...(settings.proxy === undefined
+        ? { agent: { connections: settings.concurrency + 1, keepAliveTimeout: IDLE_CONNECTION_MS } }
+        : // The client's usual connections cannot go through a proxy.
+          { proxy: settings.proxy, Connection: elastic.HttpConnection, agent: { maxSockets: settings.concurrency + 1 } }),
       Serializer: TextSerializer,
       maxResponseSize: ANSWER_BYTES_MAX,
       enableMetaHeader: false,

@@ -1,4 +1,6 @@
 import { writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import { type AddressInfo, connect, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
 import { testContext } from '../../../test/helpers/context.ts'
@@ -186,4 +188,46 @@ test.each([
   await sink.open(NEVER)
   await sink.write([eventFrom({}, 'a')], NEVER).catch(() => {})
   expect([...stub.bulks, ...stub.requests].map(({ url }) => url).filter((url) => url.startsWith(beginning))).toHaveLength(1)
+})
+
+test('requests go through the proxy, with its credentials', async () => {
+  const stub = await startStubElasticsearch()
+  closing.push(() => stub.close())
+  const asked: string[] = []
+  const clients: Socket[] = []
+  const proxy = createServer()
+  proxy.on('connect', (request, client: Socket) => {
+    clients.push(client)
+    asked.push(`${request.url} ${request.headers['proxy-authorization']}`)
+    const server = connect(stub.port, '127.0.0.1', () => {
+      client.write('HTTP/1.1 200 OK\r\n\r\n')
+      server.pipe(client).pipe(server)
+    })
+    server.on('error', () => client.destroy())
+    client.on('error', () => server.destroy())
+  })
+  await new Promise<void>((resolve) => {
+    proxy.listen(0, '127.0.0.1', resolve)
+  })
+  closing.push(
+    () =>
+      new Promise((resolve) => {
+        proxy.close(() => resolve())
+        for (const client of clients) client.destroy()
+      }),
+  )
+  const { port } = proxy.address() as AddressInfo
+  const sink = createElasticsearchSink({
+    hosts: ['http://es.example:9200'],
+    index: 'logs',
+    manage_template: false,
+    proxy: `http://logs:secret@127.0.0.1:${port}`,
+    compression_level: 1,
+  })
+  closing.push(() => sink.close())
+  await sink.open(NEVER)
+  const { outcomes } = await sink.write([eventFrom({ n: 1 }, 'a')], NEVER)
+  expect(outcomes).toEqual([{ kind: 'stored' }])
+  expect(stub.documents.get('logs')?.size).toBe(1)
+  expect(new Set(asked)).toEqual(new Set([`es.example:9200 Basic ${Buffer.from('logs:secret').toString('base64')}`]))
 })

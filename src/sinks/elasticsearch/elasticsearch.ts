@@ -105,6 +105,7 @@ function clientSettings(options: ElasticsearchOptions, config_folder: string): C
     headers: lowerCaseNames(textsOf(options.custom_headers)),
     tls: tlsSettings(options, config_folder),
     ca_fingerprint: checkedFingerprint(options, nodes[0]?.url.protocol === 'https:'),
+    proxy: readProxy(options),
     timeout_ms: options.timeout * 1000,
     compression_level: options.http_compression === true ? HTTP_COMPRESSION_LEVEL : options.compression_level,
     concurrency: options.bulk_concurrency,
@@ -136,6 +137,16 @@ function checkedBulkPath({ bulk_path, path }: ElasticsearchOptions): string {
   const prefix = path === undefined ? '' : `/${path.replaceAll(/^\/+|\/+$/g, '')}`
   const own = `/${bulk_path.replace(/^\/+/, '')}`
   return prefix !== '' && own.startsWith(`${prefix}/`) ? own.slice(prefix.length) : own
+}
+
+function readProxy({ proxy }: ElasticsearchOptions): URL | undefined {
+  if (proxy === undefined || proxy === '') return undefined
+  const url = URL.parse(proxy.includes('://') ? proxy : `http://${proxy}`)
+  // It may hold a password, so it is not repeated.
+  if (url === null || !/^https?:$/.test(url.protocol)) {
+    throw refused('expected an address such as http://proxy:3128 in proxy, got one that cannot be read')
+  }
+  return url
 }
 
 function checkedCodes({ dlq_custom_codes }: ElasticsearchOptions): readonly number[] {

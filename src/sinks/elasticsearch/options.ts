@@ -64,6 +64,7 @@ export const ELASTICSEARCH_OPTIONS = {
   cloud_auth: option.secret('user:password for Elastic Cloud, in place of user and password.'),
   custom_headers: option.hash('Headers for every request.'),
   parameters: option.hash('Query parameters for every bulk request.'),
+  proxy: option.string('HTTP proxy to go through, `http://user:password@proxy:3128`; an empty text means none.'),
   path: option.string('Path in front of every request, where a proxy puts Elasticsearch below one.'),
 
   ssl_enabled: option.boolean('Whether to use TLS. Default: as the scheme of the hosts says.'),
@@ -145,7 +146,6 @@ const NO_JAVA_STORES =
   'Java key stores cannot be read: export PEM files and name them in ssl_certificate, ssl_key and ssl_certificate_authorities'
 
 export const REFUSED_OPTIONS = {
-  proxy: 'requests cannot go through a forward proxy: name the address that reaches Elasticsearch in hosts',
   ssl_keystore_path: NO_JAVA_STORES,
   ssl_keystore_password: NO_JAVA_STORES,
   ssl_keystore_type: NO_JAVA_STORES,
