@@ -2,6 +2,7 @@ import { setIfMissing } from '../codecs/text.ts'
 import { defineInput } from '../core/component.ts'
 import type { Event, Origin } from '../core/event.ts'
 import { parseFieldRef } from '../core/field-ref.ts'
+import { kept } from '../core/kept-options.ts'
 import * as option from '../core/options.ts'
 import { untilAborted } from '../core/waiting.ts'
 import { formatAddress } from '../network/address.ts'
@@ -24,8 +25,8 @@ export const udp = defineInput({
     queue_size: option.integer('Datagrams that may wait for the pipeline; more are lost.', { default: 2_000, min: 1 }),
     receive_buffer_bytes: option.integer("The size of the system's receive buffer; its own default without it.", { min: 1 }),
     source_ip_fieldname: option.fieldRef("The field for the sender's address. Default: `host`, with ECS `[host][ip]`."),
-    workers: option.integer("Kept for Logstash's configs; there are no such threads here.", { default: 2, min: 1 }),
-    metadata: option.boolean("Kept for Logstash's configs: only codecs that are not here make use of it.", { default: false }),
+    workers: kept('there are no such threads'),
+    metadata: kept('only codecs that are not here make use of it'),
   },
   examples: [{ title: 'JSON datagrams', options: { port: 5000, codec: 'json', receive_buffer_bytes: 4_194_304 } }],
   create: (options, context) => {

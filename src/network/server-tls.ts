@@ -1,5 +1,6 @@
 import { createSecureContext, type TlsOptions } from 'node:tls'
 import { messageOf } from '../core/errors.ts'
+import { kept } from '../core/kept-options.ts'
 import * as option from '../core/options.ts'
 import type { Secret } from '../core/secret.ts'
 import { type StartCode, TlsFiles } from './pem.ts'
@@ -27,7 +28,7 @@ export const KEYSTORE_TLS = {
   ssl_keystore_password: option.secret('The password of that file.'),
   ssl_keystore_type: option.oneOf('The form of that file.', ['pkcs12', 'PKCS12']),
   ssl_truststore_path: option.path('A PEM file with authorities, beside `ssl_certificate_authorities`.'),
-  ssl_truststore_password: option.secret("Kept for Logstash's configs: PEM files have none."),
+  ssl_truststore_password: kept('PEM files have none'),
   ssl_truststore_type: option.oneOf('The form of that file.', ['PEM', 'pem']),
 }
 

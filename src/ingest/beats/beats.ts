@@ -2,6 +2,7 @@ import { defineInput } from '../../core/component.ts'
 import type { Context } from '../../core/context.ts'
 import type { InputContext } from '../../core/contracts.ts'
 import { MillraceError } from '../../core/errors.ts'
+import { kept } from '../../core/kept-options.ts'
 import * as option from '../../core/options.ts'
 import { OLD_SERVER_TLS, oldServerTls, readServerTls, SERVER_TLS, withOldServerTls } from '../../network/server-tls.ts'
 import type { Enrichment } from './event.ts'
@@ -65,8 +66,8 @@ const OPTIONS = {
   ...SERVER_TLS,
   ...OLD_SERVER_TLS,
   ssl_peer_metadata: option.boolean('Old form of `enrich` with `ssl_peer_metadata`.', { default: false }),
-  executor_threads: option.integer("Kept for Logstash's configs; there are no such threads here.", { default: 1 }),
-  event_loop_threads: option.integer("Kept for Logstash's configs; there are no such threads here.", { default: 0 }),
+  executor_threads: kept('there are no such threads'),
+  event_loop_threads: kept('there are no such threads'),
 } as const
 
 type Options = option.OptionValues<typeof OPTIONS>

@@ -1,3 +1,4 @@
+import { kept } from '../../core/kept-options.ts'
 import * as option from '../../core/options.ts'
 import { KEYSTORE_TLS, OLD_SERVER_TLS, SERVER_TLS } from '../../network/server-tls.ts'
 
@@ -38,7 +39,7 @@ export const HTTP_OPTIONS = {
     'Ours. Seconds after which a body that is not stored yet is answered with 503, so that its sender does not wait for ever; 0 for never.',
     { default: 60, min: 0 },
   ),
-  threads: option.integer("Kept for Logstash's configs; there are no such threads here.", { default: 1, min: 1 }),
+  threads: kept('there are no such threads'),
   ...SERVER_TLS,
   ...KEYSTORE_TLS,
   ...OLD_SERVER_TLS,

@@ -6,6 +6,7 @@ import { defineOutput } from '../../core/component.ts'
 import { type Outcome, type OutputContext, type Sink, STORED, type WriteResult } from '../../core/contracts.ts'
 import { MillraceError, messageOf } from '../../core/errors.ts'
 import type { Event } from '../../core/event.ts'
+import { kept } from '../../core/kept-options.ts'
 import * as option from '../../core/options.ts'
 import type { Template } from '../../core/template.ts'
 import { type Fields, setMember } from '../../core/values.ts'
@@ -44,7 +45,7 @@ const OPTIONS = {
     ['full', 'certificate', 'none'],
     { default: 'full' },
   ),
-  debug: option.boolean("Kept for Logstash's configs; it changes nothing here.", { default: false }),
+  debug: kept('what went wrong with a mail is in the log'),
 }
 type Options = option.OptionValues<typeof OPTIONS>
 

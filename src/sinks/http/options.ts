@@ -1,6 +1,5 @@
+import { kept } from '../../core/kept-options.ts'
 import * as option from '../../core/options.ts'
-
-const KEPT = "Kept for Logstash's configs; it changes nothing here"
 
 /** Logstash's names and defaults. */
 export const HTTP_OPTIONS = {
@@ -33,11 +32,11 @@ export const HTTP_OPTIONS = {
   keepalive: option.boolean('Whether connections are used again.', { default: true }),
   follow_redirects: option.boolean('Whether get and head follow redirections, as in Logstash.', { default: true }),
   proxy: option.string('The proxy, as `http://host:port`.'),
-  automatic_retries: option.integer(`${KEPT}: what fails is tried again anyway.`, { default: 1 }),
-  retry_non_idempotent: option.boolean(`${KEPT}.`, { default: false }),
-  validate_after_inactivity: option.integer(`${KEPT}: a connection that was closed meanwhile is replaced.`, { default: 200 }),
-  cookies: option.boolean(`${KEPT}: cookies of answers are not sent back.`, { default: true }),
-  ssl_enabled: option.boolean(`${KEPT}: \`url\` says whether TLS is spoken.`, { default: true }),
+  automatic_retries: kept('what fails is tried again anyway'),
+  retry_non_idempotent: kept('what fails is tried again anyway'),
+  validate_after_inactivity: kept('a connection that was closed meanwhile is replaced'),
+  cookies: kept('cookies of answers are not sent back'),
+  ssl_enabled: kept('`url` says whether TLS is spoken'),
   ssl_certificate: option.path('Our own certificate for servers that ask for one, PEM.'),
   ssl_key: option.path('The key of that certificate, PEM.'),
   ssl_key_passphrase: option.secret('The passphrase of the key.'),
@@ -58,7 +57,7 @@ export const HTTP_OPTIONS = {
   ssl_keystore_password: option.secret('The password of that file.'),
   ssl_keystore_type: option.oneOf('The form of that file.', ['pkcs12', 'PKCS12']),
   ssl_truststore_path: option.path('A PEM file with authorities.'),
-  ssl_truststore_password: option.secret(`${KEPT}: PEM files have none.`),
+  ssl_truststore_password: kept('PEM files have none'),
   ssl_truststore_type: option.oneOf('The form of that file.', ['PEM', 'pem']),
 }
 
