@@ -4,7 +4,6 @@ import type { FilterContext, Step } from '../../core/contracts.ts'
 import { MillraceError, messageOf } from '../../core/errors.ts'
 import type { Event } from '../../core/event.ts'
 import { type FieldRef, parseFieldRef } from '../../core/field-ref.ts'
-import { kept } from '../../core/kept-options.ts'
 import * as option from '../../core/options.ts'
 import { isInterrupted, type RegexLimits, regexLimits } from '../../core/regex-guard.ts'
 import { isFields, type Value } from '../../core/values.ts'
@@ -45,7 +44,9 @@ const TRANSLATE_OPTIONS = {
     default: 'merge',
   }),
   yaml_dictionary_code_point_limit: option.integer('Characters that a YAML file may have.', { default: YAML_CHARS_MAX, min: 1 }),
-  yaml_load_strategy: kept('files are read as a whole'),
+  yaml_load_strategy: option.oneOf("Kept for Logstash's configs: files are read as a whole.", ['one_shot', 'streaming'], {
+    default: 'one_shot',
+  }),
 }
 
 type TranslateOptions = option.OptionValues<typeof TRANSLATE_OPTIONS>
