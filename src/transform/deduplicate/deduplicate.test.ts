@@ -101,6 +101,20 @@ test('a restart keeps what was seen, as long as the window', async () => {
   expect(JSON.parse(await readFile(path, 'utf8'))).toMatchObject({ entries: [['a', [Date.UTC(2026, 0, 2, 1), null]]] })
 })
 
+test('after a restart the window of each key ends by itself, in whatever order the events ended', async () => {
+  await using folder = await temporaryFolder()
+  const first = await build({ window: '10 s' }, folder.path)
+  const { event: slow } = first.filter.run({ k: 'slow' })
+  first.at(5)
+  expect(passes(first.filter, 'quick')).toBe(true)
+  slow.settle('stored')
+  await first.filter[Symbol.asyncDispose]()
+  const second = await build({ window: '10 s' }, folder.path)
+  second.at(10)
+  expect([passes(second.filter, 'slow'), passes(second.filter, 'quick')]).toEqual([true, false])
+  await second.filter[Symbol.asyncDispose]()
+})
+
 test('a dry run keeps nothing', async () => {
   await using folder = await temporaryFolder()
   const context = testContext({ paths: { data: folder.path, config: '.', dry_run: true } })

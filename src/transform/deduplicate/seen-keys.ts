@@ -39,9 +39,9 @@ export class SeenKeys {
     this.#clock = clock
     this.#log = log
     this.#store = store
-    for (const [key, [seen_ms, stable_id]] of store.entries()) {
-      this.#firsts.set(key, { seen_ms, stable_id: stable_id ?? undefined })
-    }
+    // They were stored in the order in which their events ended.
+    const by_time = [...store.entries()].sort(([, [a]], [, [b]]) => a - b)
+    for (const [key, [seen_ms, stable_id]] of by_time) this.#firsts.set(key, { seen_ms, stable_id: stable_id ?? undefined })
     // Not awaited: it never rejects.
     this.#timer = setInterval(() => void this.save(), SAVE_INTERVAL_MS).unref()
   }

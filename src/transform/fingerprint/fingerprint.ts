@@ -43,7 +43,8 @@ export const fingerprint = defineFilter({
   name: 'fingerprint',
   summary: 'Makes a hash of fields: a document id that is the same for the same event.',
   description: `
-Fingerprints are bit for bit those of Logstash, so that documents written by either replace each other.
+Fingerprints are bit for bit those of Logstash 9.3, so that documents written by either replace each other. (9.4 writes maps and lists
+in another way when it concatenates.)
 
 Of several sources the last one that is there wins, as in Logstash; \`concatenate_sources\` makes one fingerprint of the text
 \`|name|value|name|value|\`, its names sorted, a missing value empty. Of a list every element gets its own fingerprint, unless
