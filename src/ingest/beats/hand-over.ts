@@ -9,7 +9,7 @@ import { type DataFrame, OVERSIZED_KEPT_BYTES } from './frames.ts'
  * A larger window is handed on in several batches, so that it is never decoded as a whole. So few are through the filters
  * and printed before V8's young generation is full: what outlives it costs a copy and a mark, and stays until a full round.
  */
-const BATCH_EVENTS_MAX = 128
+const BATCH_EVENTS_MAX = 256
 const BATCH_BYTES_MAX = 8 * 1024 * 1024
 
 /**
