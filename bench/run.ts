@@ -1,7 +1,9 @@
 // npm run bench: every claim, each in the same run as what it is compared with.
 import { benchCore, CORE_TITLE, coreRows } from './core.ts'
+import { benchDate, DATE_TITLE, dateRows } from './date.ts'
 import { benchDissect, DISSECT_TITLE, dissectRows } from './dissect.ts'
 import { benchGeoip, GEOIP_TITLE, geoipRows } from './geoip.ts'
+import { benchGrok, GROK_TITLE, grokRows } from './grok.ts'
 import { printTable, showProgress } from './harness/table.ts'
 import { benchKv, KV_TITLE, kvRows } from './kv.ts'
 import { benchLumberjack, LUMBERJACK_TITLE } from './lumberjack.ts'
@@ -18,3 +20,5 @@ printTable(KV_TITLE, kvRows(await benchKv()))
 printTable(USERAGENT_TITLE, useragentRows(await benchUseragent()))
 printTable(GEOIP_TITLE, geoipRows(await benchGeoip()))
 printTable(REDACT_TITLE, redactRows(await benchRedact()))
+printTable(GROK_TITLE, grokRows(await benchGrok()))
+printTable(DATE_TITLE, dateRows(await benchDate()))

@@ -35,8 +35,8 @@ export async function benchUseragent(): Promise<UserAgentComparisons> {
   const options = { source: 'message', target: 'ua' }
   return {
     // A cache of one never has the next one.
-    fresh: compare(eachRule(fresh), await filterWay('useragent', { ...options, lru_cache_size: 1 }, fresh), NEW_AGENTS),
-    seen: compare(fromMap(seen), await filterWay('useragent', options, seen), SEEN_AGENTS),
+    fresh: await compare(eachRule(fresh), await filterWay('useragent', { ...options, lru_cache_size: 1 }, fresh), NEW_AGENTS),
+    seen: await compare(fromMap(seen), await filterWay('useragent', options, seen), SEEN_AGENTS),
   }
 }
 

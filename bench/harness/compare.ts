@@ -1,7 +1,7 @@
 export interface Way {
   readonly name: string
   /** Does the whole work once. */
-  readonly run: () => number
+  readonly run: () => number | Promise<number>
 }
 
 /** The median of some figures with the least and the most of them. */
@@ -27,11 +27,11 @@ const WARM_UP_ROUNDS = 5
 const ROUNDS = 11
 
 /** Runs two ways in turn, so that a change of the machine's speed meets both, and compares them round by round. */
-export function compare(base: Way, other: Way, events: number): Comparison {
+export async function compare(base: Way, other: Way, events: number): Promise<Comparison> {
   const rates: [number[], number[]] = [[], []]
   for (let round = -WARM_UP_ROUNDS; round < ROUNDS; round++) {
-    const first = rateOf(base, events)
-    const second = rateOf(other, events)
+    const first = await rateOf(base, events)
+    const second = await rateOf(other, events)
     if (round < 0) continue
     rates[0].push(first)
     rates[1].push(second)
@@ -44,9 +44,9 @@ export function compare(base: Way, other: Way, events: number): Comparison {
   }
 }
 
-function rateOf(way: Way, events: number): number {
+async function rateOf(way: Way, events: number): Promise<number> {
   const before = process.cpuUsage()
-  way.run()
+  await way.run()
   const { user, system } = process.cpuUsage(before)
   return (events * 1e6) / (user + system)
 }

@@ -20,8 +20,8 @@ interface Setter {
   readonly ref: FieldRef | undefined
   readonly overwrites: boolean
   readonly convert: ((text: string) => Value) | undefined
-  /** Names of groups. */
-  readonly groups: readonly string[]
+  /** Numbers of the groups `g0`, `g1`… */
+  readonly groups: readonly number[]
 }
 
 /** One pattern of a grok filter: finds it in a text, and sets what it captured. */
@@ -56,21 +56,36 @@ export class GrokPattern {
   exec(text: string): RegExpExecArray | null {
     if (!text.includes(this.#required)) return null
     // Grok's patterns are compiled so that the dot matches line ends too.
-    this.#regex ??= compileRegex(this.#source, 'm')
+    this.#regex ??= withoutNames(compileRegex(this.#source, 'm'))
     return this.#regex.exec(text)
   }
 
   /** @throws MillraceError FIELD_NOT_SETTABLE; what was set before stays */
-  apply(event: Event, { groups }: RegExpExecArray): void {
-    for (const { ref, overwrites, convert, groups: names } of this.#setters) {
-      for (const name of names) {
-        const text = groups?.[name] ?? null
+  apply(event: Event, match: RegExpExecArray): void {
+    const named = match.groups
+    for (const { ref, overwrites, convert, groups } of this.#setters) {
+      for (const group of groups) {
+        const text = (named === undefined ? match[group + 1] : named[`g${group}`]) ?? null
         const value = text === null || convert === undefined ? text : convert(text)
         if ((value === null || value === '') && !this.#keep_empty) continue
         set(event, ref ?? parseFieldRef(''), value, overwrites)
       }
     }
   }
+}
+
+/**
+ * Where all groups are named, the same expression without the names, for the matches of a batch are kept, and their maps of groups
+ * are most of what they take: then the group `g0` is number 1.
+ */
+function withoutNames(regex: RegExp): RegExp {
+  const groups = new RegExp(`${regex.source}|`, regex.flags).exec('')
+  const isPlain = groups?.groups !== undefined && Object.keys(groups.groups).length === groups.length - 1
+  if (!isPlain || regex.source.includes('\\k<') || Object.getPrototypeOf(regex) !== RegExp.prototype) return regex
+  return new RegExp(
+    regex.source.replace(/\\[\s\S]|\(\?<g\d+>/g, (found) => (found.startsWith('(') ? '(' : found)),
+    regex.flags,
+  )
 }
 
 function set(event: Event, ref: FieldRef, value: Value, overwrites: boolean): void {
@@ -86,7 +101,7 @@ function setterOf({ field, conversion, groups }: Capture, { overwrite, target }:
     ref: isFieldRef(name) ? parseFieldRef(name) : undefined,
     overwrites: overwrite.includes(field) || overwrite.includes(name),
     convert: conversion === undefined ? undefined : CONVERSIONS[conversion],
-    groups: groups.map((group) => `g${group}`),
+    groups,
   }
 }
 
