@@ -16,7 +16,8 @@ export interface GrokSettings {
 }
 
 interface Setter {
-  /** `undefined` where the name of the capture is no field reference: then nothing can be set. */
+  readonly name: string
+  /** `undefined` where the name is no field reference: then nothing can be set. */
   readonly ref: FieldRef | undefined
   readonly overwrites: boolean
   readonly convert: ((text: string) => Value) | undefined
@@ -60,15 +61,15 @@ export class GrokPattern {
     return this.#regex.exec(text)
   }
 
-  /** @throws MillraceError FIELD_NOT_SETTABLE; what was set before stays */
+  /** @throws MillraceError FIELD_NOT_SETTABLE, FIELD_REFERENCE_INVALID; what was set before stays */
   apply(event: Event, match: RegExpExecArray): void {
     const named = match.groups
-    for (const { ref, overwrites, convert, groups } of this.#setters) {
+    for (const { name, ref, overwrites, convert, groups } of this.#setters) {
       for (const group of groups) {
         const text = (named === undefined ? match[group + 1] : named[`g${group}`]) ?? null
         const value = text === null || convert === undefined ? text : convert(text)
         if ((value === null || value === '') && !this.#keep_empty) continue
-        set(event, ref ?? parseFieldRef(''), value, overwrites)
+        set(event, ref ?? parseFieldRef(name), value, overwrites)
       }
     }
   }
@@ -98,6 +99,7 @@ function set(event: Event, ref: FieldRef, value: Value, overwrites: boolean): vo
 function setterOf({ field, conversion, groups }: Capture, { overwrite, target }: GrokSettings): Setter {
   const name = target === undefined ? field : inside(target) + inside(field)
   return {
+    name,
     ref: isFieldRef(name) ? parseFieldRef(name) : undefined,
     overwrites: overwrite.includes(field) || overwrite.includes(name),
     convert: conversion === undefined ? undefined : CONVERSIONS[conversion],
