@@ -2,6 +2,7 @@ import { dots } from './codecs/dots.ts'
 import { json } from './codecs/json.ts'
 import { jsonLines } from './codecs/json-lines.ts'
 import { line } from './codecs/line.ts'
+import { multiline } from './codecs/multiline.ts'
 import { plain } from './codecs/plain.ts'
 import { rubydebug } from './codecs/rubydebug.ts'
 import { Catalog } from './core/component.ts'
@@ -118,6 +119,7 @@ export const catalog = new Catalog([
   json,
   jsonLines,
   line,
+  multiline,
   plain,
   rubydebug,
 ])

@@ -84,7 +84,7 @@ function createEvent(
   decorate: Decorate,
 ): Event {
   const event = Event.from(decoded.fields, context.clock.timestamp(), { exact: decoded.exact, source: decoded.source, origin })
-  event.size_bytes = size_bytes
+  event.size_bytes = decoded.size_bytes ?? size_bytes
   decorate(event)
   return event
 }

@@ -77,6 +77,8 @@ export interface Decoded {
   readonly exact: Exact
   /** The text of the fields, where it can leave as it came. Fields may still be added then, but none changed. */
   readonly source?: SourceText | undefined
+  /** How many bytes came for it, where they did not all come last. */
+  readonly size_bytes?: number
 }
 
 export interface Decoder {

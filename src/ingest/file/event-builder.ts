@@ -3,6 +3,7 @@ import { crc32 } from 'node:zlib'
 import { setIfMissing } from '../../codecs/text.ts'
 import type { Decoded, Decoder, InputContext } from '../../core/contracts.ts'
 import type { Event } from '../../core/event.ts'
+import { decodeWhole } from '../whole-message.ts'
 import { FileOrigin } from './file-origin.ts'
 import type { TrackedFile } from './tracked-file.ts'
 
@@ -23,12 +24,10 @@ export class EventBuilder {
     this.#path_path = ecs ? ['log', 'file', 'path'] : ['path']
   }
 
-  /** The events of one line. */
-  ofLine(file: TrackedFile, decoder: Decoder, line: Buffer, offset: number): Event[] {
-    const decoded = decoder.decode(line)
+  /** What a codec finds in one line, or completes with it. */
+  decode(decoder: Decoder, line: Buffer): readonly Decoded[] {
     // A codec for streams waits for a newline, which was cut off.
-    const all = decoder.splits_stream === true ? [...decoded, ...decoder.flush()] : decoded
-    return this.ofDecoded(file, all, offset, crc32(line), line.length)
+    return decoder.splits_stream === true ? decodeWhole(decoder, line) : decoder.decode(line)
   }
 
   ofDecoded(file: TrackedFile, decoded: readonly Decoded[], offset: number, checksum: number, size_bytes: number): Event[] {

@@ -176,6 +176,7 @@ class FileFollower {
       while (pieces < PIECES_A_TURN && !stop.aborted && (await lines.readPiece(file.handle, this.#buffer, deliver))) pieces++
       if (pieces > 0) file.active_ms = now_ms
       if (pieces < PIECES_A_TURN && !stop.aborted) await this.#atEnd(reading, deliver, now_ms)
+      if (pieces === 0) await lines.flushQuiet(now_ms, deliver)
       return pieces > 0
     } catch (thrown) {
       lines.rewind()

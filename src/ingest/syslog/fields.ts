@@ -4,8 +4,10 @@ import { compileDateFormat } from '../../core/date-parse.ts'
 import { MillraceError } from '../../core/errors.ts'
 import type { Event } from '../../core/event.ts'
 import { type FieldRef, parseFieldRef } from '../../core/field-ref.ts'
+import { type GuardedRegex, isInterrupted } from '../../core/regex-guard.ts'
 import { findZone, hostZone, type Zone } from '../../core/time-zone.ts'
 import { isNumber, type Timestamp, type Value } from '../../core/values.ts'
+import { compileLinePattern } from '../../grok/line-pattern.ts'
 import type { SyslogLine } from './line.ts'
 
 export interface SyslogOptions {
@@ -57,6 +59,42 @@ export function placeLine(line: SyslogLine, event: Event, field: FieldRef, ecs: 
   event.set(field, line.message)
 }
 
+/** What Logstash calls whatever sends syslog. */
+const SERVICE_TYPE = parseFieldRef('[service][type]')
+
+/**
+ * Reads lines with a grok pattern of the user's, as the filter grok would with `overwrite` for the line's own field.
+ * @throws MillraceError REGEX_INVALID
+ */
+export function compileGrokReader(pattern: string, field: FieldRef, context: InputContext): ReadInto {
+  const { regex, captures } = compileLinePattern(pattern, [], context)
+  const setters = captures.map(({ field: name, conversion, groups }) => ({ ref: parseFieldRef(name), conversion, groups }))
+  return (text, event) => {
+    const found = execUnlessInterrupted(regex, text, context)
+    if (found === null) return false
+    for (const { ref, conversion, groups } of setters) {
+      for (const group of groups) {
+        const captured = found.groups?.[`g${group}`] ?? ''
+        if (captured === '') continue
+        const value = conversion === undefined ? captured : Number.parseFloat(captured) || 0
+        const present = ref.text === field.text ? undefined : event.get(ref)
+        event.set(ref, present === undefined ? value : [...(Array.isArray(present) ? present : [present]), value])
+      }
+    }
+    return true
+  }
+}
+
+function execUnlessInterrupted(regex: GuardedRegex, text: string, context: InputContext): RegExpExecArray | null {
+  try {
+    return regex.exec(text)
+  } catch (thrown) {
+    if (!isInterrupted(thrown)) throw thrown
+    context.log.warn('syslog_pattern', `${context.where}: syslog.grok_pattern: ${thrown.message}`)
+    return null
+  }
+}
+
 const FORMATS = ['MMM dd HH:mm:ss', 'MMM  d HH:mm:ss', 'MMM d HH:mm:ss', 'ISO8601']
 
 /**
@@ -71,6 +109,7 @@ export function compileSyslog(options: SyslogOptions, read: ReadInto, context: I
   return (event) => {
     const text = event.get(syslog_field)
     if (ecs && text !== undefined) event.set(ORIGINAL, text)
+    if (ecs && !event.has(SERVICE_TYPE)) event.set(SERVICE_TYPE, 'system')
     if (typeof text === 'string' && read(text, event)) {
       placeTime(event, readTime, ecs)
     } else {

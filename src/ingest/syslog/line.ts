@@ -29,7 +29,7 @@ const PROGRAM = /([\x21-\x5a\x5c\x5e-\x7e]+)(?:\[([1-9]\d*)\])?: /y
  * Takes a line apart:
  *
  *     <34>Oct 11 22:14:15 mymachine su[42]: 'su root' failed
- *     priority, time, host, program and pid where they are, message to the end of the line
+ *     priority, time, host, program and pid where they are, message to the end of the text, its line end included
  *
  * As in Logstash it may stand anywhere in the text, and a priority of 0 is none. `undefined`: there is no such line.
  */
@@ -41,7 +41,6 @@ export function readSyslogLine(text: string): SyslogLine | undefined {
   PROGRAM.lastIndex = HEAD.lastIndex
   const program = PROGRAM.exec(text)
   const start = program === null ? HEAD.lastIndex : PROGRAM.lastIndex
-  const end = text.indexOf('\n', start)
   return {
     priority: Number(priority),
     timestamp: timestamp ?? iso_timestamp,
@@ -49,6 +48,6 @@ export function readSyslogLine(text: string): SyslogLine | undefined {
     host,
     program: program?.[1],
     pid: program?.[2],
-    message: end < 0 ? text.slice(start) : text.slice(start, end),
+    message: text.slice(start),
   }
 }

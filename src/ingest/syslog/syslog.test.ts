@@ -43,9 +43,10 @@ async function start(
   }
 }
 
+/** What becomes of a line that the end of its connection ends. */
 async function eventOf(line: string, options = {}, context: TestContext = testContext()): Promise<{ [name: string]: unknown }> {
   await using input = await start(options, context)
-  await input.tcp(`${line}\n`)
+  await input.tcp(line)
   await input.collector.until(() => input.collector.events.length === 1)
   return input.collector.documents[0] ?? {}
 }
@@ -73,7 +74,7 @@ test('a line by TCP and by UDP', async () => {
     program: 'su',
     pid: '42',
   }
-  expect(input.collector.documents).toEqual([expected, expected])
+  expect(input.collector.documents).toEqual([{ ...expected, message: "'su root' failed\n" }, expected])
 })
 
 test('with ECS', async () => {
@@ -91,6 +92,7 @@ test('with ECS', async () => {
       },
     },
     process: { name: 'su', pid: 42 },
+    service: { type: 'system' },
   })
 })
 
@@ -135,6 +137,19 @@ test('another field, by another codec', async () => {
   })
 })
 
+test('lines of another form, by a pattern', async () => {
+  const grok_pattern = '<%{POSINT:priority:int}>%{SYSLOGTIMESTAMP:timestamp} (?<zone>\\w+) atypical %{GREEDYDATA:message}'
+  expect(await eventOf('<164>Jan  2 03:04:05 dc1 atypical m', { grok_pattern })).toMatchObject({
+    '@timestamp': '2026-01-02T03:04:05.000Z',
+    message: 'm',
+    zone: 'dc1',
+    priority: 164,
+    facility_label: 'local4',
+  })
+  expect(await eventOf(LINE, { grok_pattern })).toMatchObject({ tags: ['_grokparsefailure_sysloginput'], message: LINE })
+  expect(() => buildInput(syslog, [plain], { grok_pattern: '%{NOPE}' }, new Collector())).toThrow('pattern %{NOPE} not defined')
+})
+
 test('a load balancer tells who sends', async () => {
   expect(await eventOf(`PROXY TCP4 10.0.0.7 10.0.0.1 1 2\r\n${LINE}`, { proxy_protocol: true })).toMatchObject({
     host: '10.0.0.7',
@@ -155,7 +170,7 @@ test('a zone or a language that is none is refused', () => {
 
 test.each([
   ['<1>Oct 11 22:14:15 h p: m', { priority: 1, host: 'h', program: 'p', pid: undefined, message: 'm' }],
-  ['noise <1>Oct 11 22:14:15 h p: m\nmore', { program: 'p', message: 'm' }],
+  ['noise <1>Oct 11 22:14:15 h p: m\nmore', { program: 'p', message: 'm\nmore' }],
   ['<1>Oct 11 22:14:15 h m', { program: undefined, message: 'm' }],
   ['<1>Oct 11 22:14:15 h p:', { program: undefined, message: 'p:' }],
   ['<1>Oct 11 22:14:15 h p: ', { program: 'p', message: '' }],

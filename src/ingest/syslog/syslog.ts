@@ -11,7 +11,7 @@ import { DatagramReceiver } from '../streams/datagrams.ts'
 import { describeStreamPeer, type StreamConsumer, type StreamPeer } from '../streams/pump.ts'
 import { StreamServer } from '../streams/server.ts'
 import { decodeWhole } from '../whole-message.ts'
-import { compileSyslog, placeLine, type ReadInto } from './fields.ts'
+import { compileGrokReader, compileSyslog, placeLine, type ReadInto } from './fields.ts'
 import { readSyslogLine } from './line.ts'
 
 const OPTIONS = {
@@ -20,6 +20,9 @@ const OPTIONS = {
   proxy_protocol: option.boolean('The first line of each TCP connection is of the PROXY protocol, version 1.', {
     default: false,
   }),
+  grok_pattern: option.string(
+    'A grok pattern for lines of another form; what it captures becomes fields. Its `timestamp` is the time.',
+  ),
   syslog_field: option.fieldRef('The field with the line, where the codec found more than one.', { default: 'message' }),
   use_labels: option.boolean('Adds the names of facility and severity.', { default: true }),
   facility_labels: option.list('Names of the facilities from 0 on, as RFC 3164 has them.', {
@@ -53,7 +56,7 @@ export const syslog = defineInput({
   description: `A line such as \`<34>Oct 11 22:14:15 web1 su[42]: failed\` gives \`priority\`, \`facility\`, \`severity\`, their labels,
 \`timestamp\`, \`logsource\`, \`program\`, \`pid\` and \`message\`; with ECS \`[log][syslog]\`, \`[host][hostname]\`, \`[process][name]\` and
 \`[process][pid]\`. Its time may be of ISO 8601 too, and becomes \`@timestamp\`. The sender's address is in \`host\`, with ECS in
-\`[host][ip]\`. What is no such line keeps its text, gets the tag \`_grokparsefailure_sysloginput\` and counts as priority 0, as in
+\`[host][ip]\`. As in Logstash a message that came by TCP ends with its line feed. What is no such line keeps its text, gets the tag \`_grokparsefailure_sysloginput\` and counts as priority 0, as in
 Logstash. Ports below 1024 need a privilege.`,
   default_codec: 'plain',
   listens: true,
@@ -104,11 +107,13 @@ class SyslogMaker {
     this.#decoder = context.createDecoder()
     const ecs = context.ecs_compatibility !== 'disabled'
     this.#host = parseFieldRef(ecs ? '[host][ip]' : 'host')
-    const read: ReadInto = (text, event) => {
+    const { grok_pattern, syslog_field } = options
+    const readLine: ReadInto = (text, event) => {
       const line = readSyslogLine(text)
-      if (line !== undefined) placeLine(line, event, options.syslog_field, ecs)
+      if (line !== undefined) placeLine(line, event, syslog_field, ecs)
       return line !== undefined
     }
+    const read = grok_pattern === undefined ? readLine : compileGrokReader(grok_pattern, syslog_field, context)
     this.#complete = compileSyslog(options, read, context)
   }
 
@@ -160,10 +165,11 @@ class SyslogStream implements StreamConsumer {
 
   async finish(): Promise<void> {
     const last = this.#splitter.flush()
-    if (last !== undefined) await this.#hand([last])
+    if (last !== undefined) await this.#hand([last], true)
   }
 
-  async #hand(lines: ReturnType<LineSplitter['push']>): Promise<void> {
+  /** @param is_last nothing ended the line */
+  async #hand(lines: ReturnType<LineSplitter['push']>, is_last = false): Promise<void> {
     const address = describeStreamPeer(this.#peer)
     const events: Event[] = []
     for (const { bytes, size_bytes, too_long } of lines) {
@@ -171,7 +177,9 @@ class SyslogStream implements StreamConsumer {
         const origin: Origin = { input: this.#context.id, describe: () => address, stableId: () => undefined }
         await this.#context.deadLetter(bytes, 'too_large', origin, size_bytes)
       } else {
-        events.push(...this.#maker.make(bytes, this.#peer.ip, address))
+        // Logstash reads a line with its end, and so it stands in the message.
+        const line = is_last ? bytes : Buffer.concat([bytes, NEWLINE])
+        events.push(...this.#maker.make(line, this.#peer.ip, address))
       }
     }
     if (events.length > 0) await this.#deliver(events)

@@ -13,6 +13,7 @@ import { waitFor } from '../../../test/helpers/wait-for.ts'
 import { json } from '../../codecs/json.ts'
 import { jsonLines } from '../../codecs/json-lines.ts'
 import { line } from '../../codecs/line.ts'
+import { multiline } from '../../codecs/multiline.ts'
 import { plain } from '../../codecs/plain.ts'
 import { tcp } from './tcp.ts'
 
@@ -21,7 +22,7 @@ interface Running extends RunningInput {
   connect(): Promise<Socket>
 }
 
-const CODECS = [json, jsonLines, line, plain]
+const CODECS = [json, jsonLines, line, multiline, plain]
 
 async function start(options: { readonly [name: string]: unknown } = {}, context: TestContext = testContext()): Promise<Running> {
   const collector = new Collector()
@@ -75,6 +76,17 @@ test('json is read as json_lines, and fields of the event win', async () => {
   await input.collector.until(() => input.collector.events.length === 2)
   expect(input.collector.documents[0]).not.toHaveProperty('event')
   expect(input.collector.documents).toMatchObject([{ a: 1 }, { host: 'h' }])
+})
+
+test('joined lines follow after their quiet time, and at the end', async () => {
+  const codec = { multiline: { pattern: '^\\s', what: 'previous', auto_flush_interval: 0.05 } }
+  await using input = await start({ codec })
+  const socket = await input.connect()
+  socket.write('a\n 1\n')
+  await input.collector.until(() => input.collector.events.length === 1)
+  socket.end('b\n 2')
+  await input.collector.until(() => input.collector.events.length === 2)
+  expect(input.collector.documents.map(({ message }) => message)).toEqual(['a\n 1', 'b\n 2'])
 })
 
 test('a name is looked up where that is asked for', async () => {

@@ -2,9 +2,9 @@ import type { Event } from '../../core/event.ts'
 import { type FieldRef, isFieldRef, parseFieldRef } from '../../core/field-ref.ts'
 import { compileRegex, textRequiredBy } from '../../core/regex.ts'
 import type { Value } from '../../core/values.ts'
+import { type Capture, Expander } from '../../grok/expand.ts'
+import type { Patterns } from '../../grok/pattern-sets.ts'
 import { floatOf, integerOf } from '../mutate/convert.ts'
-import { type Capture, Expander } from './expand.ts'
-import type { Patterns } from './pattern-sets.ts'
 
 export interface GrokSettings {
   readonly patterns: Patterns

@@ -6,10 +6,10 @@ import { parseFieldRef } from '../../core/field-ref.ts'
 import * as option from '../../core/options.ts'
 import type { ConfigValue } from '../../core/plan.ts'
 import { REGEX_TIMEOUT_MS, regexLimits } from '../../core/regex-guard.ts'
+import { readPatternFiles } from '../../grok/pattern-files.ts'
+import { builtInPatterns, type Patterns } from '../../grok/pattern-sets.ts'
 import { GrokPattern, type GrokSettings } from './grok-pattern.ts'
 import { type FieldPatterns, type Finding, Matching } from './matching.ts'
-import { readPatternFiles } from './pattern-files.ts'
-import { builtInPatterns, type Patterns } from './pattern-sets.ts'
 
 const GROK_OPTIONS = {
   match: option.hash('Fields and the pattern, or list of patterns, to find in each.', { default: {} }),

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest'
-import { testContext } from '../../../test/helpers/context.ts'
-import { runFilter } from '../../../test/helpers/run-filter.ts'
-import type { EcsCompatibility } from '../../core/plan.ts'
-import { compileRegex } from '../../core/regex.ts'
+import { testContext } from '../../test/helpers/context.ts'
+import { runFilter } from '../../test/helpers/run-filter.ts'
+import type { EcsCompatibility } from '../core/plan.ts'
+import { compileRegex } from '../core/regex.ts'
+import { grok } from '../transform/grok/grok.ts'
 import { Expander } from './expand.ts'
-import { grok } from './grok.ts'
 import { builtInPatterns } from './pattern-sets.ts'
 
 describe.each([

@@ -1,4 +1,4 @@
-import { MillraceError } from '../../core/errors.ts'
+import { MillraceError } from '../core/errors.ts'
 import type { Patterns } from './pattern-sets.ts'
 
 /** What is made of the text of some groups. */

@@ -1,6 +1,6 @@
 import { globSync, readFileSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { MillraceError, messageOf } from '../../core/errors.ts'
+import { MillraceError, messageOf } from '../core/errors.ts'
 
 /**
  * The patterns of a user's folders and files, a line each: `NAME pattern`. Files are read in the order of their names, and later
