@@ -50,9 +50,10 @@ export function readOptions<S extends OptionSpecs>(
       })
       continue
     }
-    read[name] = spec.read(value, (problem) =>
-      complain({ ...problem, message: `${invalid}${node.name}.${name}: ${problem.message}` }),
-    )
+    read[name] = spec.read(value, (problem) => {
+      const words = problem.is_warning === true ? '' : invalid
+      complain({ ...problem, message: `${words}${node.name}.${name}: ${problem.message}` })
+    })
   }
   return sound ? (read as OptionValues<S>) : undefined
 }

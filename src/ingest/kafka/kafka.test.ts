@@ -69,7 +69,7 @@ test.for([
 ])('%s is taken with a warning that it does nothing', (name) => {
   const context = testContext()
   buildInput(kafka, [plain], { [name]: 'cooperative_sticky' }, new Collector(), context)
-  expect(context.lines).toEqual([expect.stringContaining(`kafka.${name}: it changes nothing here`)])
+  expect(context.lines).toEqual([expect.stringContaining(`warn config: kafka.${name}: it changes nothing here`)])
 })
 
 test('a Java keystore is refused with the command that converts it', () => {
