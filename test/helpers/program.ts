@@ -63,7 +63,8 @@ export class Program implements AsyncDisposable {
     const port = portOf(options.args) ?? (await freePort())
     const added = [
       ...(options.args.includes('--path.data') ? [] : ['--path.data', data]),
-      ...(options.args.includes('--api.http.port') ? [] : ['--api.http.port', String(port)]),
+      // Only a running pipeline has an API.
+      ...(options.args.includes('--api.http.port') || options.args[0] === 'dlq' ? [] : ['--api.http.port', String(port)]),
     ]
     const child = spawn(BIN, [...options.args, ...added], {
       // A pipeline names its data folder by the variable, where the flag cannot reach.
