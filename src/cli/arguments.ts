@@ -23,6 +23,7 @@ export const usage = `millrace: logs from Filebeat and Kafka into Elasticsearch,
   -b, --pipeline.batch.size N     events that filters take at once
   -u, --pipeline.batch.delay MS   how long an output waits for a fuller batch
       --pipeline.ecs_compatibility disabled|v1|v8                       (logstash.conf: v8, pipeline.json: disabled)
+      --pipeline.strict_conditions  dead letters for events on which a comparison cannot be made
       --path.data DIR             where everything is kept              (data)
       --drain.timeout SECONDS     how long a stop may take              (30)
       --api.enabled true|false    metrics, health and the live page     (true)

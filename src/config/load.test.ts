@@ -128,14 +128,14 @@ test('pipelines.yml has one pipeline for each entry, on top of logstash.yml', as
   await using folder = await folderWith({
     'a.conf': ENDS,
     'c.json': '{ "pipeline": { "batch_size": 5 }, "inputs": [{ "stdin": {} }], "outputs": [{ "stdout": {} }] }',
-    'logstash.yml': 'pipeline.batch:\n  size: 99\n  delay: 3\n',
+    'logstash.yml': 'pipeline.batch:\n  size: 99\n  delay: 3\npipeline.strict_conditions: true\n',
   })
   await writeFile(join(folder.path, 'pipelines.yml'), PIPELINES.replaceAll('FOLDER', folder.path))
   const { settings } = await loadSettings(folder.path, new Map(), {})
   const loaded = await load({ settings, settings_folder: folder.path })
   expect(loaded.map(({ plan }) => plan.settings)).toMatchObject([
     { id: 'first', batch_size: 10, batch_delay_ms: 3, ecs_compatibility: 'disabled' },
-    { id: 'second', batch_size: 99, batch_delay_ms: 3, ecs_compatibility: 'v8' },
+    { id: 'second', batch_size: 99, batch_delay_ms: 3, ecs_compatibility: 'v8', strict_conditions: true },
     { id: 'third', batch_size: 5, batch_delay_ms: 7, ecs_compatibility: 'disabled' },
   ])
   expect(loaded.flatMap(({ problems }) => problems)).toEqual([])

@@ -45,6 +45,8 @@ export const KNOWN_SETTINGS: { readonly [name: string]: KnownSetting } = {
   'pipeline.batch.metrics.sampling_mode': pipeline,
   'pipeline.ecs_compatibility': pipeline,
   'pipeline.ordered': pipeline,
+  // Ours, beside Logstash's.
+  'pipeline.strict_conditions': { ...pipeline, is_switch: true },
   'pipeline.output.workers': idlePipeline(ONE_WORKER, '1'),
   'pipeline.unsafe_shutdown': { ...program, is_switch: true },
   'pipeline.plugin_classloaders': idlePipeline(NO_JVM, 'false'),

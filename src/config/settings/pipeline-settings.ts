@@ -5,12 +5,13 @@ import type { Settings } from './layer.ts'
 
 const ECS = ['disabled', 'v1', 'v8'] as const
 
-/** Logstash's settings of one pipeline that there are here. */
+/** Logstash's settings of one pipeline that there are here, and `strict_conditions`. */
 const SETTINGS = {
   'pipeline.id': option.string('Name of the pipeline.'),
   'pipeline.batch.size': option.integer('Events that filters and outputs take at once.', { min: 1, max: 100_000 }),
   'pipeline.batch.delay': option.integer('Milliseconds that an output waits for a fuller batch.', { min: 0, max: 60_000 }),
   'pipeline.ecs_compatibility': option.oneOf('Which field names components use by default.', ECS),
+  'pipeline.strict_conditions': option.boolean('Whether an event on which a comparison cannot be made goes to the dead letters.'),
   'config.support_escapes': option.boolean('Whether backslashes in texts mean something.', { default: false }),
 }
 
@@ -36,6 +37,7 @@ export function readPipelineSettings(layer: Settings, preset: PipelineSettings, 
     batch_size: read?.['pipeline.batch.size'] ?? preset.batch_size,
     batch_delay_ms: read?.['pipeline.batch.delay'] ?? preset.batch_delay_ms,
     ecs_compatibility: read?.['pipeline.ecs_compatibility'] ?? preset.ecs_compatibility,
+    strict_conditions: read?.['pipeline.strict_conditions'] ?? preset.strict_conditions,
   }
   return { settings, support_escapes: read?.['config.support_escapes'] ?? false }
 }
