@@ -4,7 +4,9 @@ import type { OnigurumaAst } from 'oniguruma-parser/parser'
 import { MillraceError, messageOf } from './errors.ts'
 import { costOfRegex, type RegexCost, whyExponential } from './regex-cost.ts'
 import { requiredText } from './regex-literal.ts'
+import { nameForgetfulLoops } from './regex-loops.ts'
 
+type Generator = typeof import('oniguruma-parser/generator')
 type Parser = typeof import('oniguruma-parser/parser')
 type Translator = Pick<typeof import('oniguruma-to-es'), 'toRegExp' | 'toRegExpDetails'>
 
@@ -67,6 +69,17 @@ export function textRequiredBy(source: string, flags: RegexFlags = ''): string {
 function parseRuby(source: string, flags: RegexFlags): OnigurumaAst {
   const { parse } = load(fileURLToPath(import.meta.resolve('oniguruma-parser/parser'))) as Parser
   return parse(withAsciiShorthands(source), { flags: flags.replace('g', '') })
+}
+
+/** The pattern with its forgetful loops named, and one round of each, as texts; `undefined` where it has none. */
+export function forgetfulLoopsOf(
+  source: string,
+  flags: RegexFlags,
+): { readonly source: string; readonly rounds: readonly string[] } | undefined {
+  const loops = nameForgetfulLoops(parseRuby(source, flags))
+  if (loops === undefined) return undefined
+  const { generate } = load(fileURLToPath(import.meta.resolve('oniguruma-parser/generator'))) as Generator
+  return { source: generate(loops.pattern).pattern, rounds: loops.rounds.map((round) => generate(round).pattern) }
 }
 
 function invalid(source: string, thrown: unknown): MillraceError {

@@ -225,7 +225,12 @@ test.each<[name: string, text: string, legacy: Fields | undefined, ecs: Fields]>
       url: { domain: 'www.example.com', port: 80, path: '/a', query: 'b=1' },
     },
   ],
-  ['EXIM', EXIM, { exim_sender_email: 'ab@example.com', exim_msg_size: '2811' }, { exim: { log: { message: { size: 2811 } } } }],
+  [
+    'EXIM',
+    EXIM,
+    { exim_sender_email: 'ab@example.com', exim_msg_size: '2811', remote_port: '25', protocol: 'esmtp' },
+    { exim: { log: { message: { size: 2811 } } } },
+  ],
   ['BIND9', BIND, { clientport: '12345', dns: '172.26.0.3' }, { dns: { question: { name: 'test.example.com', type: 'A' } } }],
   [
     'SQUID3',

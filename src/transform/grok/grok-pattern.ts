@@ -1,10 +1,11 @@
 import type { Event } from '../../core/event.ts'
 import { type FieldRef, isFieldRef, parseFieldRef } from '../../core/field-ref.ts'
-import { compileRegex, textRequiredBy } from '../../core/regex.ts'
+import { textRequiredBy } from '../../core/regex.ts'
 import type { Value } from '../../core/values.ts'
 import { type Capture, Expander } from '../../grok/expand.ts'
 import type { Patterns } from '../../grok/pattern-sets.ts'
 import { floatOf, integerOf } from '../mutate/convert.ts'
+import { compileSearch, type Search } from './searcher.ts'
 
 export interface GrokSettings {
   readonly patterns: Patterns
@@ -33,7 +34,7 @@ export class GrokPattern {
   readonly #required: string
   readonly #setters: readonly Setter[]
   readonly #keep_empty: boolean
-  #regex: RegExp | undefined
+  #search: Search | undefined
 
   /**
    * The regular expression is read here and compiled when first used, which takes ten times as long.
@@ -56,9 +57,8 @@ export class GrokPattern {
   /** May take very long: to be run under a limit. */
   exec(text: string): RegExpExecArray | null {
     if (!text.includes(this.#required)) return null
-    // Grok's patterns are compiled so that the dot matches line ends too.
-    this.#regex ??= withoutNames(compileRegex(this.#source, 'm'))
-    return this.#regex.exec(text)
+    this.#search ??= compileSearch(this.#source)
+    return this.#search(text)
   }
 
   /** @throws MillraceError FIELD_NOT_SETTABLE, FIELD_REFERENCE_INVALID; what was set before stays */
@@ -73,20 +73,6 @@ export class GrokPattern {
       }
     }
   }
-}
-
-/**
- * Where all groups are named, the same expression without the names, for the matches of a batch are kept, and their maps of groups
- * are most of what they take: then the group `g0` is number 1.
- */
-function withoutNames(regex: RegExp): RegExp {
-  const groups = new RegExp(`${regex.source}|`, regex.flags).exec('')
-  const isPlain = groups?.groups !== undefined && Object.keys(groups.groups).length === groups.length - 1
-  if (!isPlain || regex.source.includes('\\k<') || Object.getPrototypeOf(regex) !== RegExp.prototype) return regex
-  return new RegExp(
-    regex.source.replace(/\\[\s\S]|\(\?<g\d+>/g, (found) => (found.startsWith('(') ? '(' : found)),
-    regex.flags,
-  )
 }
 
 function set(event: Event, ref: FieldRef, value: Value, overwrites: boolean): void {

@@ -36,6 +36,9 @@ test.each<[pattern: string, message: string, captured: Document]>([
   ['(?<x>\\h+)(?<!f)z', '0aFz', { x: '0aF' }],
   ['%{WORD:w}', 'été', FAILED],
   ['%{} %{WORD:w}', '%{} a', { w: 'a' }],
+  ['(?: a=%{INT:a}| b=%{INT:b}| c=%{INT:c}:%{WORD:c2})* end', ' a=1 c=2:x b=3 b=4 end', { a: '1', b: '4', c: '2', c2: 'x' }],
+  ['(?:%{WORD:k}(?:=%{INT:v})?,)+', 'a=1,b,', { k: 'b', v: '1' }],
+  ['(?:(?:%{INT:a},)?(?:%{WORD:b};)?)+$', '1,2,x;3,', { a: '3', b: 'x' }],
   ['[(?<]%{WORD:w}', '<a', { w: 'a' }],
 ])('%s on %j', async (match, message, captured) => {
   expect(await run({ match: { message: match } }, { message })).toEqual({ message, ...captured })
