@@ -139,7 +139,8 @@ test('pipelines.yml has one pipeline for each entry, on top of logstash.yml', as
     { id: 'third', batch_size: 5, batch_delay_ms: 7, ecs_compatibility: 'disabled' },
   ])
   expect(loaded.flatMap(({ problems }) => problems)).toEqual([])
-  expect(loaded[1]?.plan.filters).toMatchObject([{ options: [{ value: { value: 'b\tc' } }] }])
+  const place = { file: `${join(folder.path, 'pipelines.yml')} (second)`, line: 1 }
+  expect(loaded[1]?.plan.filters).toMatchObject([{ at: place, options: [{ value: { value: 'b\tc' } }] }])
   expect(loaded[1]?.plan.warnings).toMatchObject([{ message: expect.stringContaining('queue.type changes nothing') }])
   const [named] = await load({ path: join(folder.path, 'a.conf'), settings, settings_folder: folder.path })
   expect(named?.plan.settings).toMatchObject({ id: 'main', batch_size: 99 })

@@ -59,7 +59,7 @@ export async function loadConfig(request: ConfigRequest): Promise<readonly Loade
     if (hasPipelines) return await fromPipelinesYml(pipelines, request)
     const hint = 'name a config file with -f FILE, a text with -e TEXT, or a folder with a pipelines.yml with --path.settings DIR'
     throw unreadable(
-      '-f',
+      'command line',
       "No configuration file was specified. Perhaps you forgot to provide the '-f yourlogstash.conf' flag?",
       hint,
     )
@@ -109,7 +109,7 @@ async function fromEntry(entry: Settings, file: string, request: ConfigRequest):
   const text = entry.get('config.string')?.value
   const own: ConfigRequest = { ...request, settings: stack(request.settings ?? new Map(), entry) }
   try {
-    if (text !== undefined) return fromText(text, own)
+    if (text !== undefined) return fromText(text, own, `${file} (${entry.get('pipeline.id')?.value ?? DEFAULT_SETTINGS.id})`)
     if (path !== undefined) return await fromFiles(path, own, entry)
     const at = [...entry.values()][0]?.at ?? startOf(file)
     throw new ConfigError([{ code: 'CONFIG_STRUCTURE', at, message: 'expected path.config or config.string in a pipeline' }])
@@ -149,8 +149,8 @@ async function fromJson(file: string, request: ConfigRequest, entry: Settings = 
   return { plan: { ...plan, settings }, problems: found, sources: [new SourceText(file, text)], folder: dirname(file) }
 }
 
-function fromText(text: string, request: ConfigRequest): LoadedPipeline {
-  const at = startOf('config.string')
+function fromText(text: string, request: ConfigRequest, name = 'config.string'): LoadedPipeline {
+  const at = startOf(name)
   const options = { ...request, support_escapes: wantsEscapes(request) }
   const written = readPart(text, at.file, options)
   const parts = [written]
