@@ -98,11 +98,8 @@ export const catalog = new Catalog([
   prune,
   split,
   syslogPri,
-  throttle,
-  translate,
   truncate,
   urldecode,
-  useragent,
   uuid,
 
   elasticsearch,
