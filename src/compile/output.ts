@@ -1,6 +1,7 @@
 import type { Catalog, OutputSpec } from '../core/component.ts'
 import type { Context } from '../core/context.ts'
 import type { Sink } from '../core/contracts.ts'
+import { kept } from '../core/kept-options.ts'
 import * as option from '../core/options.ts'
 import type { ComponentNode } from '../core/plan.ts'
 import { readOptions } from '../core/read-options.ts'
@@ -17,6 +18,7 @@ export const OUTPUT_OPTIONS = {
     'v8',
   ]),
   codec: option.codec('How events are encoded, where the output writes text.'),
+  workers: kept('there are no such threads'),
 }
 
 /** Makes one output from its place in the plan. Faults are reported at that place; then there is no sink. */

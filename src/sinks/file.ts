@@ -42,6 +42,7 @@ export const file = defineOutput({
     create_if_deleted: kept('a deleted file is always made anew'),
   },
   refused: {
+    message_format: 'it is gone from Logstash too: write codec => line { format => "…" }',
     gzip: 'a crash would leave an archive that cannot be read: compress the files when they are rotated',
     filename_failure: 'an event whose path leads out of its folder goes to the dead letters instead of a common file',
   },

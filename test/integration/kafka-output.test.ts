@@ -84,10 +84,14 @@ test.for(['none', 'gzip', 'snappy', 'lz4', 'zstd'])(
     const { events } = await read(bootstrap_servers, topic, 300)
     expect(new Set(events.map((event) => event.get(parseFieldRef('n'))))).toEqual(new Set(documents.keys()))
     const last = new Map<unknown, number>()
+    const seen = new Set<number>()
     for (const event of events) {
       const n = Number(event.get(parseFieldRef('n')))
       const { key, headers, partition } = event.get(METADATA) as unknown as { key: string; headers: object; partition: number }
       expect([key, headers]).toEqual([`key-${n % 7}`, { number: `n${n}` }])
+      // After an answer that got lost records are there twice.
+      if (seen.has(n)) continue
+      seen.add(n)
       // Those with the same key stand in one partition, in their order.
       expect(n).toBeGreaterThan(last.get(`${key} ${partition}`) ?? -1)
       last.set(`${key} ${partition}`, n)
@@ -103,7 +107,7 @@ test('records larger than the topic takes go to the dead letters, the others of 
   const stored = { kind: 'stored' }
   expect(outcomes).toEqual([stored, { kind: 'reject', reason: 'kafka_too_large' }, stored, stored, stored, stored])
   const collector = await read(bootstrap_servers, topic, 5)
-  expect(collector.documents.map(({ n }) => Number(n)).sort((a, b) => a - b)).toEqual([0, 2, 3, 4, 5])
+  expect(new Set(collector.documents.map(({ n }) => n))).toEqual(new Set([0, 2, 3, 4, 5]))
 })
 
 test('topics by event, in turn over their partitions', async (context) => {

@@ -68,6 +68,7 @@ const OPTIONS = {
   ssl_peer_metadata: option.boolean('Old form of `enrich` with `ssl_peer_metadata`.', { default: false }),
   executor_threads: kept('there are no such threads'),
   event_loop_threads: kept('there are no such threads'),
+  congestion_threshold: kept('senders are held back as soon as the pipeline takes nothing'),
 } as const
 
 type Options = option.OptionValues<typeof OPTIONS>
@@ -87,6 +88,7 @@ document id however often it is sent.`,
   listens: true,
   options: OPTIONS,
   renamed: { ssl: 'ssl_enabled', cipher_suites: 'ssl_cipher_suites' },
+  refused: { target_field_for_codec: 'it is gone from Logstash too: the codec reads the field message' },
   examples: [
     { title: 'Filebeat on the same machine', options: { host: '127.0.0.1', port: 5044 } },
     { title: 'Lines that are JSON and were not decoded by Filebeat', options: { port: 5044, codec: 'json' } },

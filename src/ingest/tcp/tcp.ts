@@ -1,4 +1,4 @@
-import { lookupService } from 'node:dns/promises'
+import { reverse } from 'node:dns/promises'
 import { isIP } from 'node:net'
 import { setIfMissing } from '../../codecs/text.ts'
 import { defineInput } from '../../core/component.ts'
@@ -136,13 +136,14 @@ async function nameOf(ip: string): Promise<string> {
   if (isIP(ip) === 0) return ip
   const { promise: late, resolve } = Promise.withResolvers<string>()
   const timer = setTimeout(() => resolve(ip), DNS_TIMEOUT_MS)
-  const found = lookupService(ip, 0).then(
-    ({ hostname }) => hostname,
+  // Not by the system's resolver: its threads are those that read files and inflate.
+  const found = reverse(ip).then(
+    ([name = ip]) => name,
     () => ip,
   )
-  const name = await Promise.race([found, late])
+  const first = await Promise.race([found, late])
   clearTimeout(timer)
-  return name
+  return first
 }
 
 function peerFields(peer: StreamPeer, name: string, ecs: boolean): (decoded: Decoded) => Decoded {

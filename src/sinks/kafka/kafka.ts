@@ -108,10 +108,11 @@ class KafkaSink implements Sink {
   async write(events: readonly Event[], signal: AbortSignal): Promise<WriteResult> {
     const outcomes: Outcome[] = []
     const chunks = this.#chunksOf(events, outcomes)
-    let is_away: unknown
+    let is_away: MillraceError | undefined
     for (const chunk of chunks) {
-      const failed = await this.#send(chunk, outcomes, signal)
-      is_away ??= failed
+      // Who is away for one topic is away for the next.
+      if (is_away === undefined) is_away = await this.#send(chunk, outcomes, signal)
+      else for (const position of chunk.positions) outcomes[position] = { kind: 'retry', reason: is_away.message }
     }
     // Nothing got through: the output rests as a whole.
     if (is_away !== undefined && !outcomes.some(({ kind }) => kind === 'stored')) throw is_away
