@@ -7,7 +7,7 @@ import { version } from './version.ts'
 const TOOLS: { readonly [name: string]: () => Promise<Tool> } = {
   check: async () => (await import('./check.ts')).check,
   convert: async () => (await import('./convert/convert.ts')).convert,
-  dlq: async () => (await import('./dlq.ts')).dlq,
+  dlq: async () => (await import('./dlq/dlq.ts')).dlq,
   explain: async () => (await import('./explain/explain.ts')).explain,
   keystore: async () => (await import('./keystore.ts')).keystore,
   lint: async () => (await import('./lint/lint.ts')).lint,

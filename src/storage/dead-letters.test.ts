@@ -5,8 +5,9 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { Event } from '../core/event.ts'
 import { parseJson } from '../core/json.ts'
 import { type Fields, Timestamp } from '../core/values.ts'
-import { type DeadLetter, DeadLetters, documentOf, readDeadLetters } from './dead-letters.ts'
+import { type DeadLetter, DeadLetters, documentOf } from './dead-letters.ts'
 import { listSegments } from './segment-reader.ts'
+import { readWaitingLetters } from './stored-letter.ts'
 
 let folder = ''
 beforeEach(async () => {
@@ -30,7 +31,8 @@ function rawLetter(raw: Buffer): DeadLetter {
 
 async function readAll(): Promise<string[]> {
   const lines: string[] = []
-  for await (const line of readDeadLetters(folder, (path, bytes, why) => lines.push(`${path} ${bytes} ${why}`))) lines.push(line)
+  const letters = readWaitingLetters(folder, (path, bytes, why) => lines.push(`${path} ${bytes} ${why}`))
+  for await (const letter of letters) lines.push(letter.line())
   return lines
 }
 

@@ -1,11 +1,10 @@
 import { join } from 'node:path'
 import { MillraceError } from '../core/errors.ts'
 import type { Event } from '../core/event.ts'
-import { parseJson } from '../core/json.ts'
-import { type Fields, isFields, member, parseTimestamp, setMember, stringify, type Timestamp } from '../core/values.ts'
+import { stringify, type Timestamp } from '../core/values.ts'
+import { ReplayMarks } from './replay-marks.ts'
 import { SEGMENT_HEADER } from './segment-format.ts'
 import { SegmentLog } from './segment-log.ts'
-import { type ReportDamage, readSegments } from './segment-reader.ts'
 
 /** Of something that never became an event, the first bytes are enough for a person to see what it was. */
 const RAW_KEPT_BYTES = 64 * 1024
@@ -64,7 +63,13 @@ export class DeadLetters implements AsyncDisposable {
    * @throws MillraceError STORAGE_CORRUPT where the folder holds something else
    */
   static async open(folder: string, options: DeadLettersOptions = {}): Promise<DeadLetters> {
-    const log = await SegmentLog.open(folder, options.segment_bytes === undefined ? {} : { segment_bytes: options.segment_bytes })
+    const { segment_bytes } = options
+    // Damaged marks are told of by whoever acts on them.
+    const { newest } = await ReplayMarks.read(folder, () => {})
+    const log = await SegmentLog.open(folder, {
+      sequence_min: newest + 1n,
+      ...(segment_bytes === undefined ? {} : { segment_bytes }),
+    })
     return new DeadLetters(log, options.max_bytes ?? TOTAL_BYTES_MAX)
   }
 
@@ -122,62 +127,4 @@ function entryJson({ stable_id, content, replays, ...letter }: DeadLetter): stri
   return content.kind === 'document'
     ? `${head},"document":${content.document},"metadata":${content.metadata}}`
     : `${head},"raw_base64":"${content.raw.subarray(0, RAW_KEPT_BYTES).toString('base64')}"}`
-}
-
-/** All dead letters of a folder as lines of JSON, oldest first; the program may be writing meanwhile. */
-export async function* readDeadLetters(folder: string, report: ReportDamage): AsyncGenerator<string, void, void> {
-  for await (const { payload } of readSegments(folder, report)) yield payload.toString()
-}
-
-/** A dead letter as it is read back. */
-export interface StoredDeadLetter {
-  readonly time: Timestamp
-  readonly pipeline: string
-  readonly plugin_type: string
-  /** The id of the component that gave up on it. */
-  readonly plugin_id: string
-  readonly reason: string
-  readonly origin: string | undefined
-  readonly id: string | undefined
-  readonly replays: number
-  /** The event's, metadata among them; `undefined` for what never became an event. */
-  readonly fields: Fields | undefined
-  readonly raw: Buffer
-}
-
-/** The letter in a record, or `undefined` where it holds something else. */
-export function parseDeadLetter(payload: Buffer): StoredDeadLetter | undefined {
-  let letter: Fields
-  try {
-    const { value } = parseJson(payload.toString())
-    if (!isFields(value)) return undefined
-    letter = value
-  } catch {
-    return undefined
-  }
-  const text = (name: string): string | undefined => {
-    const value = member(letter, name)
-    return typeof value === 'string' ? value : undefined
-  }
-  const time = parseTimestamp(text('time') ?? '')
-  if (time === undefined) return undefined
-  const replays = member(letter, 'replays')
-  const fields = member(letter, 'document')
-  const metadata = member(letter, 'metadata')
-  if (isFields(fields) && isFields(metadata)) setMember(fields, '@metadata', metadata)
-  // The place in the config stands behind the id.
-  const plugin_id = (text('component') ?? '').replace(/ \(.*\)$/, '')
-  return {
-    time,
-    pipeline: text('pipeline') ?? '',
-    // An id that was not chosen tells the name: `filter_mutate_2`.
-    plugin_type: text('plugin_type') ?? /^(?:input|filter|output)_(.+)_\d+$/.exec(plugin_id)?.[1] ?? plugin_id,
-    plugin_id,
-    reason: text('reason') ?? '',
-    origin: text('origin'),
-    id: text('id'),
-    replays: typeof replays === 'number' ? replays : 0,
-    fields: isFields(fields) ? fields : undefined,
-    raw: Buffer.from(text('raw_base64') ?? '', 'base64'),
-  }
 }

@@ -1,6 +1,6 @@
 import { MillraceError, messageOf } from '../core/errors.ts'
 import type { StoredRecord } from './segment-format.ts'
-import { listSegments, type ReportDamage, SegmentReader } from './segment-reader.ts'
+import { listSegments, openListed, type ReportDamage, SegmentReader } from './segment-reader.ts'
 
 /** A record, and the file that holds it. */
 export interface FollowedRecord extends StoredRecord {
@@ -49,7 +49,8 @@ export class SegmentFollower {
       this.#path = path
       this.#offset = 0
     }
-    await using reader = await SegmentReader.open(path)
+    await using reader = await openListed(path)
+    if (reader === undefined) return
     // A write that failed is taken back: then what came after it stands where it was.
     if (reader.size_bytes < this.#offset) this.#offset = 0
     if (reader.size_bytes === this.#offset) return

@@ -13,6 +13,8 @@ const GROUP_BYTES_MAX = 8 * 1024 * 1024
 export interface SegmentLogOptions {
   /** A segment that has grown to this size is closed and the next one begun. */
   readonly segment_bytes?: number
+  /** No record gets a lower number: for what somebody else remembers of records that are gone. Default 1. */
+  readonly sequence_min?: bigint
 }
 
 /** What opening found at the end of the last segment and cut off: a crash in the middle of a write. */
@@ -54,7 +56,8 @@ export class SegmentLog implements AsyncDisposable {
     this.folder = folder
     this.#segment_bytes = options.segment_bytes ?? SEGMENT_BYTES
     this.#segments = found.segments
-    this.#next_sequence = found.next_sequence
+    const { sequence_min = 1n } = options
+    this.#next_sequence = found.next_sequence < sequence_min ? sequence_min : found.next_sequence
     this.repair = found.repair
   }
 

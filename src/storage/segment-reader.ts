@@ -125,10 +125,21 @@ export class SegmentReader implements AsyncDisposable {
 /** What was wrong with a segment file; the records before it were read. */
 export type ReportDamage = (path: string, torn_bytes: number, why: string) => void
 
+/** Opens a file of a folder that was listed before: `undefined` where it was removed meanwhile. */
+export async function openListed(path: string): Promise<SegmentReader | undefined> {
+  try {
+    return await SegmentReader.open(path)
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw thrown
+  }
+}
+
 /** All whole records of a folder's segments, oldest first. A damaged file is reported and the next one is read. */
 export async function* readSegments(folder: string, report: ReportDamage): AsyncGenerator<StoredRecord, void, void> {
   for (const { path } of await listSegments(folder)) {
-    await using reader = await SegmentReader.open(path)
+    await using reader = await openListed(path)
+    if (reader === undefined) continue
     try {
       yield* reader.records()
     } catch (thrown) {

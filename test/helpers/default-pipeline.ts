@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { freePort } from './free-port.ts'
 import { LumberjackClient } from './lumberjack-client.ts'
 import { Program } from './program.ts'
+import { runTool } from './run-tool.ts'
 
 export const DEFAULT_CONFIG = join(import.meta.dirname, '../../config/pipeline.json')
 const GEOIP_DATABASE = join(import.meta.dirname, '../../config/geoip/millrace-sample.mmdb')
@@ -64,9 +65,8 @@ export function filebeatEvent(line: string, offset: number, path = '/var/log/exc
 
 /** The dead letters of a data folder, as `millrace dlq show` prints them. */
 export async function showDeadLetters(data: string): Promise<{ readonly [name: string]: unknown }[]> {
-  await using program = await Program.spawn({ args: ['dlq', 'show'], data })
-  const { code } = await program.exited
-  if (code !== 0) throw new Error(`dlq show ended with ${code}: ${program.stderr}`)
-  const lines = program.stdout.split('\n').filter((line) => line !== '')
+  const { code, stdout, stderr } = await runTool(['dlq', 'show', '--path.data', data])
+  if (code !== 0) throw new Error(`dlq show ended with ${code}: ${stderr}`)
+  const lines = stdout.split('\n').filter((line) => line !== '')
   return lines.map((line) => JSON.parse(line) as { readonly [name: string]: unknown })
 }

@@ -13,7 +13,8 @@ import { DeadLetterBox } from '../../src/runtime/dead-letter-box.ts'
 import { Pipeline } from '../../src/runtime/pipeline.ts'
 import { PipelineBus } from '../../src/runtime/pipeline-bus.ts'
 import { RecentEvents } from '../../src/runtime/recent-events.ts'
-import { deadLettersFolder, readDeadLetters } from '../../src/storage/dead-letters.ts'
+import { deadLettersFolder } from '../../src/storage/dead-letters.ts'
+import { readWaitingLetters } from '../../src/storage/stored-letter.ts'
 import { labelled } from '../../src/telemetry/labelled.ts'
 import { type TestContext, testContext } from './context.ts'
 import { temporaryFolder } from './temporary-folder.ts'
@@ -198,8 +199,8 @@ export async function startPipelines(
     stop: () => stop.abort(),
     deadLetters: async () => {
       const letters: { [name: string]: unknown }[] = []
-      for await (const line of readDeadLetters(deadLettersFolder(folder.path), () => {})) {
-        letters.push(JSON.parse(line) as { [name: string]: unknown })
+      for await (const letter of readWaitingLetters(deadLettersFolder(folder.path), () => {})) {
+        letters.push(JSON.parse(letter.line()) as { [name: string]: unknown })
       }
       return letters
     },

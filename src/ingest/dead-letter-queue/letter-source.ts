@@ -6,10 +6,13 @@ import { messageOf } from '../../core/errors.ts'
 import type { Event } from '../../core/event.ts'
 import { parseFieldRef } from '../../core/field-ref.ts'
 import { setMember } from '../../core/values.ts'
-import { deadLettersFolder, parseDeadLetter, type StoredDeadLetter } from '../../storage/dead-letters.ts'
+import { deadLettersFolder } from '../../storage/dead-letters.ts'
+import { DeadLetterOrigin } from '../../storage/letter-origin.ts'
 import { type Json, PositionStore } from '../../storage/positions.ts'
+import { ReplayMarks } from '../../storage/replay-marks.ts'
 import { type FollowedRecord, newestSequence, SegmentFollower } from '../../storage/segment-follower.ts'
-import { DeadLetterOrigin } from './origin.ts'
+import type { ReportDamage } from '../../storage/segment-reader.ts'
+import { parseDeadLetter, type StoredDeadLetter } from '../../storage/stored-letter.ts'
 
 export interface LetterSettings {
   /** `undefined`: the program's own. */
@@ -89,6 +92,10 @@ class LetterReader {
   #file: { readonly path: string; is_consumed: boolean } | undefined
   /** Files that may be removed once the position is behind them. */
   readonly #consumed: { readonly path: string; readonly next: bigint }[] = []
+  /** What a person has sent again meanwhile. */
+  #marks = new ReplayMarks()
+  readonly #folder: string
+  readonly #report: ReportDamage
   /** Batches settle in any order; the position moves in theirs. */
   #committed = Promise.resolve()
   #abandoned = false
@@ -98,14 +105,17 @@ class LetterReader {
     this.#context = context
     this.#positions = positions
     this.#key = folder
-    this.#follower = new SegmentFollower(folder, from, (path, torn_bytes, why) => {
+    this.#folder = folder
+    this.#report = (path, torn_bytes, why) => {
       context.log.error('dead_letters_damaged', `${path}: ${why}; ${torn_bytes} bytes are passed over`)
-    })
+    }
+    this.#follower = new SegmentFollower(folder, from, this.#report)
   }
 
   async run(deliver: Deliver, stop: AbortSignal): Promise<void> {
     while (!stop.aborted) {
       let batch = emptyBatch()
+      this.#marks = await ReplayMarks.read(this.#folder, this.#report)
       for await (const record of this.#follower.records()) {
         this.#noteFile(record)
         this.#add(record, batch)
@@ -124,12 +134,13 @@ class LetterReader {
   /** Adds what a record holds, or passes over it: then its file stays. */
   #add({ sequence, payload }: FollowedRecord, batch: Batch): void {
     batch.next = sequence + 1n
+    if (this.#marks.isDone(sequence)) return
     const letter = parseDeadLetter(payload)
     const is_wanted =
       letter !== undefined &&
       letter.pipeline === this.#settings.pipeline_id &&
       letter.time.epoch_ms >= this.#settings.start_ms &&
-      this.#mayReplay(letter)
+      this.#mayReplay(this.#marks.failureOf(sequence) ?? letter, letter)
     if (!is_wanted) {
       if (this.#file !== undefined) this.#file.is_consumed = false
       return
@@ -138,11 +149,11 @@ class LetterReader {
     for (const event of this.#eventsOf(letter, sequence, payload.length)) batch.events.push(event)
   }
 
-  #mayReplay({ replays, origin }: StoredDeadLetter): boolean {
+  #mayReplay({ replays }: Pick<StoredDeadLetter, 'replays'>, { origin }: StoredDeadLetter): boolean {
     if (replays < this.#settings.replays_max) return true
     this.#context.log.warn(
       'dead_letter_failed_again',
-      `${origin ?? 'an event'} was read back ${replays === 1 ? 'once' : `${replays} times`} and failed again: it stays among the dead letters, look with bin/millrace dlq show`,
+      `${origin ?? 'an event'} was read back ${replays === 1 ? 'once' : `${replays} times`} and failed again: it stays among the dead letters, look with bin/millrace dlq ls`,
     )
     return false
   }
