@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { Event } from './event.ts'
 import { parseFieldRef } from './field-ref.ts'
 import { parseJson } from './json.ts'
-import { type Fields, Timestamp, type Value } from './values.ts'
+import { type Fields, mergeExact, SourceNumber, Timestamp, type Value } from './values.ts'
 
 const NOW = new Timestamp(Date.UTC(2026, 0, 2, 3, 4, 5))
 const ref = parseFieldRef
@@ -71,6 +71,17 @@ test('setting makes maps on the way and fills lists with null', () => {
   event.set(ref('[n][b]'), 1)
   expect(documentOf(event)).toMatchObject({ l: [1, null, null, 'x'], a: { '0': 'z' }, n: { b: 1 } })
   expect([event.has(ref('[l][0]')), event.has(ref('[l][1]'))]).toEqual([true, false])
+})
+
+test('an exact number that is set again prints once, and many of them print at all', () => {
+  const event = eventOf('{"a":1.0}')
+  event.set(ref('a'), new SourceNumber('2.0'))
+  event.set(ref('a'), new SourceNumber('3.0'))
+  expect(event.toJsonText().match(/"a":/g)).toHaveLength(1)
+  expect(mergeExact(['a', 'b'], ['b', 'c'])).toEqual(['a', 'b', 'c'])
+  for (let index = 0; index < 200; index++) event.set(ref(`f${index}`), 10n ** 20n + BigInt(index))
+  expect(event.toJsonText()).toContain('"f199":100000000000000000199')
+  expect(event.toJsonText()).toContain('"a":3.0')
 })
 
 test.each<[string, Value]>([

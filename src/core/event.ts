@@ -48,6 +48,9 @@ const HOP = '>'
 /** The reason of an event that was consumed. */
 const CONSUMED = 'consumed'
 
+/** With more exact numbers at the top level it is no gain to print them apart. */
+const EXACT_NAMES_MAX = 64
+
 const TIMESTAMP = '@timestamp'
 const METADATA_REF = parseFieldRef('[@metadata]')
 
@@ -190,7 +193,8 @@ export class Event {
     if (typeof value === 'bigint' || value instanceof SourceNumber) {
       const [name] = path
       const names = typeof this.#exact === 'boolean' ? [] : this.#exact
-      this.#exact = path.length === 1 && name !== undefined ? [...names, name] : true
+      if (path.length > 1 || name === undefined || names.length >= EXACT_NAMES_MAX) this.#exact = true
+      else if (!names.includes(name)) this.#exact = [...names, name]
     } else if (typeof value === 'object' && holdsBigint(value)) this.#exact = true
   }
 

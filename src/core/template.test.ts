@@ -1,3 +1,4 @@
+import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { Event } from './event.ts'
 import { parseFieldRef } from './field-ref.ts'
@@ -92,4 +93,23 @@ test('without a timestamp the date is empty', () => {
 
 test.each(['%{[]}', '%{[h][]}', '%{a]}', '%{+YYYY.QQ}', '%{{s}', 'x%{{bad{}}y', '%{{bb}}'])('%s is refused', (text) => {
   expect(() => compileTemplate(text)).toThrow(expect.objectContaining({ code: 'TEMPLATE_INVALID' }))
+})
+
+test('every text is either refused with a code or prints', () => {
+  const piece = fc.oneof(
+    fc.constantFrom('%{', '}', '{', '+', '[', ']', 's', 'yyyy', "'", '%{+', '%{{', '}}', 'l', '0'),
+    fc.string(),
+  )
+  fc.assert(
+    fc.property(fc.array(piece, { maxLength: 8 }), (pieces) => {
+      let printed: string
+      try {
+        printed = compileTemplate(pieces.join('')).format(eventOf())
+      } catch (thrown) {
+        expect(thrown).toMatchObject({ code: 'TEMPLATE_INVALID' })
+        return
+      }
+      expect(typeof printed).toBe('string')
+    }),
+  )
 })

@@ -182,7 +182,7 @@ export type Exact = boolean | readonly string[]
 export function mergeExact(a: Exact, b: Exact): Exact {
   if (a === false) return b
   if (b === false) return a
-  return a === true || b === true ? true : [...a, ...b]
+  return a === true || b === true ? true : [...new Set([...a, ...b])]
 }
 
 /** Whether JSON.stringify needs help: it throws on a bigint. */
