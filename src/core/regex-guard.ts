@@ -50,6 +50,7 @@ export function guardedRegex(source: string, flags: RegexFlags, limits: RegexLim
   let bare_chars_max: number | undefined
   const guarded = <T>(text: string, match: () => T): T => {
     bare_chars_max ??= bareCharsMax(source, flags)
+    regex.lastIndex = 0
     const isBare = text.length <= bare_chars_max || limits.timeout_ms === 0
     try {
       return isBare ? withoutOverflow(match) : runGuarded(limits.timeout_ms, match)

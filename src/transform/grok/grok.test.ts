@@ -39,6 +39,7 @@ test.each<[pattern: string, message: string, captured: Document]>([
   ['(?: a=%{INT:a}| b=%{INT:b}| c=%{INT:c}:%{WORD:c2})* end', ' a=1 c=2:x b=3 b=4 end', { a: '1', b: '4', c: '2', c2: 'x' }],
   ['(?:%{WORD:k}(?:=%{INT:v})?,)+', 'a=1,b,', { k: 'b', v: '1' }],
   ['(?:(?:%{INT:a},)?(?:%{WORD:b};)?)+$', '1,2,x;3,', { a: '3', b: 'x' }],
+  ['(?<r>a\\g<r>?b)(?<x>c)', 'aabbc', { r: 'aabb', x: 'c' }],
   ['[(?<]%{WORD:w}', '<a', { w: 'a' }],
 ])('%s on %j', async (match, message, captured) => {
   expect(await run({ match: { message: match } }, { message })).toEqual({ message, ...captured })
@@ -151,6 +152,11 @@ test.each<[title: string, options: Document, before: Document | string, captured
   ['a name that is no field', { match: { m: '(?<a>a)(?<[b>b)' } }, { m: 'ab' }, { a: 'a', ...FAILED }],
 ])('%s', async (_title, options, before, captured) => {
   expect(await run(options, before)).toEqual({ ...(before as Document), ...captured })
+})
+
+test('each event is searched from its start', async () => {
+  const apply = await buildFilter(grok, { match: { m: '\\G%{WORD:w}' } })
+  for (const m of ['abc def', 'ghi']) expect(apply({ m }).event.toJsonText()).toContain(`"w":"${m.slice(0, 3)}"`)
 })
 
 test('captures go to the metadata too', async () => {

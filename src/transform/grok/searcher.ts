@@ -9,7 +9,13 @@ export function compileSearch(source: string): Search {
   const regex = withoutNames(compileRegex(source, 'm'))
   // What the translator has to emulate takes no further flags.
   const loops = isNative(regex) ? forgetfulLoopsOf(source, 'm') : undefined
-  if (loops === undefined) return (text) => regex.exec(text)
+  if (loops === undefined) {
+    return (text) => {
+      // `\G` makes an expression that goes on where it was.
+      regex.lastIndex = 0
+      return regex.exec(text)
+    }
+  }
   const whole = withFlag(compileRegex(loops.source, 'm'), 'd')
   const rounds = loops.rounds.map((round) => withFlag(compileRegex(round, 'm'), 'y'))
   return (text) => {
@@ -46,7 +52,8 @@ function remember({ groups, indices }: RegExpExecArray, text: string, loop: stri
  */
 function withoutNames(regex: RegExp): RegExp {
   const groups = new RegExp(`${regex.source}|`, regex.flags).exec('')
-  const isPlain = groups?.groups !== undefined && Object.keys(groups.groups).length === groups.length - 1
+  const names = Object.keys(groups?.groups ?? {})
+  const isPlain = names.length > 0 && names.length === (groups?.length ?? 0) - 1 && names.every((name) => /^g\d+$/.test(name))
   if (!isPlain || regex.source.includes('\\k<') || !isNative(regex)) return regex
   return new RegExp(
     regex.source.replace(/\\[\s\S]|\(\?<g\d+>/g, (found) => (found.startsWith('(') ? '(' : found)),
