@@ -1,5 +1,6 @@
-import { isMap, isScalar, isSeq, LineCounter, type Node, parseAllDocuments, type YAMLMap } from 'yaml'
+import type { Node, YAMLMap } from 'yaml'
 import type { ConfigCode, Position, Problem } from '../../core/errors.ts'
+import { yaml } from '../../core/yaml.ts'
 import { substituteVariables, type Variables } from '../variables.ts'
 import type { Setting, Settings } from './layer.ts'
 
@@ -28,13 +29,13 @@ class YmlReader {
   readonly problems: Problem[] = []
   readonly #file: string
   readonly #variables: Variables
-  readonly #lines = new LineCounter()
+  readonly #lines = new (yaml().LineCounter)()
   readonly #root: Node | null
 
   constructor(text: string, file: string, variables: Variables) {
     this.#file = file
     this.#variables = variables
-    const documents = parseAllDocuments(text, { lineCounter: this.#lines, merge: true })
+    const documents = yaml().parseAllDocuments(text, { lineCounter: this.#lines, merge: true })
     const [first] = Array.isArray(documents) ? documents : []
     for (const { message, pos } of first?.errors ?? []) {
       this.#problem('CONFIG_SYNTAX', pos[0], `not YAML: ${message.split('\n', 1)[0]}`)
@@ -47,14 +48,14 @@ class YmlReader {
   settings(): Settings {
     const found = new Map<string, Setting>()
     if (this.#root === null) return found
-    if (isMap(this.#root)) this.#flatten(this.#root, '', found)
+    if (yaml().isMap(this.#root)) this.#flatten(this.#root, '', found)
     else this.#problem('CONFIG_STRUCTURE', this.#offset(this.#root), 'expected settings such as pipeline.workers: 2')
     return found
   }
 
   pipelines(): Settings[] {
     if (this.#root === null) return []
-    if (!isSeq(this.#root)) {
+    if (!yaml().isSeq(this.#root)) {
       this.#problem(
         'CONFIG_STRUCTURE',
         this.#offset(this.#root),
@@ -63,7 +64,7 @@ class YmlReader {
       return []
     }
     return this.#root.items.flatMap((item) => {
-      if (!isMap(item)) {
+      if (!yaml().isMap(item)) {
         this.#problem('CONFIG_STRUCTURE', this.#offset(item as Node), 'expected the settings of a pipeline')
         return []
       }
@@ -75,11 +76,11 @@ class YmlReader {
 
   #flatten(map: YAMLMap, prefix: string, into: Map<string, Setting>): void {
     for (const { key, value } of map.items) {
-      const name = `${prefix}${isScalar(key) ? String(key.value) : ''}`
+      const name = `${prefix}${yaml().isScalar(key) ? String(key.value) : ''}`
       const at = this.#at(this.#offset(key as Node))
-      if (isMap(value)) this.#flatten(value, `${name}.`, into)
-      else if (isSeq(value)) into.set(name, { at, value: JSON.stringify(value.toJSON()) })
-      else if (isScalar<string | number | boolean | null>(value) && value.value !== null)
+      if (yaml().isMap(value)) this.#flatten(value, `${name}.`, into)
+      else if (yaml().isSeq(value)) into.set(name, { at, value: JSON.stringify(value.toJSON()) })
+      else if (yaml().isScalar<string | number | boolean | null>(value) && value.value !== null)
         into.set(name, { at, value: this.#text(String(value.value), value) })
     }
   }

@@ -1,9 +1,9 @@
 import { readFile, stat } from 'node:fs/promises'
-import { parse } from 'yaml'
 import { MillraceError, messageOf } from '../../core/errors.ts'
 import { parseJson } from '../../core/json.ts'
 import { textOf } from '../../core/template.ts'
 import { type Fields, isFields, type Value } from '../../core/values.ts'
+import { yaml } from '../../core/yaml.ts'
 import type { Dictionary } from './lookup.ts'
 
 /** A larger file would fill the memory: its entries take several times its size. */
@@ -57,7 +57,7 @@ function readYaml(text: string, chars_max: number): Dictionary {
   if (text.length > chars_max) {
     throw new Error(`expected at most ${chars_max} characters (yaml_dictionary_code_point_limit), got ${text.length}`)
   }
-  const document: unknown = parse(text, { version: '1.1', logLevel: 'error', uniqueKeys: false })
+  const document: unknown = yaml().parse(text, { version: '1.1', logLevel: 'error', uniqueKeys: false })
   return document === null ? new Map() : mapOf(valueOf(document))
 }
 

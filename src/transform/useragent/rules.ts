@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
-import { parse } from 'yaml'
 import { MillraceError, messageOf } from '../../core/errors.ts'
+import { yaml } from '../../core/yaml.ts'
 
 /** The regular expression, then what replaces its groups, as far as given: the name, then the parts of the version. */
 export type Rule = readonly [regex: string, flags: string, ...replacements: (string | null)[]]
@@ -44,7 +44,7 @@ export function readRules(path: string, text: string): RuleSet {
 function parseYaml(path: string, text: string): { readonly [name: string]: unknown } {
   let document: unknown
   try {
-    document = parse(text)
+    document = yaml().parse(text)
   } catch (thrown) {
     throw invalid(path, messageOf(thrown))
   }
