@@ -1,5 +1,6 @@
+import { rubyNumberText } from '../core/number-text.ts'
 import type { Fields, Value } from '../core/values.ts'
-import { isFields, Timestamp } from '../core/values.ts'
+import { isFields, isNumber, SourceNumber } from '../core/values.ts'
 
 const INDENT = 4
 
@@ -26,8 +27,27 @@ function printValue(value: Value, depth: number): string {
   if (typeof value === 'string') return quote(value)
   if (Array.isArray(value)) return printList(value, depth)
   if (isFields(value)) return printMap(value, depth)
-  return value instanceof Timestamp ? value.toString() : String(value)
+  if (isNumber(value)) return printNumber(value)
+  return String(value)
 }
+
+/** More digits than any number in a log has; a larger exponent stays as it was written. */
+const EXPONENT_MAX = 400
+
+/** As Ruby does, but decimals of the json filter without an exponent. */
+function printNumber(value: number | bigint | SourceNumber): string {
+  if (!(value instanceof SourceNumber) || !value.is_decimal) return rubyNumberText(value)
+  const [, sign = '', whole = '', fraction = '', exponent = '0'] = DECIMAL.exec(value.text) ?? []
+  const shift = Number(exponent)
+  if (whole === '' || Math.abs(shift) > EXPONENT_MAX) return value.text
+  const digits = '0'.repeat(Math.max(0, -shift)) + whole + fraction + '0'.repeat(Math.max(0, shift))
+  const point = whole.length + Math.max(0, -shift) + shift
+  const before = digits.slice(0, point).replace(/^0+(?=\d)/, '')
+  const behind = digits.slice(point).replace(/0+$/, '')
+  return `${sign}${before || '0'}.${behind || '0'}`
+}
+
+const DECIMAL = /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/
 
 function printMap(fields: Fields, depth: number): string {
   const members = Object.entries(fields).filter((member): member is [string, Value] => member[1] !== undefined)

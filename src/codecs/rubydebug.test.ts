@@ -5,7 +5,8 @@ import { compileCodec } from '../compile/codec.ts'
 import { Catalog } from '../core/component.ts'
 import { Event } from '../core/event.ts'
 import { parseJson } from '../core/json.ts'
-import { type Fields, Timestamp } from '../core/values.ts'
+import { type Fields, SourceNumber, Timestamp } from '../core/values.ts'
+import { printRuby } from './ruby-print.ts'
 import { rubydebug } from './rubydebug.ts'
 
 function print(json: string, options: { [name: string]: unknown } = {}): string {
@@ -77,4 +78,19 @@ test.each([
   ['\u{e0001}', '"\\u{E0001}"'],
 ])('the text %j', (text, printed) => {
   expect(print(JSON.stringify({ x: text }))).toContain(`"x" => ${printed}`)
+})
+
+test.each([
+  ['1e3', '1000.0', '1000.0'],
+  ['1.10', '1.1', '1.1'],
+  ['0.00001', '1.0e-05', '0.00001'],
+  ['-12.5e1', '-125.0', '-125.0'],
+  ['-5E-3', '-0.005', '-0.005'],
+  ['1e400', 'Infinity', `1${'0'.repeat(400)}.0`],
+  ['1e4000', 'Infinity', '1e4000'],
+  ['12345678901234567890', '12345678901234567890', '12345678901234567890.0'],
+])('the number %s, of a codec and of the filter json', (text, double, decimal) => {
+  const fields = { x: text.includes('e') || text.includes('.') || text.includes('E') ? new SourceNumber(text) : BigInt(text) }
+  expect(printRuby(fields)).toContain(`"x" => ${double}`)
+  expect(printRuby({ x: new SourceNumber(text, true) })).toContain(`"x" => ${decimal}`)
 })
