@@ -86,3 +86,11 @@ test('whatever is done to it, the document says the same as one that prints ever
     { numRuns: 3_000 },
   )
 })
+
+test('thousands of added fields print as all others do', () => {
+  const { fast, plain } = both('{"a":1.0}')
+  for (let index = 0; index < 3_000; index++) {
+    for (const event of [fast, plain]) event.set(parseFieldRef(`f${index % 2_000}`), index)
+  }
+  expect(meaning(fast)).toEqual(meaning(plain))
+})

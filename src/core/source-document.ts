@@ -7,6 +7,9 @@ export interface SourceText {
   readonly members: number
 }
 
+/** Each is looked for at every change: a line of 10,000 fields would take 100 ms, and printing all of it is no loss. */
+const ADDED_MAX = 128
+
 /**
  * A document that is still the text it came as, and fields that were added to it. It prints by copying the text and
  * writing the added fields behind it: numbers stay as they were written, and nothing is printed twice.
@@ -31,7 +34,7 @@ export class SourceDocument {
   allows(name: string, isThere: boolean): boolean {
     this.#printed?.delete(name)
     if (this.#added.includes(name)) return true
-    if (isThere) return false
+    if (isThere || this.#added.length >= ADDED_MAX) return false
     this.#added.push(name)
     return true
   }
