@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, type TestContext, test } from 'vitest'
 import type { Sink } from '../../src/core/contracts.ts'
 import type { Event } from '../../src/core/event.ts'
+import { TEMPLATE_VERSION } from '../../src/sinks/elasticsearch/index-templates.ts'
 import { createElasticsearchSink, eventFrom, NEVER } from '../helpers/elasticsearch-sink.ts'
 import { FIRST_START_TIMEOUT_MS, orSkip } from '../helpers/servers.ts'
 import { sharedElasticsearch } from '../helpers/shared-servers.ts'
@@ -71,7 +72,9 @@ describe.each([8, 9] as const)('Elasticsearch %i', (major) => {
     for (const name of ['exchange-logs', 'exchange-alerts']) {
       expect(await cluster.call('GET', `/_index_template/${name}`)).toMatchObject({
         index_templates: [
-          { index_template: { index_patterns: [`${name}-*`], priority: 300, _meta: { millrace: { version: 1 } } } },
+          {
+            index_template: { index_patterns: [`${name}-*`], priority: 300, _meta: { millrace: { version: TEMPLATE_VERSION } } },
+          },
         ],
       })
     }

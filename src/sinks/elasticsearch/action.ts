@@ -12,6 +12,8 @@ export interface Action {
   readonly line: string
   /** What stands below, where it is not the event's document as it is. */
   readonly document?: string
+  /** What stands below is no whole document: an update or a deletion. */
+  readonly is_partial?: boolean
 }
 
 export interface ActionOptions extends DocumentOptions {
@@ -59,9 +61,10 @@ export function compileAction(options: ActionOptions): (event: Event) => Action 
       const id = idOf === undefined ? (textIn(ingest, 'id') ?? event.stableId()) : idOf.format(event)
       const rest = idPart(id, idOf !== undefined, operation) + details(options, event, operation, ingest)
       const line = `{"${operation}":${index.beginning}${rest}}}`
-      if (operation === 'delete') return { index: index.name, line, document: '' }
+      if (operation === 'delete') return { index: index.name, line, document: '', is_partial: true }
       const document = textOf(options, operation, event)
-      return { index: index.name, line: `${line}\n`, ...(document === undefined ? {} : { document }) }
+      const whole = { index: index.name, line: `${line}\n`, ...(document === undefined ? {} : { document }) }
+      return operation === 'update' ? { ...whole, is_partial: true } : whole
     } catch (thrown) {
       if (thrown instanceof Refusal) return { kind: 'reject', reason: thrown.message }
       throw thrown

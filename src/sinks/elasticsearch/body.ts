@@ -53,6 +53,12 @@ export class Body {
     return this.#buffer.subarray(this.#startOf(from), this.#startOf(to))
   }
 
+  /** The action line of an item, with its newline. */
+  lineAt(item: number): string {
+    const bytes = this.slice(item, item + 1)
+    return bytes.toString('utf8', 0, bytes.indexOf(NEWLINE) + 1)
+  }
+
   /** The document of an item as text. */
   documentAt(item: number): string {
     const bytes = this.slice(item, item + 1)

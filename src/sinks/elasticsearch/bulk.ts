@@ -12,6 +12,8 @@ export interface BulkResult {
   readonly outcomes: (Outcome | undefined)[]
   /** Items that may be stored although their outcome does not say so. */
   readonly uncertain: Set<number>
+  /** Items that were rejected for one of their fields, with the whole reason. */
+  readonly refused_fields: Map<number, string>
   failure: RequestFailure | undefined
   too_large: boolean
   overloaded: boolean
@@ -30,6 +32,9 @@ const FAULTS_OF_ONE_DOCUMENT = new Set([
   'validation_exception',
   'x_content_parse_exception',
 ])
+
+/** Refused with one of these types too, but whatever the documents are: an option is wrong. */
+const FAULTS_OF_ALL = /contains unrecognized parameter/
 
 /** A body that was cut off at this size or more may have been too large for a server that closes without an answer. */
 const SUSPICIOUS_BYTES = 1024 * 1024
@@ -73,6 +78,7 @@ export class Bulk {
     const result: BulkResult = {
       outcomes: Array.from({ length: body.count }),
       uncertain: new Set(),
+      refused_fields: new Map(),
       failure: undefined,
       too_large: false,
       overloaded: false,
@@ -118,10 +124,11 @@ export class Bulk {
         else {
           for (const [offset, item] of items.entries()) {
             const index = body.indices[from + offset] ?? ''
-            const may_be_stored = mayBeStored(from + offset)
+            const may_be_stored = mayBeStored(from + offset) || result.uncertain.has(from + offset)
             const judgement = judge(item, { index, may_be_stored }, this.#own)
             result.outcomes[from + offset] = judgement.outcome
             if (item.status >= 500) result.uncertain.add(from + offset)
+            if (judgement.for_a_field) result.refused_fields.set(from + offset, item.reason ?? '')
             if (judgement.overloaded) result.overloaded = true
             if (judgement.unauthorized) this.#reportUnauthorized(`for the index ${index}: ${item.reason ?? item.status}`)
           }
@@ -141,6 +148,12 @@ export class Bulk {
         return 'stop'
       }
       if (thrown.may_have_arrived) for (let item = from; item < to; item++) result.uncertain.add(item)
+      if (thrown.answer_was_too_large) {
+        result.too_large = true
+        if (to - from > 1) return 'halve'
+        result.outcomes[from] = { kind: 'reject', reason: `whether it is stored is not known: ${thrown.message}` }
+        return 'go_on'
+      }
       if (thrown.was_cut && to - from > 1 && body.sizeOf(from, to) >= SUSPICIOUS_BYTES) {
         this.#limit.refused(body.sizeOf(from, to))
         result.too_large = true
@@ -191,7 +204,7 @@ export class Bulk {
       )
       return 'halve'
     }
-    if (answer.status === 400 && type !== undefined && FAULTS_OF_ONE_DOCUMENT.has(type)) {
+    if (answer.status === 400 && type !== undefined && FAULTS_OF_ONE_DOCUMENT.has(type) && !FAULTS_OF_ALL.test(reason ?? '')) {
       if (to - from > 1) return 'halve'
       result.outcomes[from] = { kind: 'reject', reason: told }
       return 'go_on'
@@ -204,8 +217,9 @@ export class Bulk {
       if (answer.status === 503) for (let item = from; item < to; item++) result.uncertain.add(item)
       return 'stop'
     }
-    if (answer.status >= 500 || answer.status === 408) {
-      for (let item = from; item < to; item++) result.uncertain.add(item)
+    const is_blocked = type === 'cluster_block_exception'
+    if (answer.status >= 500 || answer.status === 408 || is_blocked) {
+      if (!is_blocked) for (let item = from; item < to; item++) result.uncertain.add(item)
       const message = `Elasticsearch cannot take a bulk request now (${told}); if this lasts, look at its log and at GET /_cluster/health`
       result.failure = new RequestFailure('OUTPUT_UNAVAILABLE', message, { may_have_arrived: true })
       return 'stop'

@@ -40,12 +40,19 @@ export class RequestFailure extends MillraceError {
   readonly may_have_arrived: boolean
   /** Whether the other side cut the connection, as servers do that refuse a large body without reading it. */
   readonly was_cut: boolean
+  /** Whether there was an answer that is too large to be read: one to fewer documents is smaller. */
+  readonly answer_was_too_large: boolean
 
-  constructor(code: RuntimeCode, message: string, traits: { may_have_arrived: boolean; was_cut?: boolean }) {
+  constructor(
+    code: RuntimeCode,
+    message: string,
+    traits: { may_have_arrived: boolean; was_cut?: boolean; answer_was_too_large?: boolean },
+  ) {
     super(code, message)
     this.name = 'RequestFailure'
     this.may_have_arrived = traits.may_have_arrived
     this.was_cut = traits.was_cut ?? false
+    this.answer_was_too_large = traits.answer_was_too_large ?? false
   }
 }
 
@@ -57,11 +64,14 @@ const NDJSON_TYPE = 'application/x-ndjson'
 const IDLE_CONNECTION_MS = 30_000
 /** The client's own timer counts silence only and is coarse: it must fire after ours, which counts the whole request. */
 const CLIENT_TIMEOUT_MARGIN_MS = 5_000
-/** No answer we ask for is near this: 100,000 failed items at 300 bytes. */
+/** Hardly an answer is near this: 100,000 failed items at 600 bytes. Those that repeat whole documents may be. */
 const ANSWER_BYTES_MAX = 64 * 1024 * 1024
 
 /** Failures before the first byte of a request left: the server cannot have seen it. */
 const NEVER_SENT = /ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|connect timeout|certificate|fingerprint|SSL|TLS/i
+
+/** How the client says that an answer is over its limit. */
+const TOO_LARGE = /^The content length \(\d+\) is bigger than the maximum allowed/
 
 const compress = promisify(gzip)
 
@@ -174,6 +184,10 @@ export class ElasticsearchClient {
     if (known?.name === 'ProductNotSupportedError') {
       const message = `${where} answers without the header X-Elastic-Product: it is not Elasticsearch (7.14 or newer), or a proxy removes the header`
       return new RequestFailure('OUTPUT_REFUSED', message, { may_have_arrived: true })
+    }
+    if (TOO_LARGE.test(messageOf(thrown))) {
+      const message = `${where} answers with more than ${ANSWER_BYTES_MAX} bytes`
+      return new RequestFailure('OUTPUT_REPLY_INVALID', message, { may_have_arrived: true, answer_was_too_large: true })
     }
     // A refused connection to a name with several addresses comes without any text.
     const reason = messageOf(thrown) || 'connection refused (ECONNREFUSED)'

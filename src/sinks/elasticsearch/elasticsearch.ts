@@ -22,9 +22,10 @@ export const elasticsearch = defineOutput({
 Every document gets an id that is derived from where its event came from (\`document_id => auto\`), so that a repeated
 delivery is recognised by Elasticsearch and counted as already there.
 
-What Elasticsearch answers is judged document by document. Documents that it can never take (a value that does not fit the
-mapping) go to the dead letters with its reason. A closed or write-blocked index parks the events of that index alone.
-An overloaded, restarting or missing cluster is waited for.
+What Elasticsearch answers is judged document by document. Where it refuses a field (another type than the mapping says,
+too many fields, too long a keyword), that field is set aside as text in \`_ignored_fields\`, with a tag that says why, and
+the document is stored (\`on_mapping_conflict\`). Documents that it can never take go to the dead letters with its reason. A
+closed or write-blocked index parks the events of that index alone. An overloaded, restarting or missing cluster is waited for.
 
 At the start the index templates \`exchange-logs\` and \`exchange-alerts\` are installed for \`exchange-logs-*\` and
 \`exchange-alerts-*\`; a template of the same name that this program did not make stays as it is.
@@ -76,6 +77,8 @@ At the start the index templates \`exchange-logs\` and \`exchange-alerts\` are i
           document_id: options.document_id ?? compileTemplate('auto'),
           action: stream === undefined ? checkedAction(options) : compileTemplate('create'),
         }),
+        guard: { set_aside: options.on_mapping_conflict === 'set_aside', new_fields_max: options.new_fields_max },
+        date_window_ms: options.index_date_window,
         own: { dlq_custom_codes: checkedCodes(options), drop_error_types: options.drop_error_types },
         parameters: textsOf(options.parameters),
         bulk_path: checkedBulkPath(options),

@@ -1,3 +1,5 @@
+import { IGNORED_FIELDS } from './ignored-fields.ts'
+
 /** A composable index template with the name it is installed under. */
 export interface IndexTemplate {
   readonly name: string
@@ -5,7 +7,7 @@ export interface IndexTemplate {
 }
 
 /** Raised with every change below: an older template on the server is then replaced. */
-export const TEMPLATE_VERSION = 1
+export const TEMPLATE_VERSION = 2
 
 /** Above Elasticsearch's own (100 to 201), so that a pattern such as `*-logs-*` of somebody else does not win by accident. */
 const PRIORITY = 300
@@ -16,6 +18,8 @@ const TEXT = { type: 'text' }
 /** Data from outside: an unreadable value leaves the field out of the search and the document in the index. */
 const ADDRESS = { type: 'ip', ignore_malformed: true }
 const DECIMAL = { type: 'double', ignore_malformed: true }
+/** Texts by the name of the field that was set aside: one field, however many names there are. */
+const ASIDE = { type: 'flattened', ignore_above: 1024 }
 const TIME = { type: 'date', ignore_malformed: true }
 const PLACE = { properties: { location: { type: 'geo_point', ignore_malformed: true }, ip: ADDRESS } }
 /** The geoip filter in an ECS layout writes below these. */
@@ -25,6 +29,7 @@ const COMMON_FIELDS = {
   '@timestamp': { type: 'date' },
   '@version': KEYWORD,
   tags: KEYWORD,
+  [IGNORED_FIELDS]: ASIDE,
   level: KEYWORD,
   logger: KEYWORD,
   service: KEYWORD,

@@ -1,3 +1,4 @@
+import { duration } from '../../core/duration.ts'
 import { kept, keptAs } from '../../core/kept-options.ts'
 import * as option from '../../core/options.ts'
 
@@ -102,6 +103,19 @@ export const ELASTICSEARCH_OPTIONS = {
   ilm_policy: option.string('The policy that says when the index is replaced; logstash-policy is made where it is missing.', {
     default: 'logstash-policy',
   }),
+
+  on_mapping_conflict: option.oneOf(
+    'What becomes of a document with a field that its index does not take (another type, too many fields, too long a keyword). set_aside: stored, with that field as text in _ignored_fields and a tag _ignored_mapping_conflict, _ignored_field_limit, _ignored_value_too_long or _ignored_field_name; not for action update. dead_letter: kept among the dead letters.',
+    ['set_aside', 'dead_letter'],
+    { default: 'set_aside' },
+  ),
+  new_fields_max: option.integer(
+    'Most fields that an index gets from here, counted since the start of the program; further ones are set aside in _ignored_fields (tag _ignored_field_budget) before Elasticsearch refuses their documents. 0: only what Elasticsearch refuses. Costs a few microseconds a document.',
+    { default: 0, min: 0, max: 100_000 },
+  ),
+  index_date_window: duration(
+    'How far @timestamp may be from now, for instance 7d: events before or after go to the dead letters, so that one of 1970 or 2099 makes no index. Not set: any time.',
+  ),
 
   dlq_custom_codes: option.numbers('Item statuses, beside 400 and 404, that send an event to the dead letters.', { default: [] }),
   drop_error_types: option.list('Error types of Elasticsearch whose events are dropped and counted instead of dead-lettered.', {

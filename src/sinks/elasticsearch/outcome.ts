@@ -29,9 +29,11 @@ export interface Judgement {
   readonly overloaded: boolean
   /** A person must change rights or credentials, else it never ends. */
   readonly unauthorized: boolean
+  /** It is rejected for one of its fields: without that it may be stored. */
+  readonly for_a_field: boolean
 }
 
-type Verdict = 'stored' | 'conflict' | 'park' | 'slow_down' | 'retry' | 'unauthorized' | 'reject'
+type Verdict = 'stored' | 'conflict' | 'park' | 'slow_down' | 'retry' | 'unauthorized' | 'reject' | 'reject_field'
 
 interface Row {
   readonly type?: string
@@ -55,6 +57,12 @@ const TABLE: readonly Row[] = [
   // The cluster may hold no more shards, so the index of the day cannot be made: not the fault of its documents.
   { type: 'validation_exception', reason: /maximum (normal |frozen )?shards open/, verdict: 'park' },
   { type: 'illegal_argument_exception', reason: /maximum (normal |frozen )?shards open/, verdict: 'park' },
+  { type: 'document_parsing_exception', verdict: 'reject_field' },
+  // The same before 8.8.
+  { type: 'mapper_parsing_exception', verdict: 'reject_field' },
+  { type: 'strict_dynamic_mapping_exception', verdict: 'reject_field' },
+  // Everything that is somehow wrong: the reason says whether it is a field.
+  { type: 'illegal_argument_exception', status: [400, 400], verdict: 'reject_field' },
   { type: 'es_rejected_execution_exception', verdict: 'slow_down' },
   { type: 'circuit_breaking_exception', verdict: 'slow_down' },
   { type: 'security_exception', verdict: 'unauthorized' },
@@ -92,10 +100,13 @@ export function judge(item: Item, { index, may_be_stored }: Circumstances, own: 
       return calm({ kind: 'park', key: index, reason })
     case 'reject':
       return calm({ kind: 'reject', reason })
+    case 'reject_field':
+      // What an update would make of the document is not ours to change.
+      return { ...calm({ kind: 'reject', reason }), for_a_field: item.operation === undefined }
     case 'slow_down':
-      return { outcome: { kind: 'retry', reason }, overloaded: true, unauthorized: false }
+      return { ...calm({ kind: 'retry', reason }), overloaded: true }
     case 'unauthorized':
-      return { outcome: { kind: 'retry', reason }, overloaded: false, unauthorized: true }
+      return { ...calm({ kind: 'retry', reason }), unauthorized: true }
     case 'retry':
       return calm({ kind: 'retry', reason })
   }
@@ -112,7 +123,7 @@ function verdictOf({ status, type, reason }: Item): Verdict {
 }
 
 function calm(outcome: Outcome): Judgement {
-  return { outcome, overloaded: false, unauthorized: false }
+  return { outcome, overloaded: false, unauthorized: false, for_a_field: false }
 }
 
 /** `document_parsing_exception: [1:12] failed to parse field [duration] …`, cut. */

@@ -8,15 +8,20 @@ import { type Body, BodyPool } from './body.ts'
 import { Bulk, type BulkResult } from './bulk.ts'
 import { type ClientSettings, ElasticsearchClient } from './client.ts'
 import { checkHealth, untilReady } from './health.ts'
+import { readLiveMapping } from './live-mapping.ts'
 import type { OwnRules } from './outcome.ts'
 import { installRollover, type Rollover } from './rollover.ts'
 import { SizeLimit } from './size-limit.ts'
 import { installTemplate, type WantedTemplate } from './template.ts'
+import { TypeGuard, type TypeGuardSettings } from './type-guard.ts'
 
 export interface SinkSettings {
   readonly client: ClientSettings
   readonly batching: Batching
   readonly actionOf: (event: Event) => Action | Outcome
+  readonly guard: Pick<TypeGuardSettings, 'set_aside' | 'new_fields_max'>
+  /** How far `@timestamp` may be from now; `undefined`: any time. */
+  readonly date_window_ms: number | undefined
   readonly own: OwnRules
   readonly parameters: { readonly [name: string]: string }
   readonly bulk_path: string
@@ -24,6 +29,19 @@ export interface SinkSettings {
   readonly templates: readonly WantedTemplate[]
   readonly rollover: Rollover | undefined
 }
+
+/** A document that was rejected for one of its fields. */
+interface RefusedDocument {
+  readonly position: number
+  readonly index: string
+  /** Its action line. */
+  readonly line: string
+  readonly document: string
+  readonly reason: string
+}
+
+/** A document that is refused for more fields than this, one after the other, goes to the dead letters. */
+const TRIES_MAX = 10
 
 interface Opened {
   readonly client: ElasticsearchClient
@@ -37,6 +55,7 @@ export class ElasticsearchSink implements Sink {
   readonly #context: Context
   readonly #pool: BodyPool
   readonly #attempts = new Attempts()
+  readonly #guard: TypeGuard
   #opened: Opened | undefined
 
   constructor(settings: SinkSettings, context: Context) {
@@ -44,6 +63,13 @@ export class ElasticsearchSink implements Sink {
     this.#settings = settings
     this.#context = context
     this.#pool = new BodyPool(settings.batching.concurrency)
+    this.#guard = new TypeGuard(context, {
+      ...settings.guard,
+      readMapping: async (index, signal) => {
+        const client = this.#opened?.client
+        return client === undefined ? undefined : readLiveMapping(client, index, signal)
+      },
+    })
   }
 
   async open(signal: AbortSignal): Promise<void> {
@@ -68,11 +94,14 @@ export class ElasticsearchSink implements Sink {
 
   prepare(event: Event): boolean {
     try {
-      const action = this.#settings.actionOf(event)
+      const action = this.#actionOf(event)
       // Of an update or a deletion the bytes do not tell what the event was.
       if (!isAction(action) || action.document !== undefined) return false
-      this.#attempts.prepare(event, action, event.toJsonText())
-      return true
+      const document = event.toJsonText()
+      const fitting = this.#guard.fit(action.index, document)
+      this.#attempts.prepare(event, action, fitting)
+      // The dead letters want the event as it was.
+      return fitting === document
     } catch {
       // `write` meets it again, and says what became of the event.
       return false
@@ -98,6 +127,7 @@ export class ElasticsearchSink implements Sink {
     const eventOf = (item: number) => events[body.positions[item] ?? 0] as Event
     const mayBeStored = (item: number) => suspects.has(item)
     const result = await bulk.send(body, mayBeStored, signal)
+    const refused = refusedOf(body, result)
     this.#remember(body, result, eventOf, mayBeStored)
     const nothing_decided = body.count === events.length && result.outcomes.every((outcome) => outcome === undefined)
     if (result.failure !== undefined && nothing_decided) {
@@ -106,17 +136,70 @@ export class ElasticsearchSink implements Sink {
     }
     const undecided: Outcome = { kind: 'retry', reason: result.failure?.message ?? 'it was not sent' }
     for (const [item, position] of body.positions.entries()) outcomes[position] = result.outcomes[item] ?? undecided
+    const has_overloaded = await this.#tryWithoutFields(bulk, refused, events, outcomes, signal)
     this.#count(outcomes)
     return {
       outcomes,
       ...(result.too_large ? { tooLarge: true } : {}),
-      ...(result.overloaded ? { overloaded: true } : {}),
+      ...(result.overloaded || has_overloaded ? { overloaded: true } : {}),
     }
+  }
+
+  /**
+   * Sends documents that were rejected for a field again, without that field. What is rejected then too keeps its first
+   * outcome: the reason and the document as they were. True where Elasticsearch is overloaded.
+   */
+  async #tryWithoutFields(
+    bulk: Bulk,
+    refused: readonly RefusedDocument[],
+    events: readonly Event[],
+    outcomes: Outcome[],
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    let overloaded = false
+    let pending = refused
+    for (let tries = 0; pending.length > 0 && tries < TRIES_MAX; tries++) {
+      const body = this.#pool.take()
+      for (const { position, index, line, document, reason } of pending) {
+        const cured = await this.#guard.cure(index, document, reason, signal)
+        if (cured !== undefined) body.add(position, { index, line }, cured)
+      }
+      if (body.count === 0) {
+        this.#pool.giveBack(body)
+        break
+      }
+      const result = await bulk.send(body, () => false, signal)
+      pending = refusedOf(body, result)
+      this.#remember(
+        body,
+        result,
+        (item) => events[body.positions[item] ?? 0] as Event,
+        () => false,
+      )
+      if (result.overloaded) overloaded = true
+      const undecided: Outcome = { kind: 'retry', reason: result.failure?.message ?? 'it was not sent' }
+      for (const [item, position] of body.positions.entries()) {
+        const outcome = result.outcomes[item] ?? undecided
+        if (outcome.kind !== 'reject') outcomes[position] = outcome
+      }
+    }
+    return overloaded
   }
 
   async close(): Promise<void> {
     await this.#opened?.client.close()
     this.#opened = undefined
+  }
+
+  #actionOf(event: Event): Action | Outcome {
+    return this.#dateRefusal(event) ?? this.#settings.actionOf(event)
+  }
+
+  #dateRefusal({ timestamp }: Event): Outcome | undefined {
+    const { date_window_ms } = this.#settings
+    if (date_window_ms === undefined || timestamp === undefined) return undefined
+    if (Math.abs(this.#context.clock.now() - timestamp.epoch_ms) <= date_window_ms) return undefined
+    return { kind: 'reject', reason: `its @timestamp ${timestamp.toString()} is outside of index_date_window` }
   }
 
   /** Adds an event to the body, or says why it cannot be a document. */
@@ -129,9 +212,10 @@ export class ElasticsearchSink implements Sink {
       return undefined
     }
     try {
-      const action = this.#settings.actionOf(event)
+      const action = this.#actionOf(event)
       if (!isAction(action)) return action
-      body.add(position, action, action.document ?? event.toJsonText())
+      const document = action.document ?? event.toJsonText()
+      body.add(position, action, action.is_partial === true ? document : this.#guard.fit(action.index, document))
       return undefined
     } catch (thrown) {
       return { kind: 'reject', reason: `cannot be made a document: ${messageOf(thrown)}` }
@@ -168,4 +252,15 @@ export class ElasticsearchSink implements Sink {
         .inc(count)
     }
   }
+}
+
+/** What of a body was rejected for a field: copies, for the body's buffer is used again. */
+function refusedOf(body: Body, { refused_fields }: BulkResult): RefusedDocument[] {
+  return [...refused_fields].map(([item, reason]) => ({
+    position: body.positions[item] ?? 0,
+    index: body.indices[item] ?? '',
+    line: body.lineAt(item),
+    document: body.documentAt(item),
+    reason,
+  }))
 }
