@@ -19,4 +19,6 @@ for (const { name, verdict } of results) {
 }
 const summary = summaryOf(results)
 process.stdout.write(values.json ? `${JSON.stringify(summary)}\n` : `${summary.text}\n`)
-process.exitCode = summary.failed > 0 ? 1 : 0
+if (results.length === 0)
+  process.stderr.write('no case was found: expected *.jsonl in the folder, and names with the text of --only\n')
+process.exitCode = summary.failed > 0 || results.length === 0 ? 1 : 0
