@@ -26,6 +26,8 @@ export interface ConfigRequest {
   /** Where a `pipelines.yml` may stand (`--path.settings`). */
   readonly settings_folder?: string | undefined
   readonly variables: Variables
+  /** A part of a pipeline, whose inputs and outputs are elsewhere. */
+  readonly filters_only?: boolean
 }
 
 /** One pipeline as far as it could be read, and what is wrong beside that. */
@@ -141,7 +143,7 @@ async function fromFiles(path: string, request: ConfigRequest, entry?: Settings)
 
 async function fromJson(file: string, request: ConfigRequest, entry: Settings = new Map()): Promise<LoadedPipeline> {
   const text = (await readText(file)).replace(/^\uFEFF/, '')
-  const { plan, problems } = readWhatIsThere(text, file, request.variables)
+  const { plan, problems } = readWhatIsThere(text, file, request.variables, request.filters_only)
   // What logstash.yml says is for a logstash.conf; flags and the own entry of a pipeline are for this one too.
   const flags = new Map([...(request.settings ?? [])].filter(([, { is_flag }]) => is_flag))
   const found: Problem[] = [...problems]

@@ -37,7 +37,8 @@ function memoryOf({ size_bytes }: Event): number {
 export interface PipelineServices {
   /** The context of the pipeline itself and of its outputs, by id. */
   context(id: string): Context
-  readonly deadLetters: DeadLetterBox
+  /** Resolves with true once the entries are kept, with false when `abandon` aborts before. Never rejects. */
+  readonly deadLetters: Pick<DeadLetterBox, 'keep'>
   /** Of the process: all pipelines share it. */
   readonly budget: ByteBudget
   /** Of the process too: the latest events, for the live page. */

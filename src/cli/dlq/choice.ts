@@ -2,22 +2,17 @@ import { stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { compileCondition, type Predicate } from '../../compile/condition.ts'
 import { ConditionError, parseCondition } from '../../config/condition-parser.ts'
-import { Event } from '../../core/event.ts'
-import { parseFieldRef } from '../../core/field-ref.ts'
 import { regexLimits } from '../../core/regex-guard.ts'
-import { setMember, Timestamp } from '../../core/values.ts'
 import { deadLettersFolder } from '../../storage/dead-letters.ts'
-import { DeadLetterOrigin } from '../../storage/letter-origin.ts'
 import { readWaitingLetters, type WaitingLetter } from '../../storage/stored-letter.ts'
 import { MetricsRegistry } from '../../telemetry/metrics.ts'
 import { UsageError } from '../tool.ts'
-import { causeOf, latestReason } from './cause.ts'
-
-const METADATA = parseFieldRef('[@metadata][dead_letter_queue]')
+import { causeOf } from './cause.ts'
+import { eventOf } from './letter-events.ts'
 
 /** Flags of all that look at dead letters. */
 export const CHOICE_FLAGS = {
-  'path.data': { type: 'string', default: process.env['MILLRACE_DATA'] ?? 'data' },
+  'path.data': { type: 'string' },
   where: { type: 'string' },
   json: { type: 'boolean', default: false },
 } as const
@@ -42,7 +37,7 @@ export interface Choice {
  */
 export async function readChoice(
   words: readonly string[],
-  { where, 'path.data': data }: { readonly where?: string | undefined; readonly 'path.data': string },
+  { where, 'path.data': data }: { readonly where?: string | undefined; readonly 'path.data'?: string | undefined },
 ): Promise<Choice> {
   const [group, further] = words
   if (further !== undefined) throw new UsageError(`expected one group of bin/millrace dlq ls, got also ${further}`)
@@ -50,7 +45,7 @@ export async function readChoice(
     throw new UsageError(`expected a group of bin/millrace dlq ls such as 3f2a91bc, got ${group}`)
   }
   const holds = where === undefined ? undefined : readCondition(where)
-  const folder = resolve(data)
+  const folder = resolve(data ?? process.env['MILLRACE_DATA'] ?? 'data')
   if (!(await isFolder(folder))) throw new UsageError(`there is no data folder ${folder}: name it with --path.data DIR`)
   return { folder: deadLettersFolder(folder), group, holds }
 }
@@ -91,24 +86,4 @@ export async function* chosenLetters(choice: Choice, damage: DamageReport): Asyn
     if (group !== undefined && !causeOf(waiting).group.startsWith(group)) continue
     if (holds === undefined || holds(eventOf(waiting))) yield waiting
   }
-}
-
-/** The event that died, with what had happened to it. Of bytes that never were one: their text as `message`. */
-export function eventOf(waiting: WaitingLetter, fields = fieldsOf(waiting), input = 'dlq'): Event {
-  const { letter, sequence, size_bytes, failure } = waiting
-  const { component, plugin_type, reason } = latestReason(waiting)
-  const replays = failure?.replays ?? letter.replays
-  const origin = new DeadLetterOrigin(input, sequence, { ...letter, replays })
-  const event = Event.from(fields, new Timestamp(letter.time.epoch_ms), { origin })
-  event.size_bytes = size_bytes
-  const { pipeline, time: entry_time } = letter
-  event.set(METADATA, { plugin_type, plugin_id: component, reason, entry_time, pipeline, replays })
-  return event
-}
-
-function fieldsOf({ letter }: WaitingLetter) {
-  if (letter.fields !== undefined) return letter.fields
-  const fields = {}
-  setMember(fields, 'message', letter.raw.toString())
-  return fields
 }

@@ -1,42 +1,11 @@
 import { rm } from 'node:fs/promises'
 import { expect, test } from 'vitest'
+import { keepLetters, letterOf, listLetters } from '../../../test/helpers/dead-letters.ts'
 import { runTool } from '../../../test/helpers/run-tool.ts'
 import { temporaryFolder } from '../../../test/helpers/temporary-folder.ts'
 import { Timestamp } from '../../core/values.ts'
-import { type DeadLetter, DeadLetters, deadLettersFolder } from '../../storage/dead-letters.ts'
 
 const TIME = Date.UTC(2026, 0, 2, 3, 4, 5)
-
-let count = 0
-function letter(reason: string, document = '{}', more: Partial<DeadLetter> = {}): DeadLetter {
-  return {
-    time: new Timestamp(TIME + count++ * 1_000),
-    pipeline: 'main',
-    component: 'output_elasticsearch_1 (a.conf:3:5)',
-    plugin_type: 'elasticsearch',
-    reason,
-    origin: `logs/3@${count}`,
-    stable_id: `logs:3:${count}`,
-    content: { kind: 'document', document, metadata: '{"index":"logs"}', size_bytes: document.length },
-    ...more,
-  }
-}
-
-async function keep(data: string, letters: readonly DeadLetter[]): Promise<void> {
-  await using kept = await DeadLetters.open(deadLettersFolder(data))
-  await kept.append(letters)
-}
-
-interface Listed {
-  readonly letters: number
-  readonly groups: readonly { readonly [name: string]: unknown }[]
-}
-
-async function list(data: string, ...flags: string[]): Promise<Listed> {
-  const { code, stdout, stderr } = await runTool(['dlq', 'ls', '--json', '--path.data', data, ...flags])
-  expect([code, stderr]).toEqual([0, ''])
-  return JSON.parse(stdout) as Listed
-}
 
 /** Reasons as they come, and what they have in common. */
 const CAUSES: readonly (readonly [cause: string, ...reasons: string[]])[] = [
@@ -73,11 +42,11 @@ const CAUSES: readonly (readonly [cause: string, ...reasons: string[]])[] = [
 
 test('dead letters of one cause are one row, whatever their values', async () => {
   await using folder = await temporaryFolder()
-  await keep(
+  await keepLetters(
     folder.path,
-    CAUSES.flatMap(([, ...reasons]) => reasons.map((reason) => letter(reason))),
+    CAUSES.flatMap(([, ...reasons]) => reasons.map((reason) => letterOf(reason))),
   )
-  const { letters, groups } = await list(folder.path)
+  const { letters, groups } = await listLetters(folder.path)
   expect(new Map(groups.map(({ cause, count: letters_of_it }) => [cause, letters_of_it]))).toEqual(
     new Map(CAUSES.map(([cause, ...reasons]) => [cause, reasons.length])),
   )
@@ -86,13 +55,16 @@ test('dead letters of one cause are one row, whatever their values', async () =>
 
 test('a row tells how many there are, from when to when, and has a sample; components and pipelines are apart', async () => {
   await using folder = await temporaryFolder()
-  const first = letter('http_404', '{}', { time: new Timestamp(TIME) })
-  const last = letter('http_404', '{}', { time: new Timestamp(TIME + 90_000), component: 'output_elasticsearch_1 (a.conf:9:5)' })
+  const first = letterOf('http_404', '{}', { time: new Timestamp(TIME) })
+  const last = letterOf('http_404', '{}', {
+    time: new Timestamp(TIME + 90_000),
+    component: 'output_elasticsearch_1 (a.conf:9:5)',
+  })
   const others = [{ component: 'output_http_1 (a.conf:3:5)' }, { pipeline: 'other' }].map((more) =>
-    letter('http_404', '{}', more),
+    letterOf('http_404', '{}', more),
   )
-  await keep(folder.path, [first, last, ...others])
-  const { groups } = await list(folder.path)
+  await keepLetters(folder.path, [first, last, ...others])
+  const { groups } = await listLetters(folder.path)
   expect(groups.map((group) => group['count'])).toEqual([2, 1, 1])
   expect(groups[0]).toMatchObject({
     group: expect.stringMatching(/^[0-9a-f]{8}$/),
@@ -103,7 +75,7 @@ test('a row tells how many there are, from when to when, and has a sample; compo
     last: '2026-01-02T03:05:35.000Z',
     sample: { reason: 'http_404', origin: first.origin, id: first.stable_id },
   })
-  expect((await list(folder.path)).groups).toEqual(groups)
+  expect((await listLetters(folder.path)).groups).toEqual(groups)
   const { stdout } = await runTool(['dlq', 'ls', '--path.data', folder.path])
   expect(stdout).toContain(
     `${String(groups[0]?.['group'])}        2  2026-01-02T03:04:05Z  2026-01-02T03:05:35Z  main      output_elasticsearch_1\n`,
@@ -113,7 +85,7 @@ test('a row tells how many there are, from when to when, and has a sample; compo
 
 test('a reason with control characters does not drive the terminal', async () => {
   await using folder = await temporaryFolder()
-  await keep(folder.path, [letter('bad \u001b[2J thing')])
+  await keepLetters(folder.path, [letterOf('bad \u001b[2J thing')])
   const { stdout } = await runTool(['dlq', 'ls', '--path.data', folder.path])
   expect(stdout).toContain('bad \\x1b[2J thing')
 })
@@ -127,13 +99,13 @@ async function show(data: string, ...words: string[]): Promise<{ documents: unkn
 test('show prints all, those of a group, those on which a condition holds, and at most so many', async () => {
   await using folder = await temporaryFolder()
   const raw = { kind: 'raw' as const, raw: Buffer.from('{"n":'), size_bytes: 5 }
-  await keep(folder.path, [
-    letter('a', '{"n":1,"level":"error"}'),
-    letter('b', '{"n":2,"level":"error"}'),
-    letter('b', '{"n":3,"level":"info"}'),
-    letter('c', '', { content: raw, component: 'input_beats_1' }),
+  await keepLetters(folder.path, [
+    letterOf('a', '{"n":1,"level":"error"}'),
+    letterOf('b', '{"n":2,"level":"error"}'),
+    letterOf('b', '{"n":3,"level":"info"}'),
+    letterOf('c', '', { content: raw, component: 'input_beats_1' }),
   ])
-  const b = String((await list(folder.path)).groups[0]?.['group'])
+  const b = String((await listLetters(folder.path)).groups[0]?.['group'])
   const numbers = async (...words: string[]): Promise<unknown[]> =>
     (await show(folder.path, ...words)).documents.map((document) => (document as { n?: number } | undefined)?.n)
   expect(await numbers()).toEqual([1, 2, 3, undefined])
@@ -144,7 +116,7 @@ test('show prints all, those of a group, those on which a condition holds, and a
   expect(await numbers('--where', '[@metadata][index] == "logs" and [@metadata][dead_letter_queue][reason] == "a"')).toEqual([1])
   expect(await numbers('--where', '[message] =~ /^."n/')).toEqual([undefined])
   expect(await numbers('--limit', '2')).toEqual([1, 2])
-  expect((await list(folder.path, '--where', '[n] < 3')).letters).toBe(2)
+  expect((await listLetters(folder.path, '--where', '[n] < 3')).letters).toBe(2)
 })
 
 test.each([

@@ -1,5 +1,5 @@
 import { closeFilters } from '../../compile/chain/nodes.ts'
-import { compilePipeline } from '../../compile/pipeline.ts'
+import { type CompiledPipeline, compilePipeline } from '../../compile/pipeline.ts'
 import { catalog } from '../../components.ts'
 import { Catalog, type InputSpec, type OutputSpec } from '../../core/component.ts'
 import type { Context, Log } from '../../core/context.ts'
@@ -41,9 +41,14 @@ export class DryRun {
 
   /**
    * @param config_folder relative paths in options start there
+   * @param adapt changes what was made, before any event comes
    * @throws ConfigError with everything that is wrong
    */
-  static async build(plan: Plan, config_folder: string): Promise<DryRun> {
+  static async build(
+    plan: Plan,
+    config_folder: string,
+    adapt: (compiled: CompiledPipeline) => CompiledPipeline = (compiled) => compiled,
+  ): Promise<DryRun> {
     const run = new DryRun(plan)
     const shared = run.#context(plan.settings.id, config_folder)
     const compiled = await compilePipeline(plan, run.#catalogWithoutEnds(), {
@@ -52,9 +57,14 @@ export class DryRun {
     })
     for (const { at, message } of compiled.warnings)
       run.messages.push({ level: 'warn', message: `${formatPosition(at)}: ${message}` })
-    run.#tracer = new Tracer(compiled, run.#abort.signal)
+    run.#tracer = new Tracer(adapt(compiled), run.#abort.signal)
     run.#close = () => closeFilters(compiled.chain)
     return run
+  }
+
+  /** What the inputs were given to work with, by id. */
+  get contexts(): ReadonlyMap<string, InputContext> {
+    return this.#inputs
   }
 
   /** The ids of the inputs. */
@@ -87,6 +97,11 @@ export class DryRun {
   async finish(): Promise<readonly Trace[]> {
     await this.#tracer?.finish(systemClock.now())
     return this.#tracer?.traces ?? []
+  }
+
+  /** The ways of the events so far, which are forgotten then; `finish` has only those that follow. */
+  takeTraces(): readonly Trace[] {
+    return this.#tracer?.traces.splice(0) ?? []
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

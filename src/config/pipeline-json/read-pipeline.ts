@@ -39,10 +39,11 @@ export function readPipelineJson(text: string, file: string, variables: Variable
 
 /**
  * The same for who goes on to look for what is wrong in the rest, so that a person hears of everything at once.
+ * @param filters_only inputs and outputs need not be there
  * @throws ConfigError for text that is no JSON object: there is no rest
  */
-export function readWhatIsThere(text: string, file: string, variables: Variables): ReadPlan {
-  return new PipelineReader(new SourceText(file, text), variables).read()
+export function readWhatIsThere(text: string, file: string, variables: Variables, filters_only = false): ReadPlan {
+  return new PipelineReader(new SourceText(file, text), variables).read(filters_only)
 }
 
 const SECTIONS = ['inputs', 'filters', 'outputs'] as const
@@ -62,7 +63,7 @@ class PipelineReader {
     this.#variables = variables
   }
 
-  read(): ReadPlan {
+  read(filters_only: boolean): ReadPlan {
     const root = this.#parse()
     let settings: PipelineSettings = DEFAULT_SETTINGS
     const sections: { [section in (typeof SECTIONS)[number]]: PlanNode[] } = { inputs: [], filters: [], outputs: [] }
@@ -71,8 +72,8 @@ class PipelineReader {
       else if (isSection(name)) sections[name] = this.#nodes(node)
       else if (name !== '$schema') this.#unknown(name, at, TOP_LEVEL, 'a pipeline')
     }
-    if (sections.inputs.length === 0) this.#empty(root, 'input')
-    if (sections.outputs.length === 0) this.#empty(root, 'output')
+    if (sections.inputs.length === 0 && !filters_only) this.#empty(root, 'input')
+    if (sections.outputs.length === 0 && !filters_only) this.#empty(root, 'output')
     return { plan: { settings, ...sections, warnings: this.#warnings }, problems: this.#problems }
   }
 

@@ -159,10 +159,10 @@ class LetterReader {
   }
 
   #eventsOf(letter: StoredDeadLetter, sequence: bigint, size_bytes: number): Event[] {
-    const origin = new DeadLetterOrigin(this.#context.id, sequence, letter)
     const { fields, raw, plugin_type, plugin_id, reason, time } = letter
     const decoded = fields === undefined ? this.#decode(raw) : [{ fields, exact: true }]
-    return decoded.map((one) => {
+    return decoded.map((one, part) => {
+      const origin = new DeadLetterOrigin(this.#context.id, sequence, letter, part)
       const event = this.#context.createEvent(one, origin, Math.ceil(size_bytes / decoded.length))
       event.set(METADATA, { plugin_type, plugin_id, reason, entry_time: time })
       return event
