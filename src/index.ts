@@ -14,7 +14,7 @@ export {
 export type { Addresses, Clock, Context, Health, Log, Metrics, Paths } from './core/context.ts'
 export type { Decoder, Deliver, Encoder, Outcome, Settled, Sink, Source, Step, WriteResult } from './core/contracts.ts'
 export { ConfigError, MillraceError } from './core/errors.ts'
-export { Event, type EventState, type Origin } from './core/event.ts'
+export { Event, type EventState, type Origin, type Settlement } from './core/event.ts'
 export { parseFieldRef } from './core/field-ref.ts'
 export * as option from './core/options.ts'
 export { SourceNumber, Timestamp, type Value } from './core/values.ts'

@@ -1,4 +1,4 @@
-import type { EventState } from './event.ts'
+import type { Settlement } from './event.ts'
 import type { EventBus } from './event-bus.ts'
 import type { EcsCompatibility } from './plan.ts'
 import type { Timestamp } from './values.ts'
@@ -84,7 +84,7 @@ export interface DerivedMetric {
 }
 
 /** Whether what is derived from an event counts, given how the event ended: a replay that was there already does not. */
-export function countsAsSeen(state: EventState): boolean {
+export function countsAsSeen(state: Settlement): boolean {
   return state !== 'already_there'
 }
 

@@ -1,4 +1,4 @@
-import { MillraceError } from './errors.ts'
+import { descend, listIndex, notSettable, put } from './field-path.ts'
 import { type FieldRef, parseFieldRef } from './field-ref.ts'
 import { SourceDocument, type SourceText } from './source-document.ts'
 import { stringifyExact } from './stringify-exact.ts'
@@ -33,14 +33,14 @@ export interface Origin {
 export const EVENT_STATES = ['dead_lettered', 'dropped', 'unrouted', 'stored', 'already_there', 'consumed'] as const
 export type EventState = (typeof EVENT_STATES)[number]
 
+/** How an event ended for who made it: `buffered` is an event that is safe on our disk and has its end later. */
+export type Settlement = EventState | 'buffered'
+
 /** What the runtime hangs on an event to follow it. Components never look at it. */
 export interface Tracking {
   /** Tells that a child was made of this event, which the runtime has to follow too. */
   readonly followed: true
 }
-
-/** An index further out than this is refused: `[a][999999999]` from a hostile line would fill the memory. */
-const LIST_LENGTH_MAX = 10_000
 
 /** In the ordinal of a copy, before the address of the pipeline that it was made for. */
 const HOP = '>'
@@ -83,7 +83,7 @@ export class Event {
   /** As long as nothing that came in was changed. */
   #source: SourceDocument | undefined
   #cancelled: string | undefined
-  #whenSettled: ((state: EventState) => void)[] | undefined
+  #whenSettled: ((state: Settlement) => void)[] | undefined
   #ordinal = ''
   #children = 0
 
@@ -121,6 +121,17 @@ export class Event {
       fields['tags'] = ['_tagsparsefailure']
     }
     event.#birthTime(now)
+    return event
+  }
+
+  /** Of the runtime: an event as it was kept on disk. It was born before, so the rules of birth do not apply again. */
+  static restore(fields: Fields, metadata: Fields, { ordinal = '', ...options }: EventOptions & { ordinal?: string }): Event {
+    const event = new Event(fields, metadata, options.exact ?? holdsBigint(fields), options.origin)
+    if (options.source !== undefined) event.#source = new SourceDocument(options.source, fields)
+    const time = member(fields, TIMESTAMP)
+    // It prints as it was printed, so the text that the fields came from is still true.
+    if (typeof time === 'string') fields[TIMESTAMP] = parseTimestamp(time) ?? time
+    event.#ordinal = ordinal
     return event
   }
 
@@ -299,20 +310,28 @@ export class Event {
     return copy
   }
 
+  /** What split, clone and other pipelines appended to its stable id. */
+  get ordinal(): string {
+    return this.#ordinal
+  }
+
   /** The origin's stable id, with the numbers of the split or clone that made this event; `undefined` where the origin has none. */
   stableId(): string | undefined {
     const id = this.origin?.stableId()
     return id === undefined ? undefined : id + this.#ordinal
   }
 
-  /** Registers what is to be done once when the event has its final state: derived metrics count then, and only then. */
-  whenSettled(action: (state: EventState) => void): void {
+  /**
+   * Registers what is to be done once, when the event has its final state or is safe on our disk: derived metrics count
+   * then, and only then. Its sender is told at the same moment, so that it does not come again.
+   */
+  whenSettled(action: (state: Settlement) => void): void {
     if (this.#whenSettled === undefined) this.#whenSettled = [action]
     else this.#whenSettled.push(action)
   }
 
   /** Of the runtime: runs what `whenSettled` registered, once. */
-  settle(state: EventState): void {
+  settle(state: Settlement): void {
     const actions = this.#whenSettled
     if (actions === undefined) return
     this.#whenSettled = undefined
@@ -366,34 +385,4 @@ export class Event {
 
 function areTags(value: Value): boolean {
   return typeof value === 'string' || (Array.isArray(value) && value.every((tag) => typeof tag === 'string'))
-}
-
-/** The index that a segment means in a list of that length; -1 where it means none. */
-function listIndex(segment: string, length: number): number {
-  if (!/^-?\d{1,9}$/.test(segment)) return -1
-  const index = Number(segment)
-  return index < 0 ? length + index : index
-}
-
-function descend(holder: Fields | Value[], segment: string, ref: FieldRef): Fields | Value[] {
-  const next = Array.isArray(holder) ? holder[listIndex(segment, holder.length)] : member(holder, segment)
-  if (Array.isArray(next) || isFields(next)) return next
-  if (next !== undefined) throw notSettable(ref, `"${segment}" is not a map`)
-  const made: Fields = {}
-  put(holder, segment, made, ref)
-  return made
-}
-
-function put(holder: Fields | Value[], segment: string, value: Value, ref: FieldRef): void {
-  if (!Array.isArray(holder)) return setMember(holder, segment, value)
-  const index = listIndex(segment, holder.length)
-  if (index < 0 || index > LIST_LENGTH_MAX) {
-    throw notSettable(ref, `"${segment}" is not an index of a list (0 to ${LIST_LENGTH_MAX})`)
-  }
-  while (holder.length < index) holder.push(null)
-  holder[index] = value
-}
-
-function notSettable(ref: FieldRef, why: string): MillraceError {
-  return new MillraceError('FIELD_NOT_SETTABLE', `Could not set field '${ref.text}': ${why}`)
 }

@@ -63,7 +63,8 @@ export class PipelineBus {
     const copies = events.map((event, position) => {
       const copy = event.copyFor(address)
       copy.whenSettled((state) => {
-        states[position] = state
+        // One on the other pipeline's disk lives on there too.
+        if (state !== 'buffered') states[position] = state
       })
       return copy
     })

@@ -2,7 +2,7 @@ import { defineFilter } from '../core/component.ts'
 import { type Counter, countsAsSeen, type DerivedMetric } from '../core/context.ts'
 import type { Step } from '../core/contracts.ts'
 import { MillraceError } from '../core/errors.ts'
-import type { Event, EventState } from '../core/event.ts'
+import type { Event, Settlement } from '../core/event.ts'
 import type { FieldRef } from '../core/field-ref.ts'
 import * as option from '../core/options.ts'
 import { compileTemplate, type Template } from '../core/template.ts'
@@ -51,7 +51,7 @@ const METRIC_OPTIONS = {
 type MetricOptions = option.OptionValues<typeof METRIC_OPTIONS>
 
 /** Done once, when the event has its final state. */
-type Apply = (state: EventState) => void
+type Apply = (state: Settlement) => void
 
 export const metric = defineFilter({
   name: 'metric',

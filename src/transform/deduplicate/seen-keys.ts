@@ -1,6 +1,6 @@
 import type { Clock, Log } from '../../core/context.ts'
 import { messageOf } from '../../core/errors.ts'
-import type { Event, EventState } from '../../core/event.ts'
+import type { Event, Settlement } from '../../core/event.ts'
 import { type Json, PositionStore } from '../../storage/positions.ts'
 
 export interface SeenKeysOptions {
@@ -66,7 +66,7 @@ export class SeenKeys {
   }
 
   /** An event that could not be stored leaves its place to the next one. */
-  #settle(key: string, seen: First, state: EventState): void {
+  #settle(key: string, seen: First, state: Settlement): void {
     if (this.#firsts.get(key) !== seen) return
     if (state === 'dead_lettered') this.#firsts.delete(key)
     else this.#store.set(key, [seen.seen_ms, seen.stable_id ?? null])

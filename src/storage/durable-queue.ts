@@ -1,0 +1,189 @@
+import { randomUUID } from 'node:crypto'
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { MillraceError } from '../core/errors.ts'
+import { PositionStore } from './positions.ts'
+import { SegmentFollower } from './segment-follower.ts'
+import type { StoredRecord } from './segment-format.ts'
+import { type Repair, SegmentLog } from './segment-log.ts'
+import { type ReportDamage, readSegments } from './segment-reader.ts'
+
+/** So much may be sent once more after a crash where it has no stable id: what was done within this time before it. */
+const CHECKPOINT_MS = 1_000
+const SEGMENT_BYTES_MIN = 64 * 1024
+const SEGMENT_BYTES_MAX = 16 * 1024 * 1024
+/** A full queue is given back in parts of it. */
+const SEGMENTS_MIN = 8
+
+export interface DurableQueueOptions {
+  /** On the disk; `append` refuses beyond. */
+  readonly max_bytes: number
+  /** Damage that is found in its files. */
+  readonly report: ReportDamage
+}
+
+/**
+ * Records that wait on the disk, first in, first out: appended with fsync, read once in their order, and done one by
+ * one. After a crash those that were not done are there again, and of those that were done the ones of the last second.
+ */
+export class DurableQueue implements AsyncDisposable {
+  readonly folder: string
+  readonly repair: Repair | undefined
+  /** Of this queue: together with a sequence it never stands for another record. */
+  readonly identity: string
+  readonly #max_bytes: number
+  readonly #log: SegmentLog
+  readonly #positions: PositionStore<string>
+  readonly #follower: SegmentFollower
+  #reading: AsyncGenerator<StoredRecord, void, void> | undefined
+  #unread: number
+  /** Of appends on their way, so that many at once cannot pass the limit together. */
+  #reserved_bytes = 0
+  /** Records that were read and are not done, oldest first. */
+  readonly #open = new Set<bigint>()
+  /** Everything before it was read. */
+  #next: bigint
+  #timer: NodeJS.Timeout | undefined
+  #saving: Promise<void> = Promise.resolve()
+
+  private constructor(folder: string, { max_bytes, report }: DurableQueueOptions, found: Found) {
+    this.folder = folder
+    this.#max_bytes = max_bytes
+    this.#log = found.log
+    this.repair = found.log.repair
+    this.identity = found.identity
+    this.#positions = found.positions
+    this.#next = found.next
+    this.#unread = found.unread
+    const known = new Set(found.damaged)
+    this.#follower = new SegmentFollower(folder, found.next, (path, torn_bytes, why) => {
+      if (!known.has(path)) report(path, torn_bytes, why)
+    })
+  }
+
+  /**
+   * Opens the queue of a folder, which need not exist: reads through what is there once, to count it.
+   * @throws MillraceError STORAGE_CORRUPT where the folder holds something else
+   */
+  static async open(folder: string, options: DurableQueueOptions): Promise<DurableQueue> {
+    const positions = await PositionStore.open(join(folder, 'position.json'), (value) => typeof value === 'string')
+    const next = BigInt(positions.get('next') ?? '1')
+    const identity = positions.get('identity') ?? randomUUID()
+    if (positions.get('identity') === undefined) {
+      positions.set('identity', identity)
+      await positions.save()
+    }
+    const segment_bytes = Math.max(SEGMENT_BYTES_MIN, Math.min(SEGMENT_BYTES_MAX, Math.floor(options.max_bytes / SEGMENTS_MIN)))
+    const log = await SegmentLog.open(folder, { segment_bytes, sequence_min: next })
+    let unread = 0
+    const damaged: string[] = []
+    const report: ReportDamage = (path, torn_bytes, why) => {
+      damaged.push(path)
+      options.report(path, torn_bytes, why)
+    }
+    for await (const { sequence } of readSegments(folder, report)) if (sequence >= next) unread++
+    return new DurableQueue(folder, options, { log, positions, identity, next, unread, damaged })
+  }
+
+  /** Records that nobody has read yet. */
+  get unread(): number {
+    return this.#unread
+  }
+
+  /** Everything in it was read and is done. */
+  get isDone(): boolean {
+    return this.#unread === 0 && this.#open.size === 0 && this.#reserved_bytes === 0
+  }
+
+  get size_bytes(): number {
+    return this.#log.size_bytes
+  }
+
+  /**
+   * Appends records and resolves once they are fsynced.
+   * @throws MillraceError STORAGE_FULL at the limit or on a full disk, STORAGE_WRITE_FAILED: none was kept, wait and call again
+   */
+  async append(payloads: readonly Buffer[]): Promise<void> {
+    if (payloads.length === 0) return
+    const bytes = payloads.reduce((sum, { length }) => sum + length, 0)
+    if (this.#log.size_bytes + this.#reserved_bytes + bytes > this.#max_bytes) {
+      throw new MillraceError('STORAGE_FULL', `${this.folder}: it has reached its limit of ${this.#max_bytes} bytes`)
+    }
+    this.#reserved_bytes += bytes
+    try {
+      await this.#log.append(payloads)
+      this.#unread += payloads.length
+    } finally {
+      this.#reserved_bytes -= bytes
+    }
+  }
+
+  /** The next records in their order, as many as fit into both limits, at least one where there is one. Not for two readers at once. */
+  async read(records_max: number, bytes_max: number): Promise<StoredRecord[]> {
+    const records: StoredRecord[] = []
+    let bytes = 0
+    let ends = 0
+    // Never further than what `append` has resolved for: what stands behind that may still be taken back.
+    while (this.#unread > 0 && records.length < records_max && bytes < bytes_max) {
+      this.#reading ??= this.#follower.records()
+      const { value, done } = await this.#reading.next()
+      if (done === true) {
+        this.#reading = undefined
+        // A second time without a record: files were removed by hand.
+        if (++ends > 1) break
+        continue
+      }
+      ends = 0
+      this.#unread--
+      this.#open.add(value.sequence)
+      this.#next = value.sequence + 1n
+      bytes += value.payload.length
+      records.push({ sequence: value.sequence, payload: Buffer.from(value.payload) })
+    }
+    return records
+  }
+
+  /** A record that was read need not be kept any longer. */
+  done(sequence: bigint): void {
+    this.#open.delete(sequence)
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined
+      this.#saving = this.#checkpoint().catch(() => {
+        // Tried again with the next one. Until then a crash brings more of them again.
+      })
+    }, CHECKPOINT_MS).unref()
+  }
+
+  /** Notes what is done, and closes. What was read and is not done is there again when it is opened. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    clearTimeout(this.#timer)
+    await this.#saving
+    await this.#log[Symbol.asyncDispose]()
+    await this.#reading?.return()
+    await this.#checkpoint().catch(() => {})
+  }
+
+  /** Closes it and removes its files: nothing in it is needed any more. */
+  async remove(): Promise<void> {
+    await this[Symbol.asyncDispose]()
+    await rm(this.folder, { recursive: true, force: true })
+  }
+
+  async #checkpoint(): Promise<void> {
+    const [oldest = this.#next] = this.#open
+    if (this.#positions.get('next') !== oldest.toString()) {
+      this.#positions.set('next', oldest.toString())
+      await this.#positions.save()
+    }
+    await this.#log.removeBefore(oldest)
+  }
+}
+
+interface Found {
+  readonly log: SegmentLog
+  readonly positions: PositionStore<string>
+  readonly identity: string
+  readonly next: bigint
+  readonly unread: number
+  readonly damaged: readonly string[]
+}
