@@ -83,7 +83,7 @@ export class PipelineStatus implements StatusSource {
       const own = member.pipeline.ledger.totals()
       const handed = member.compiled.inputs
         .filter(({ has_room }) => has_room)
-        .reduce((sum, { id }) => sum + member.pipeline.ledger.input(id).value, 0)
+        .reduce((sum, { id }) => sum + member.pipeline.ledger.input(id).received.value, 0)
       return { ...own, received: own.received - handed, created: own.created + handed }
     })
     const sum = (read: (of: LedgerTotals) => number): number => totals.reduce((all, one) => all + read(one), 0)
@@ -109,7 +109,7 @@ export class PipelineStatus implements StatusSource {
         where: address ?? where,
         state: pipeline.hasEnded(id) ? 'ended' : (factory.unwell.get(id) ?? (address === undefined ? 'reading' : 'listening')),
         is_well: !factory.unwell.has(id),
-        counts: { received: pipeline.ledger.input(id).value },
+        counts: { received: pipeline.ledger.input(id).received.value },
       }
     })
   }

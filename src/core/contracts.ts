@@ -121,6 +121,8 @@ export const ALREADY_THERE: Outcome = Object.freeze({ kind: 'already_there' })
 export interface WriteResult {
   /** One for each event, by position. */
   readonly outcomes: readonly Outcome[]
+  /** Where each event went or was to go (an index), by position, for the books: where the output knows. */
+  readonly targets?: readonly (string | undefined)[]
   /** The batch was too large for the other side: smaller ones from now on. */
   readonly tooLarge?: boolean
   /** The other side is overloaded: slow down. */

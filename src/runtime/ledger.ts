@@ -1,9 +1,23 @@
 import type { Counter, Metrics } from '../core/context.ts'
 import { EVENT_STATES, type EventState } from '../core/event.ts'
+import { DELIVERY_OUTCOMES, type DeliveryOutcome, TargetBooks } from './target-books.ts'
 
 /** Where an event can be until it has its final state. */
 const HOLDERS = ['intake', 'filters', 'outputs', 'dead_letters'] as const
 export type Holder = (typeof HOLDERS)[number]
+/** Where an event can be while it is with an output. */
+export type DeliveryHolder = 'queue' | 'writes' | 'retries' | 'parked'
+/** For tests of the books: whether who holds an event there is to lose it. */
+export type Loses = (holder: Holder | DeliveryHolder) => boolean
+
+/** What is known of the events of one input. */
+export interface InputTotals {
+  readonly received: number
+  readonly created: number
+  readonly states: { readonly [state in EventState]: number }
+  readonly held: number
+  readonly unbalanced: number
+}
 
 export interface LedgerTotals {
   readonly received: number
@@ -14,6 +28,36 @@ export interface LedgerTotals {
   readonly unbalanced: number
 }
 
+/** The events of one input: those it handed over, and those that filters made of them. */
+export class InputBooks {
+  readonly received: Counter
+  readonly created: Counter
+  readonly states: { readonly [state in EventState]: Counter }
+  /** Events whose receipts are open: counted by the receipts, not made of the other numbers. */
+  held = 0
+
+  constructor(metrics: Metrics, pipeline: string, input: string) {
+    const labels = { pipeline, input }
+    this.received = metrics.counter('millrace_events_received_total', 'Events that an input handed over.', labels)
+    this.created = metrics.counter('millrace_events_created_total', 'Events that filters made.', labels)
+    const counters = EVENT_STATES.map((state) => [
+      state,
+      metrics.counter('millrace_events_total', 'Events by the one state they ended in.', { ...labels, state }),
+    ])
+    this.states = Object.fromEntries(counters) as { [state in EventState]: Counter }
+  }
+
+  totals(): InputTotals {
+    const states = Object.fromEntries(EVENT_STATES.map((state) => [state, this.states[state].value])) as InputTotals['states']
+    const { received, created } = this
+    const unbalanced = received.value + created.value - sum(Object.values(states)) - this.held
+    return { received: received.value, created: created.value, states, held: this.held, unbalanced }
+  }
+}
+
+/** Stands for the inputs of events that filters made of no single one (`metrics`, an `aggregate` that timed out). */
+export const MADE_BY_FILTERS = '(filters)'
+
 /**
  * The books of events (promise 1): everything received or created is either held somewhere or has exactly one
  * final state. Each holder counts its own; what is in flight is never computed by subtraction, so the balance can be wrong.
@@ -21,25 +65,19 @@ export interface LedgerTotals {
 export class EventLedger {
   readonly #metrics: Metrics
   readonly #pipeline: string
-  readonly #received = new Map<string, Counter>()
-  readonly #created: Counter
-  readonly #states: { readonly [state in EventState]: Counter }
+  readonly #inputs = new Map<string, InputBooks>()
   readonly #holders = new Map<Holder, () => number>()
+  readonly #deliveries = new Set<DeliveryLedger>()
 
   constructor(metrics: Metrics, pipeline: string) {
     this.#metrics = metrics
     this.#pipeline = pipeline
-    this.#created = metrics.counter('millrace_events_created_total', 'Events that filters made.', { pipeline })
-    const counters = EVENT_STATES.map((state) => [
-      state,
-      metrics.counter('millrace_events_total', 'Events by the one state they ended in.', { pipeline, state }),
-    ])
-    this.#states = Object.fromEntries(counters) as { [state in EventState]: Counter }
+    this.input(MADE_BY_FILTERS)
     metrics.gauge(
       'millrace_ledger_unbalanced_events',
-      'Must be 0: received + created - ended - held.',
+      'Must be 0: received + created - ended - held, and handed - outcomes - held of the outputs.',
       { pipeline },
-      () => this.totals().unbalanced,
+      () => this.unbalanced,
     )
   }
 
@@ -50,42 +88,57 @@ export class EventLedger {
     this.#metrics.gauge('millrace_events_held', 'Events that are on their way, by where they are.', labels, count)
   }
 
-  /** The counter of what one input received. */
-  input(id: string): Counter {
-    let counter = this.#received.get(id)
-    if (counter === undefined) {
-      const labels = { pipeline: this.#pipeline, input: id }
-      counter = this.#metrics.counter('millrace_events_received_total', 'Events that an input handed over.', labels)
-      this.#received.set(id, counter)
+  /** The books of one input. */
+  input(id: string): InputBooks {
+    let books = this.#inputs.get(id)
+    if (books === undefined) {
+      books = new InputBooks(this.#metrics, this.#pipeline, id)
+      this.#inputs.set(id, books)
     }
-    return counter
+    return books
   }
 
-  created(): void {
-    this.#created.inc()
+  get inputs(): ReadonlyMap<string, InputBooks> {
+    return this.#inputs
   }
 
-  ended(state: EventState): void {
-    this.#states[state].inc()
+  /** What an output loses stays with the outputs for ever in these books, and only shows in the output's own. */
+  includes(deliveries: DeliveryLedger): void {
+    this.#deliveries.add(deliveries)
+  }
+
+  /** Events and deliveries that are nowhere or twice: anything but 0 is a fault of the program. */
+  get unbalanced(): number {
+    const deliveries = [...this.#deliveries].map((ledger) => Math.abs(ledger.totals().unbalanced))
+    return Math.abs(this.totals().unbalanced) + sum(deliveries)
   }
 
   totals(): LedgerTotals {
-    const received = sum([...this.#received.values()].map(({ value }) => value))
-    const states = Object.fromEntries(EVENT_STATES.map((state) => [state, this.#states[state].value])) as LedgerTotals['states']
+    const inputs = [...this.#inputs.values()].map((books) => books.totals())
+    const received = sum(inputs.map((one) => one.received))
+    const created = sum(inputs.map((one) => one.created))
+    const states = Object.fromEntries(
+      EVENT_STATES.map((state) => [state, sum(inputs.map((one) => one.states[state]))]),
+    ) as LedgerTotals['states']
     const holders = Object.fromEntries(
       HOLDERS.map((holder) => [holder, this.#holders.get(holder)?.() ?? 0]),
     ) as LedgerTotals['holders']
-    const created = this.#created.value
     const unbalanced = received + created - sum(Object.values(states)) - sum(Object.values(holders))
     return { received, created, states, holders, unbalanced }
   }
 }
 
-const DELIVERY_OUTCOMES = ['stored', 'already_there', 'dead_lettered', 'dropped', 'consumed'] as const
-export type DeliveryOutcome = (typeof DELIVERY_OUTCOMES)[number]
+export interface DeliveryTotals {
+  readonly handed: number
+  readonly outcomes: { readonly [outcome in DeliveryOutcome]: number }
+  readonly held: number
+  readonly unbalanced: number
+}
 
 /** The books of one output: every event handed to it gets one outcome there, or is still with it. */
 export class DeliveryLedger {
+  /** Where the events went, for the API alone: index names come from events, and are no labels of metrics. */
+  readonly targets = new TargetBooks()
   readonly #handed: Counter
   readonly #outcomes: { readonly [outcome in DeliveryOutcome]: Counter }
   readonly #held: () => number
@@ -112,11 +165,13 @@ export class DeliveryLedger {
     this.#handed.inc(count)
   }
 
-  ended(outcome: DeliveryOutcome): void {
+  /** @param target the index, or what else the output says it went to */
+  ended(outcome: DeliveryOutcome, target?: string): void {
     this.#outcomes[outcome].inc()
+    if (target !== undefined) this.targets.ended(outcome, target)
   }
 
-  totals(): { handed: number; outcomes: { readonly [outcome in DeliveryOutcome]: number }; held: number; unbalanced: number } {
+  totals(): DeliveryTotals {
     const outcomes = Object.fromEntries(DELIVERY_OUTCOMES.map((outcome) => [outcome, this.#outcomes[outcome].value])) as {
       [outcome in DeliveryOutcome]: number
     }

@@ -5,8 +5,9 @@ import type { Batching, Outcome, Sink, WriteResult } from '../core/contracts.ts'
 import { MillraceError, messageOf } from '../core/errors.ts'
 import type { Event, EventState } from '../core/event.ts'
 import { BatchQueue } from './batch-queue.ts'
-import { DeliveryLedger, type DeliveryOutcome } from './ledger.ts'
+import { DeliveryLedger, type Loses } from './ledger.ts'
 import { Pace } from './pace.ts'
+import type { DeliveryOutcome } from './target-books.ts'
 import { WaitingRoom } from './waiting-room.ts'
 
 /** For sinks that say nothing about it. */
@@ -33,6 +34,8 @@ export interface Rejected {
   readonly reason: string
   /** Where the event's fields were let go. */
   readonly document?: string | undefined
+  /** Where it was to go. */
+  readonly target?: string | undefined
 }
 
 export interface OutputServices {
@@ -41,6 +44,7 @@ export interface OutputServices {
   readonly batch_delay_ms: number
   /** An event has its outcome at this output. */
   ended(event: Event, state: EventState): void
+  readonly loses: Loses
   /** Keeps events among the dead letters; true once they are fsynced, false when the program leaves before. */
   deadLetter(events: readonly Rejected[]): Promise<boolean>
 }
@@ -123,7 +127,7 @@ export class OutputRunner {
    */
   push(event: Event): boolean {
     this.ledger.handed(1)
-    this.#queue.push(event, performance.now())
+    if (!this.#services.loses('queue')) this.#queue.push(event, performance.now())
     this.#quiet_turns = 0
     this.#wake()
     return this.#sink.prepare?.(event) ?? false
@@ -250,7 +254,7 @@ export class OutputRunner {
     )
   }
 
-  async #conclude(batch: readonly Event[], { outcomes, overloaded = false }: WriteResult): Promise<void> {
+  async #conclude(batch: readonly Event[], { outcomes, targets, overloaded = false }: WriteResult): Promise<void> {
     const rejected: Rejected[] = []
     const retry: Event[] = []
     let after_ms = 0
@@ -260,13 +264,13 @@ export class OutputRunner {
         case 'stored':
         case 'already_there':
         case 'consumed':
-          this.#end(event, outcome.kind)
+          this.#end(event, outcome.kind, targets?.[index])
           break
         case 'drop':
-          this.#end(event, 'dropped')
+          this.#end(event, 'dropped', targets?.[index])
           break
         case 'reject':
-          rejected.push({ event, reason: outcome.reason, document: outcome.document })
+          rejected.push({ event, reason: outcome.reason, document: outcome.document, target: targets?.[index] })
           break
         case 'retry':
           retry.push(event)
@@ -281,14 +285,16 @@ export class OutputRunner {
     if (rejected.length > 0) await this.#reject(rejected)
   }
 
-  #end(event: Event, outcome: DeliveryOutcome): void {
+  #end(event: Event, outcome: DeliveryOutcome, target: string | undefined): void {
     this.#writing--
-    this.ledger.ended(outcome)
+    if (this.#services.loses('writes')) return
+    this.ledger.ended(outcome, target)
     this.#services.ended(event, outcome)
   }
 
   #retry(events: Event[], after_ms: number, outcomes: readonly Outcome[], overloaded: boolean): void {
     this.#writing -= events.length
+    if (this.#services.loses('retries')) events.pop()
     this.#retries.fail('', events, performance.now(), after_ms)
     this.#countRetries(events.length)
     const reason = outcomes.find((outcome) => outcome.kind === 'retry')?.reason
@@ -301,7 +307,7 @@ export class OutputRunner {
 
   #park(event: Event, key: string, reason: string): void {
     this.#writing--
-    this.#parked.fail(key, [event], performance.now(), 0)
+    if (!this.#services.loses('parked')) this.#parked.fail(key, [event], performance.now(), 0)
     this.#context.log.error(
       'output_parked',
       `${this.#context.id}: ${key} cannot be written to (${reason}). Its events wait and everything else goes on; they follow by themselves once it can`,
@@ -316,7 +322,7 @@ export class OutputRunner {
       { events: rejected.length },
     )
     if (!(await this.#services.deadLetter(rejected))) return
-    for (const { event } of rejected) this.#end(event, 'dead_lettered')
+    for (const { event, target } of rejected) this.#end(event, 'dead_lettered', target)
   }
 
   #countRetries(count: number): void {

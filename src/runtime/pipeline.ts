@@ -12,7 +12,7 @@ import type { PipelineSettings } from '../core/plan.ts'
 import type { ByteBudget } from './byte-budget.ts'
 import { type DeadLetterBox, entryOfEvent, entryOfRaw } from './dead-letter-box.ts'
 import { FilterTurns } from './filter-turns.ts'
-import { EventLedger } from './ledger.ts'
+import { EventLedger, type InputBooks, type Loses, MADE_BY_FILTERS } from './ledger.ts'
 import { OutputRunner, type Rejected } from './output-runner.ts'
 import { Receipt, Tracked, trackedOf } from './receipt.ts'
 import type { RecentEvents } from './recent-events.ts'
@@ -47,6 +47,7 @@ export interface PipelineServices {
   readonly drain_timeout_ms: number
   /** Resolves once the inputs that listen do so: a sample begins then. */
   listening(): Promise<void>
+  readonly loses?: Loses
 }
 
 /**
@@ -69,6 +70,7 @@ export class Pipeline {
   readonly #unsettled = new Set<Receipt>()
   readonly #ended = new Set<string>()
   readonly #turns: FilterTurns
+  readonly #loses: Loses
   readonly #taken: number[] = []
   /** Memory that its events stand for, estimated from their sizes on the wire. */
   #bytes = 0
@@ -82,6 +84,7 @@ export class Pipeline {
     this.#id = settings.id
     this.#compiled = compiled
     this.#services = services
+    this.#loses = services.loses ?? (() => false)
     const own = services.context(settings.id)
     this.#log = own.log
     own.metrics.gauge(
@@ -114,6 +117,7 @@ export class Pipeline {
       batch_size: settings.batch_size,
       batch_delay_ms: settings.batch_delay_ms,
       ended: (event: Event, state: EventState) => this.#endedAtOutput(event, state),
+      loses: this.#loses,
     }
     this.outputs = compiled.outputs.map(({ id, name, where, sink }) => {
       const deadLetter = (rejected: readonly Rejected[]): Promise<boolean> =>
@@ -124,6 +128,7 @@ export class Pipeline {
         )
       return new OutputRunner(sink, services.context(id), { ...outputServices, deadLetter }, this.#abandon.signal)
     })
+    for (const output of this.outputs) this.ledger.includes(output.ledger)
   }
 
   /**
@@ -173,7 +178,9 @@ export class Pipeline {
     origin: Origin | undefined,
     size_bytes = raw.length,
   ): Promise<void> {
-    this.ledger.input(input).inc()
+    const books = this.ledger.input(input)
+    books.received.inc()
+    books.held++
     this.#inDeadLetters++
     const kept = await this.#services.deadLetters.keep(
       this.#id,
@@ -182,7 +189,8 @@ export class Pipeline {
     )
     if (!kept) throw this.#abandon.signal.reason as Error
     this.#inDeadLetters--
-    this.ledger.ended('dead_lettered')
+    books.held--
+    books.states.dead_lettered.inc()
     this.#tellWhenEmpty()
   }
 
@@ -244,16 +252,16 @@ export class Pipeline {
   }
 
   #deliverOf(input: CompiledInput): Deliver {
-    const received = this.ledger.input(input.id)
+    const books = this.ledger.input(input.id)
     return async (events) => {
-      received.inc(events.length)
+      books.received.inc(events.length)
       if (!input.yields && events.length > 0) this.#stopYielding.abort()
-      return await this.#accept(events, input.has_room)
+      return await this.#accept(events, books, input.has_room)
     }
   }
 
-  async #accept(events: Event[], has_room: boolean): Promise<{ readonly settled: Promise<Settled> }> {
-    const receipt = new Receipt(events.length)
+  async #accept(events: Event[], books: InputBooks, has_room: boolean): Promise<{ readonly settled: Promise<Settled> }> {
+    const receipt = new Receipt(events.length, books)
     let bytes = 0
     for (const event of events) {
       event.tracking = new Tracked(receipt)
@@ -264,10 +272,15 @@ export class Pipeline {
     if (!(await this.#admit(bytes, has_room))) receipt.abandon()
     else if (events.length > 0) {
       // An input that decoded the next batches meanwhile would only fill the memory with them.
-      await this.#turns.take(events)
+      await this.#turns.take(this.#loses('intake') ? this.#allButOne(events) : events)
     }
     const settled = receipt.settled.finally(() => this.#unsettled.delete(receipt))
     return { settled }
+  }
+
+  #allButOne(events: readonly Event[]): readonly Event[] {
+    this.#inIntake--
+    return events.slice(1)
   }
 
   /** Waits for room. False when the program leaves before there is any. */
@@ -288,6 +301,10 @@ export class Pipeline {
 
   #passed(event: Event): void {
     this.#taken.length = 0
+    if (this.#loses('filters')) {
+      this.#inFilters--
+      return
+    }
     try {
       this.#services.recent.offer(event)
       this.#route(event, (output) => this.#taken.push(output))
@@ -308,12 +325,12 @@ export class Pipeline {
   }
 
   #created(child: Event, parent: Event | undefined): void {
-    const receipt = parent === undefined ? new Receipt(1) : trackedOf(parent).receipt
+    const receipt = parent === undefined ? new Receipt(1, this.ledger.input(MADE_BY_FILTERS)) : trackedOf(parent).receipt
     if (parent !== undefined) receipt.join()
     child.tracking = new Tracked(receipt)
     this.#services.budget.take(memoryOf(child))
     this.#bytes += memoryOf(child)
-    this.ledger.created()
+    receipt.books.created.inc()
     this.#inFilters++
   }
 
@@ -323,7 +340,7 @@ export class Pipeline {
     tracked.pending--
     if (tracked.pending > 0) return
     this.#inOutputs--
-    this.#conclude(event, tracked.worst)
+    if (!this.#loses('outputs')) this.#conclude(event, tracked.worst)
   }
 
   /** An event ends without having been at an output. */
@@ -333,11 +350,12 @@ export class Pipeline {
   }
 
   #conclude(event: Event, state: EventState): void {
-    this.ledger.ended(state)
+    const { receipt } = trackedOf(event)
+    receipt.books.states[state].inc()
     event.settle(state)
     this.#services.budget.release(memoryOf(event))
     this.#bytes -= memoryOf(event)
-    trackedOf(event).receipt.leave()
+    receipt.leave()
     this.#tellWhenEmpty()
   }
 
@@ -353,6 +371,6 @@ export class Pipeline {
   async #deadLetter(event: Event, component: string, reason: string): Promise<void> {
     if (!(await this.#services.deadLetters.keep(this.#id, [entryOfEvent(event, component, reason)], this.#abandon.signal))) return
     this.#inDeadLetters--
-    this.#conclude(event, 'dead_lettered')
+    if (!this.#loses('dead_letters')) this.#conclude(event, 'dead_lettered')
   }
 }

@@ -1,5 +1,6 @@
 import type { Settled } from '../core/contracts.ts'
 import { EVENT_STATES, type Event, type EventState, type Tracking } from '../core/event.ts'
+import type { InputBooks } from './ledger.ts'
 
 /**
  * What a source holds for a batch it handed over. It settles as `stored` once every event of the batch, and every
@@ -7,25 +8,31 @@ import { EVENT_STATES, type Event, type EventState, type Tracking } from '../cor
  */
 export class Receipt {
   readonly settled: Promise<Settled>
+  readonly books: InputBooks
   readonly #settle: (settled: Settled) => void
   #open: number
 
-  constructor(events: number) {
+  /** @param books of the input that the events came from */
+  constructor(events: number, books: InputBooks) {
     const { promise, resolve } = Promise.withResolvers<Settled>()
     this.settled = promise
     this.#settle = resolve
     this.#open = events
+    this.books = books
+    books.held += events
     if (events === 0) resolve('stored')
   }
 
   /** An event was made of one of the batch. */
   join(): void {
     this.#open++
+    this.books.held++
   }
 
   /** An event of the batch has its final state. */
   leave(): void {
     this.#open--
+    this.books.held--
     if (this.#open === 0) this.#settle('stored')
   }
 

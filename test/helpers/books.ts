@@ -44,7 +44,8 @@ export async function readBooks(program: Program): Promise<Books> {
   const valuesOf = (name: string): number[] => samples.filter((sample) => sample.name === name).map(({ value }) => value)
   const byLabel = (name: string, label: string): { [value: string]: number } => {
     const found = samples.filter((sample) => sample.name === name && sample.value !== 0)
-    return Object.fromEntries(found.map(({ labels, value }) => [labels[label] ?? '', value]))
+    const grouped = Object.groupBy(found, ({ labels }) => labels[label] ?? '')
+    return Object.fromEntries(Object.entries(grouped).map(([key, group = []]) => [key, sum(group.map(({ value }) => value))]))
   }
   return {
     received: sum(valuesOf('millrace_events_received_total')),

@@ -10,6 +10,7 @@ import { parseJson } from '../../src/core/json.ts'
 import type { Exact, Fields } from '../../src/core/values.ts'
 import { ByteBudget } from '../../src/runtime/byte-budget.ts'
 import { DeadLetterBox } from '../../src/runtime/dead-letter-box.ts'
+import type { Loses } from '../../src/runtime/ledger.ts'
 import { Pipeline } from '../../src/runtime/pipeline.ts'
 import { PipelineBus } from '../../src/runtime/pipeline-bus.ts'
 import { RecentEvents } from '../../src/runtime/recent-events.ts'
@@ -135,6 +136,7 @@ export interface RunningPipeline extends Omit<RunningPipelines, 'pipelines' | 'e
 interface PipelineOptions {
   readonly variables?: Variables
   readonly drain_timeout_ms?: number
+  readonly loses?: Loses
 }
 
 /** Runs a pipeline from the text of a config, with the test's ends beside the program's own components. */
@@ -149,7 +151,7 @@ export async function startPipeline(config: object, ends: TestEnds, options: Pip
 export async function startPipelines(
   configs: readonly object[],
   ends: readonly TestEnds[],
-  { variables = {}, drain_timeout_ms = 5_000 }: PipelineOptions = {},
+  { variables = {}, drain_timeout_ms = 5_000, loses }: PipelineOptions = {},
 ): Promise<RunningPipelines> {
   const folder = await temporaryFolder()
   const context = testContext({ paths: { data: folder.path, config: folder.path } })
@@ -181,6 +183,7 @@ export async function startPipelines(
       recent: new RecentEvents(),
       drain_timeout_ms,
       listening: () => Promise.resolve(),
+      ...(loses === undefined ? {} : { loses }),
     })
     return pipeline
   })
