@@ -139,7 +139,7 @@ describe.concurrent('whatever Elasticsearch does, nothing is lost and the log sa
     expect(await showDeadLetters(folder.path)).toMatchObject([
       { reason: expect.stringContaining('is larger than Elasticsearch'), document: { order_id: 7 } },
     ])
-    expect(pipeline.program.stderr).toContain('look with bin/millrace dlq show')
+    expect(pipeline.program.stderr).toContain('look with bin/millrace dlq ls')
     await stub.close()
   })
 
@@ -162,7 +162,7 @@ describe.concurrent('whatever Elasticsearch does, nothing is lost and the log sa
     expect(await showDeadLetters(folder.path)).toMatchObject([
       { reason: `document_parsing_exception: ${reason}`, document: { order_id: 11 } },
     ])
-    expect(pipeline.program.stderr).toContain('look with bin/millrace dlq show')
+    expect(pipeline.program.stderr).toContain('look with bin/millrace dlq ls')
     await stub.close()
   })
 

@@ -132,7 +132,7 @@ export class PipelineStatus implements StatusSource {
       ...(files ? [{ what: 'files', where: `${data}/` }] : []),
       {
         what: 'dead letters',
-        where: `${data}/dead-letters/ (bin/millrace dlq show${data === 'data' ? '' : ` --path.data ${data}`})`,
+        where: `${data}/dead-letters/ (bin/millrace dlq ls${data === 'data' ? '' : ` --path.data ${data}`})`,
       },
     ]
   }

@@ -5,7 +5,7 @@ import { ConfigError, formatPosition, MillraceError, messageOf } from '../core/e
 import { StatusMonitor } from '../ops/monitor.ts'
 import { type Ops, startOps } from '../ops/server.ts'
 import { StatusLine } from '../ops/status-line.ts'
-import { DeadLetterBox } from '../runtime/dead-letter-box.ts'
+import { DeadLetterBox, limitsOf } from '../runtime/dead-letter-box.ts'
 import { lockFolder } from '../storage/folder-lock.ts'
 import { createLog, type ProgramLog } from '../telemetry/log.ts'
 import { MetricsRegistry } from '../telemetry/metrics.ts'
@@ -59,7 +59,8 @@ async function runLogged(command: RunCommand, terminal: Terminal, log: ProgramLo
     return 0
   }
   await using _lock = await lockFolder(resolve(command.data))
-  await using deadLetters = await DeadLetterBox.open(resolve(command.data), metrics, log)
+  const limits = limitsOf(ready.map(({ plan }) => plan.settings))
+  await using deadLetters = await DeadLetterBox.open(resolve(command.data), metrics, log, limits)
   const { drain_timeout_ms } = command
   const pipelines = new Pipelines(prepared, { log, deadLetters, drain_timeout_ms, listening })
   return await runPipelines({ command, terminal, log, metrics, pipelines })

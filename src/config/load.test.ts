@@ -108,6 +108,34 @@ test('problems bring their line, unless it may hold a password', async () => {
   expect(message).not.toContain('hunter2')
 })
 
+test('the limits of dead letters stand in logstash.yml, pipelines.yml, on the command line or in a pipeline.json', async () => {
+  await using folder = await folderWith({
+    'a.conf': ENDS,
+    'c.json':
+      '{ "pipeline": { "dead_letter_queue_max_bytes": "2mb", "dead_letter_queue_storage_policy": "drop_newer", "dead_letter_queue_retain_age": "1 hour" }, "inputs": [{ "stdin": {} }], "outputs": [{ "stdout": {} }] }',
+    'logstash.yml': 'dead_letter_queue:\n  max_bytes: 5mb\n  storage_policy: drop_older\n  retain.age: 2d\n',
+    'pipelines.yml':
+      '- pipeline.id: x\n  config.string: "input { stdin {} } output { stdout {} }"\n  dead_letter_queue.max_bytes: 7mb\n',
+  })
+  const loaded = await loadSettings(folder.path, new Map(), {})
+  const limitsOf = async (request: Parameters<typeof load>[0]): Promise<unknown> => {
+    const [one] = await load(request)
+    expect(one?.problems).toEqual([])
+    const {
+      dead_letter_queue_max_bytes: bytes,
+      dead_letter_queue_storage_policy: policy,
+      dead_letter_queue_retain_age: age,
+    } = one?.plan.settings ?? {}
+    return [bytes, policy, age]
+  }
+  const { settings } = loaded
+  expect(loaded.warnings).toEqual([])
+  expect(await limitsOf({ path: join(folder.path, 'a.conf') })).toEqual([1024 ** 3, 'block', undefined])
+  expect(await limitsOf({ path: join(folder.path, 'a.conf'), settings })).toEqual([5 * 1024 ** 2, 'drop_older', 172_800_000])
+  expect(await limitsOf({ settings, settings_folder: folder.path })).toEqual([7 * 1024 ** 2, 'drop_older', 172_800_000])
+  expect(await limitsOf({ path: join(folder.path, 'c.json') })).toEqual([2 * 1024 ** 2, 'drop_newer', 3_600_000])
+})
+
 const PIPELINES = `
 - pipeline.id: first
   path.config: "FOLDER/a.conf"

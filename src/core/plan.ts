@@ -34,6 +34,12 @@ export interface PipelineSettings {
   readonly max_event_bytes: number
   /** An event whose comparison cannot be made goes to the dead letters; else the comparison is false and counted. */
   readonly strict_conditions: boolean
+  /** Of all dead letters of the program together. */
+  readonly dead_letter_queue_max_bytes: number
+  /** What happens at that limit: senders wait, or letters are lost and counted. */
+  readonly dead_letter_queue_storage_policy: 'block' | 'drop_newer' | 'drop_older'
+  /** In milliseconds: older dead letters are removed, and counted; `undefined`: never. */
+  readonly dead_letter_queue_retain_age: number | undefined
 }
 
 export const DEFAULT_SETTINGS: PipelineSettings = {
@@ -44,6 +50,9 @@ export const DEFAULT_SETTINGS: PipelineSettings = {
   max_in_flight_bytes: 64 * 1024 * 1024,
   max_event_bytes: 10 * 1024 * 1024,
   strict_conditions: false,
+  dead_letter_queue_max_bytes: 1024 * 1024 * 1024,
+  dead_letter_queue_storage_policy: 'block',
+  dead_letter_queue_retain_age: undefined,
 }
 
 export type PlanNode = ComponentNode | IfNode

@@ -318,7 +318,7 @@ export class OutputRunner {
   async #reject(rejected: readonly Rejected[]): Promise<void> {
     this.#context.log.error(
       'output_rejected',
-      `${this.#context.id} refuses events: ${rejected[0]?.reason}. They are kept: look with bin/millrace dlq show`,
+      `${this.#context.id} refuses events: ${rejected[0]?.reason}. They are kept: look with bin/millrace dlq ls`,
       { events: rejected.length },
     )
     if (!(await this.#services.deadLetter(rejected))) return

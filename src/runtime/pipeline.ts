@@ -361,7 +361,7 @@ export class Pipeline {
 
   #failed(event: Event, filter: string, where: string, thrown: unknown): void {
     const reason = `${filter} (${where}) failed: ${messageOf(thrown)}`
-    this.#log.error('filter_failed', `${reason}. The event is kept: look with bin/millrace dlq show`)
+    this.#log.error('filter_failed', `${reason}. The event is kept: look with bin/millrace dlq ls`)
     this.#inFilters--
     this.#inDeadLetters++
     // Neither rejects: `keep` tries until the entry is on disk or the program leaves.

@@ -30,3 +30,15 @@ export async function isDone(path: string, marks: ReplayMarks): Promise<boolean>
   }
   return reader.torn_bytes === 0
 }
+
+/** How many letters of a file are not done. */
+export async function countWaiting(path: string, marks: ReplayMarks): Promise<number> {
+  await using reader = await openListed(path)
+  let count = 0
+  try {
+    for await (const { sequence } of reader?.records() ?? []) if (!marks.isDone(sequence)) count++
+  } catch {
+    // No segment of ours: what it holds is not counted.
+  }
+  return count
+}

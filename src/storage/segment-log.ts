@@ -23,7 +23,7 @@ export interface Repair {
   readonly cut_bytes: number
 }
 
-interface Segment {
+export interface Segment {
   readonly path: string
   readonly first_sequence: bigint
   size_bytes: number
@@ -74,6 +74,11 @@ export class SegmentLog implements AsyncDisposable {
     return this.#segments.reduce((sum, { size_bytes }) => sum + size_bytes, 0)
   }
 
+  /** Oldest first; records go to the last one. */
+  get segments(): readonly Segment[] {
+    return this.#segments
+  }
+
   get segment_count(): number {
     return this.#segments.length
   }
@@ -111,16 +116,45 @@ export class SegmentLog implements AsyncDisposable {
 
   /** Looks which files are still there: somebody may have made room by hand. */
   async refresh(): Promise<void> {
-    await this.#writing
-    const present = await Promise.all(this.#segments.map(({ path }) => exists(path)))
-    if (present.at(-1) === false) await this.#closeFile()
-    this.#segments = this.#segments.filter((_, index) => present[index] === true)
+    await this.#alone(async () => {
+      const present = await Promise.all(this.#segments.map(({ path }) => exists(path)))
+      if (present.at(-1) === false) await this.#closeFile()
+      this.#segments = this.#segments.filter((_, index) => present[index] === true)
+    })
+  }
+
+  /**
+   * Begins a new segment, so that the one before can be removed. It keeps the numbering, also when it is the only one left.
+   * @throws MillraceError STORAGE_FULL, STORAGE_WRITE_FAILED
+   */
+  async rotate(): Promise<void> {
+    await this.#alone(async () => {
+      if ((this.#segments.at(-1)?.size_bytes ?? 0) <= SEGMENT_HEADER.length) return
+      await this.#closeFile()
+      try {
+        await this.#begin()
+      } catch (thrown) {
+        throw writeError(this.folder, thrown)
+      }
+    })
+  }
+
+  /** Runs something while nothing is written; what is appended meanwhile waits. */
+  async #alone(action: () => Promise<void>): Promise<void> {
+    while (this.#writing !== undefined) await this.#writing
+    const running = action()
+    this.#writing = running
+      .catch(() => {}) // The caller hears of it.
+      .then(() => {
+        this.#writing = this.#waiting.length > 0 ? this.#writeAll() : undefined
+      })
+    await running
   }
 
   /** Waits for what was appended and closes. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true
-    await this.#writing
+    while (this.#writing !== undefined) await this.#writing
     await this.#closeFile()
   }
 

@@ -1,6 +1,11 @@
+import { duration } from '../../core/duration.ts'
 import * as option from '../../core/options.ts'
 import { type ConfigValue, DEFAULT_SETTINGS, type PipelineSettings } from '../../core/plan.ts'
 import { readOptions } from '../../core/read-options.ts'
+
+/** Less has no room for one letter of a large event. */
+export const DEAD_LETTERS_MIN_BYTES = 64 * 1024
+export const STORAGE_POLICIES = ['block', 'drop_newer', 'drop_older'] as const
 
 /** What `"pipeline": { … }` may say. */
 export const SETTINGS = {
@@ -29,6 +34,18 @@ export const SETTINGS = {
   strict_conditions: option.boolean(
     'An event on which a comparison cannot be made (`<` on a missing field, text against a number) goes to the dead letters. Without it the comparison is false and counted.',
     { default: DEFAULT_SETTINGS.strict_conditions },
+  ),
+  dead_letter_queue_max_bytes: option.bytes('Bytes of all dead letters of the program; of several pipelines the largest holds.', {
+    default: DEFAULT_SETTINGS.dead_letter_queue_max_bytes,
+    min: DEAD_LETTERS_MIN_BYTES,
+  }),
+  dead_letter_queue_storage_policy: option.oneOf(
+    'What happens there: `block` holds senders back, `drop_newer` and `drop_older` lose letters and count them.',
+    STORAGE_POLICIES,
+    { default: DEFAULT_SETTINGS.dead_letter_queue_storage_policy },
+  ),
+  dead_letter_queue_retain_age: duration(
+    'How old dead letters become; of several pipelines the longest holds. Default: for ever.',
   ),
 }
 

@@ -1,6 +1,8 @@
+import { duration } from '../../core/duration.ts'
 import * as option from '../../core/options.ts'
 import type { OptionNode, PipelineSettings } from '../../core/plan.ts'
 import { readOptions } from '../../core/read-options.ts'
+import { DEAD_LETTERS_MIN_BYTES, STORAGE_POLICIES } from '../pipeline-json/settings.ts'
 import type { Settings } from './layer.ts'
 
 const ECS = ['disabled', 'v1', 'v8'] as const
@@ -12,6 +14,9 @@ const SETTINGS = {
   'pipeline.batch.delay': option.integer('Milliseconds that an output waits for a fuller batch.', { min: 0, max: 60_000 }),
   'pipeline.ecs_compatibility': option.oneOf('Which field names components use by default.', ECS),
   'pipeline.strict_conditions': option.boolean('Whether an event on which a comparison cannot be made goes to the dead letters.'),
+  'dead_letter_queue.max_bytes': option.bytes('Bytes of all dead letters.', { min: DEAD_LETTERS_MIN_BYTES }),
+  'dead_letter_queue.storage_policy': option.oneOf('What happens at that limit.', STORAGE_POLICIES),
+  'dead_letter_queue.retain.age': duration('How old dead letters become.'),
   'config.support_escapes': option.boolean('Whether backslashes in texts mean something.', { default: false }),
 }
 
@@ -37,6 +42,9 @@ export function readPipelineSettings(layer: Settings, preset: PipelineSettings, 
     batch_size: read?.['pipeline.batch.size'] ?? preset.batch_size,
     batch_delay_ms: read?.['pipeline.batch.delay'] ?? preset.batch_delay_ms,
     ecs_compatibility: read?.['pipeline.ecs_compatibility'] ?? preset.ecs_compatibility,
+    dead_letter_queue_max_bytes: read?.['dead_letter_queue.max_bytes'] ?? preset.dead_letter_queue_max_bytes,
+    dead_letter_queue_storage_policy: read?.['dead_letter_queue.storage_policy'] ?? preset.dead_letter_queue_storage_policy,
+    dead_letter_queue_retain_age: read?.['dead_letter_queue.retain.age'] ?? preset.dead_letter_queue_retain_age,
     strict_conditions: read?.['pipeline.strict_conditions'] ?? preset.strict_conditions,
   }
   return { settings, support_escapes: read?.['config.support_escapes'] ?? false }

@@ -15,7 +15,7 @@ with the codec.
 
 An event that fails again goes to the dead letters again, with its new reason, and is never lost. It is marked there as read back
 once (\`"replays": 1\`), and this input passes over it: nothing goes round in a circle, and a person finds it with
-\`bin/millrace dlq show\`. After the config is mended, \`replays_max\` lets such letters have another try.
+\`bin/millrace dlq ls\`. After the config is mended, \`replays_max\` lets such letters have another try.
 `,
   default_codec: 'plain',
   options: {

@@ -31,7 +31,7 @@ const MEANINGS = {
   consumed: 'Its content went into the events that a filter made of it, as with split; the event itself ends there.',
   dropped: 'A filter of the pipeline dropped it, as the configuration says.',
   unrouted: 'No output wanted it: the conditions around every output were false.',
-  dead_lettered: 'It can never be stored. It is kept on disk: bin/millrace dlq show',
+  dead_lettered: 'It can never be stored. It is kept on disk: bin/millrace dlq ls',
   unaccounted_for: 'Received and created, less all of the above. Anything but 0 is a fault of the program.',
 }
 
@@ -330,7 +330,7 @@ function showDeadLetters(number) {
   // Said again only when it changed: a screen reader reads it out.
   if (notice.dataset.number === String(number)) return
   notice.dataset.number = number
-  notice.replaceChildren(`${deadLetters(number)}: `, element('code', '', 'bin/millrace dlq show'))
+  notice.replaceChildren(`${deadLetters(number)}: `, element('code', '', 'bin/millrace dlq ls'))
 }
 
 function showHealth(tone, word, notice) {
