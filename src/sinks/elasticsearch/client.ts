@@ -4,6 +4,7 @@ import { gzip } from 'node:zlib'
 import type { Client, errors, NodeOptions } from '@elastic/elasticsearch'
 import { MillraceError, messageOf, type RuntimeCode } from '../../core/errors.ts'
 import type { NodeAddress } from './nodes.ts'
+import { ANSWER_BYTES_MAX, ANSWER_TOO_LARGE, readAnswersWhole } from './whole-answer.ts'
 
 export interface ClientSettings {
   readonly nodes: readonly NodeAddress[]
@@ -64,14 +65,8 @@ const NDJSON_TYPE = 'application/x-ndjson'
 const IDLE_CONNECTION_MS = 30_000
 /** The client's own timer counts silence only and is coarse: it must fire after ours, which counts the whole request. */
 const CLIENT_TIMEOUT_MARGIN_MS = 5_000
-/** Hardly an answer is near this: 100,000 failed items at 600 bytes. Those that repeat whole documents may be. */
-const ANSWER_BYTES_MAX = 64 * 1024 * 1024
-
 /** Failures before the first byte of a request left: the server cannot have seen it. */
 const NEVER_SENT = /ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|connect timeout|certificate|fingerprint|SSL|TLS/i
-
-/** How the client says that an answer is over its limit. */
-const TOO_LARGE = /^The content length \(\d+\) is bigger than the maximum allowed/
 
 const compress = promisify(gzip)
 
@@ -99,6 +94,18 @@ export class ElasticsearchClient {
         return json as T
       }
     }
+    class DirectConnection extends elastic.UndiciConnection {
+      constructor(options: ConstructorParameters<typeof elastic.UndiciConnection>[0]) {
+        super(options)
+        readAnswersWhole(this, elastic.errors)
+      }
+    }
+    class ProxyConnection extends elastic.HttpConnection {
+      constructor(options: ConstructorParameters<typeof elastic.HttpConnection>[0]) {
+        super(options)
+        readAnswersWhole(this, elastic.errors)
+      }
+    }
     const client = new elastic.Client({
       nodes: settings.nodes.map(nodeOptions(settings)),
       headers: { 'x-elastic-product-origin': 'millrace', ...settings.headers },
@@ -107,11 +114,10 @@ export class ElasticsearchClient {
       tls: settings.tls,
       ...(settings.ca_fingerprint === undefined ? {} : { caFingerprint: settings.ca_fingerprint }),
       ...(settings.proxy === undefined
-        ? { agent: { connections: settings.concurrency + 1, keepAliveTimeout: IDLE_CONNECTION_MS } }
+        ? { Connection: DirectConnection, agent: { connections: settings.concurrency + 1, keepAliveTimeout: IDLE_CONNECTION_MS } }
         : // The client's usual connections cannot go through a proxy.
-          { proxy: settings.proxy, Connection: elastic.HttpConnection, agent: { maxSockets: settings.concurrency + 1 } }),
+          { proxy: settings.proxy, Connection: ProxyConnection, agent: { maxSockets: settings.concurrency + 1 } }),
       Serializer: TextSerializer,
-      maxResponseSize: ANSWER_BYTES_MAX,
       enableMetaHeader: false,
       // The client would copy all of a failed request into its error, byte by byte: a second for every megabyte of body.
       // Its errors never leave this file, so there is nothing to hide.
@@ -185,7 +191,7 @@ export class ElasticsearchClient {
       const message = `${where} answers without the header X-Elastic-Product: it is not Elasticsearch (7.14 or newer), or a proxy removes the header`
       return new RequestFailure('OUTPUT_REFUSED', message, { may_have_arrived: true })
     }
-    if (TOO_LARGE.test(messageOf(thrown))) {
+    if (messageOf(thrown) === ANSWER_TOO_LARGE) {
       const message = `${where} answers with more than ${ANSWER_BYTES_MAX} bytes`
       return new RequestFailure('OUTPUT_REPLY_INVALID', message, { may_have_arrived: true, answer_was_too_large: true })
     }
