@@ -60,3 +60,21 @@ test('fields go once all outputs have taken what they need', async () => {
   expect(await (await ends.feed([{ a: 1 }])).settled).toBe('stored')
   expect(running.pipeline.ledger.totals()).toMatchObject({ states: { already_there: 1 }, unbalanced: 0 })
 })
+
+test('an overloaded other side that asks for a pause gets nothing at all until it is over', async () => {
+  const ends = new TestEnds()
+  const times: number[] = []
+  const asked = Promise.withResolvers<void>()
+  ends.write = (events) => {
+    times.push(performance.now())
+    asked.resolve()
+    if (times.length > 1) return all('stored', events.length)
+    return { outcomes: events.map(() => ({ kind: 'retry', reason: 'busy', after_ms: 300 })), overloaded: true }
+  }
+  await using _running = await startPipeline(CONFIG, ends)
+  const first = await ends.feed([{ n: 1 }])
+  await asked.promise
+  const later = await ends.feed([{ n: 2 }])
+  expect(await Promise.all([first.settled, later.settled])).toEqual(['stored', 'stored'])
+  expect((times[1] ?? 0) - (times[0] ?? 0)).toBeGreaterThanOrEqual(295)
+})

@@ -21,6 +21,8 @@ const QUIET_TURNS = 4
 
 const RETRY_FIRST_MS = 200
 const RETRY_MAX_MS = 30_000
+/** The other side may ask for a longer pause, and is asked again all the same. */
+const ASKED_PAUSE_MAX_MS = 5 * 60_000
 
 /** Events for one write, and what to call when it is over. */
 interface Batch {
@@ -95,6 +97,19 @@ export class OutputRunner {
     this.#backoff = new Backoff(retry_first_ms, retry_max_ms)
     this.#retries = new WaitingRoom(retry_first_ms, retry_max_ms)
     this.#parked = new WaitingRoom(retry_first_ms * 5, retry_max_ms)
+    const labels = { output: context.id }
+    context.metrics.gauge(
+      'millrace_output_batch_events_max',
+      'Most events in a write: fewer while the other side is overloaded.',
+      labels,
+      () => this.#pace.events_max,
+    )
+    context.metrics.gauge(
+      'millrace_output_writes_max',
+      'Most writes at the same time: fewer while the other side is overloaded.',
+      labels,
+      () => this.#pace.concurrency,
+    )
     this.ledger = new DeliveryLedger(context.metrics, services.pipeline, context.id, () => this.held)
   }
 
@@ -295,7 +310,11 @@ export class OutputRunner {
   #retry(events: Event[], after_ms: number, outcomes: readonly Outcome[], overloaded: boolean): void {
     this.#writing -= events.length
     if (this.#services.loses('retries')) events.pop()
-    this.#retries.fail('', events, performance.now(), after_ms)
+    const now = performance.now()
+    const pause_ms = Math.min(after_ms, ASKED_PAUSE_MAX_MS)
+    this.#retries.fail('', events, now, pause_ms)
+    // An overloaded other side that asks for a pause means all that goes to it.
+    if (overloaded) this.#blockedUntil = Math.max(this.#blockedUntil, now + pause_ms)
     this.#countRetries(events.length)
     const reason = outcomes.find((outcome) => outcome.kind === 'retry')?.reason
     const advice = overloaded ? ' The other side is overloaded and gets less at a time; if this lasts, give it more room' : ''
