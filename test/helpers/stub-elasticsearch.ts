@@ -26,7 +26,7 @@ export interface StubBulk {
 
 interface StubItemError {
   readonly status: number
-  readonly type: string
+  readonly type?: string | undefined
   readonly reason?: string
 }
 

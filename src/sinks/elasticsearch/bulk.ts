@@ -65,6 +65,12 @@ export class Bulk {
     this.#path = settings.path
     this.#query = { ...settings.parameters, filter_path: BULK_FILTER_PATH }
     this.#own = settings.own
+    context.metrics.gauge(
+      'millrace_elasticsearch_bulk_bytes_max',
+      'Largest body of a bulk request: bulk_bytes_max, or what was learned from refusals of larger ones.',
+      { output: context.id },
+      () => this.#limit.bytes,
+    )
     this.#seconds = context.metrics.histogram(
       'millrace_elasticsearch_bulk_seconds',
       'How long bulk requests took until their answer was there.',

@@ -22,7 +22,8 @@ export const elasticsearch = defineOutput({
 Every document gets an id that is derived from where its event came from (\`document_id => auto\`), so that a repeated
 delivery is recognised by Elasticsearch and counted as already there.
 
-What Elasticsearch answers is judged document by document. Where it refuses a field (another type than the mapping says,
+What Elasticsearch answers is judged document by document; [Elasticsearch outcomes](../elasticsearch-outcomes.md) is the
+table of it. Where it refuses a field (another type than the mapping says,
 too many fields, too long a keyword), that field is set aside as text in \`_ignored_fields\`, with a tag that says why, and
 the document is stored (\`on_mapping_conflict\`). Documents that it can never take go to the dead letters with its reason. A
 closed or write-blocked index parks the events of that index alone. An overloaded, restarting or missing cluster is waited for.

@@ -78,6 +78,9 @@ const TABLE: readonly Row[] = [
   { verdict: 'retry' },
 ]
 
+/** For the page that says what becomes of each: docs/elasticsearch-outcomes.md. */
+export const KNOWN_ERROR_TYPES: ReadonlySet<string> = new Set(TABLE.flatMap(({ type }) => type ?? []))
+
 /** Elasticsearch repeats whole values in its reasons. */
 const REASON_LENGTH_MAX = 300
 
