@@ -53,6 +53,16 @@ test.each([
   expect(read('ISO8601', value)).toBeUndefined()
 })
 
+test.each([
+  ['ISO8601', '2024-02-30'],
+  ['ISO8601', '2024-02-30T00:00:00'],
+  ['yyyy-MM-dd', '2024-02-30'],
+  ['yyyy-DDD', '2023-366'],
+  ["xxxx-'W'ww", '2023-W53'],
+])('%s refuses %s also in a zone whose offset depends on the day', (format, value) => {
+  expect(read(format, value, findZone('Europe/Berlin'))).toBeUndefined()
+})
+
 test('ISO8601 without an offset is local time', () => {
   expect(read('ISO8601', '2024-01-02T03:04:05', findZone('America/New_York'))).toBe('2024-01-02T08:04:05.000Z')
   expect(read('ISO8601', '2024-01-02', findZone('America/New_York'))).toBe('2024-01-02T05:00:00.000Z')

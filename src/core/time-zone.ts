@@ -37,9 +37,15 @@ export function findZone(id: string): Zone | undefined {
   return zone
 }
 
-/** The zone that this machine is in. */
+let host: { readonly tz: string | undefined; readonly zone: Zone } | undefined
+
+/** The zone that this machine is in. Asking Intl costs 50 us, so the answer is kept for as long as TZ stays. */
 export function hostZone(): Zone {
-  return findZone(new Intl.DateTimeFormat().resolvedOptions().timeZone) ?? UTC
+  const tz = process.env['TZ']
+  if (host?.tz !== tz || host === undefined) {
+    host = { tz, zone: findZone(new Intl.DateTimeFormat().resolvedOptions().timeZone) ?? UTC }
+  }
+  return host.zone
 }
 
 function makeZone(id: string): Zone | undefined {
@@ -88,6 +94,7 @@ class NamedZone implements Zone {
   }
 
   fromLocal(local_ms: number): number {
+    if (Number.isNaN(local_ms)) return local_ms
     if (Math.abs(local_ms) > TIME_MAX_MS) return local_ms - this.offsetAt(local_ms)
     return local_ms - remember(this.#local_offsets, Math.floor(local_ms / QUARTER_MS), (quarter) => this.#localOffset(quarter))
   }
