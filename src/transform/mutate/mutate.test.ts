@@ -184,6 +184,16 @@ describe('text and lists', () => {
     expect((JSON.parse(apply(before).event.toJsonText()) as { a: unknown }).a).toEqual(JSON.parse(after))
   })
 
+  test.each([
+    ['{"a":["x"],"b":"y","c":"z"}', '["x","y","z"]'],
+    ['{"a":"x","b":"y","c":"z"}', '["x","z"]'],
+    ['{"b":["y"],"c":"z"}', '["z"]'],
+    ['{"a":5,"b":"y"}', '[5]'],
+  ])('merge of b and c into a in %s makes a %s, as in Logstash', async (before, after) => {
+    const apply = await buildFilter(mutate, { merge: { a: ['b', 'c'] } })
+    expect((JSON.parse(apply(before).event.toJsonText()) as { a: unknown }).a).toEqual(JSON.parse(after))
+  })
+
   test('a merge does not bring back what was removed, and shares nothing with its source', async () => {
     const apply = await buildFilter(mutate, { merge: { a: ['b', 'c'] }, remove_field: ['[b][x]', '[c][deep][y]'] })
     expect(JSON.parse(apply('{"a":{"x":1},"b":{"x":2},"c":{"deep":{"y":3}}}').event.toJsonText())).toMatchObject({

@@ -151,12 +151,17 @@ function changeValue(ref: FieldRef, change: ChangeValue): Change {
 
 function mergeInto({ ref, setting }: FieldEntry<readonly FieldRef[]>, context: FilterContext): Change {
   return (event) => {
+    let into = event.get(ref)
+    // As in Logstash: a list and a map take one source after the other, a single value begins anew with each.
+    const grows = typeof into === 'object' && into !== null
     for (const source of setting) {
-      const merged = merge(event.get(ref), event.get(source))
-      if (merged !== undefined) event.set(ref, merged)
-      else {
+      const merged = merge(into, event.get(source))
+      if (merged === undefined) {
         context.log.warn('mutate_merge', `${context.where}: ${source.text} was not merged into ${ref.text}: only one is a map`)
+        continue
       }
+      event.set(ref, merged)
+      if (grows) into = merged
     }
   }
 }
