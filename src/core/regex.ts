@@ -15,6 +15,8 @@ const load = createRequire(import.meta.url)
 /** Patterns also come from event data (`%{field}` in gsub), so the memory for them is bounded. */
 const COMPILED_MAX = 1_000
 const compiled = new Map<string, RegExp>()
+/** Configs repeat their patterns; to read one takes some milliseconds. */
+const required = new Map<string, string>()
 
 /** Ruby's flags: `i` case, `m` the dot matches line ends too, `x` blanks and comments; and `g`: JavaScript's, all matches. */
 export type RegexFlags = '' | 'g' | 'i' | 'm' | 'x' | 'im' | 'gi' | 'gm'
@@ -58,8 +60,14 @@ export function whyExponentialRegex(source: string, flags: RegexFlags = ''): str
  * @throws MillraceError REGEX_INVALID
  */
 export function textRequiredBy(source: string, flags: RegexFlags = ''): string {
+  const key = `${flags}/${source}`
+  const known = required.get(key)
+  if (known !== undefined) return known
   try {
-    return requiredText(parseRuby(source, flags))
+    const text = requiredText(parseRuby(source, flags))
+    if (required.size >= COMPILED_MAX) required.clear()
+    required.set(key, text)
+    return text
   } catch (thrown) {
     throw invalid(source, thrown)
   }
