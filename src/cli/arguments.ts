@@ -11,6 +11,7 @@ export const usage = `millrace: logs from Filebeat and Kafka into Elasticsearch,
   bin/millrace lint FILE          tell of habits in a logstash.conf that work out badly
   bin/millrace convert FILE       write a logstash.conf as a pipeline.json
   bin/millrace dlq                list, show and send again what could not be stored
+  bin/millrace ledger             what became of the events of the last hour, from a running program
   bin/millrace keystore           keep secrets for \${NAME} in configs
   bin/millrace COMMAND --help     tells more of one
 

@@ -10,6 +10,7 @@ const TOOLS: { readonly [name: string]: () => Promise<Tool> } = {
   dlq: async () => (await import('./dlq/dlq.ts')).dlq,
   explain: async () => (await import('./explain/explain.ts')).explain,
   keystore: async () => (await import('./keystore.ts')).keystore,
+  ledger: async () => (await import('./ledger/ledger.ts')).ledger,
   lint: async () => (await import('./lint/lint.ts')).lint,
   test: async () => (await import('./test-cases/test-cases.ts')).test,
 }

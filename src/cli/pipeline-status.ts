@@ -1,8 +1,9 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import type { CompiledPipeline } from '../compile/pipeline.ts'
 import { EVENT_STATES } from '../core/event.ts'
+import type { Books } from '../ops/ledger.ts'
 import type { ComponentStatus, Status, StatusSource, Totals } from '../ops/status.ts'
-import type { LedgerTotals } from '../runtime/ledger.ts'
+import { type LedgerTotals, MADE_BY_FILTERS } from '../runtime/ledger.ts'
 import type { ContextFactory } from './context-factory.ts'
 import type { Member, Pipelines } from './pipelines.ts'
 
@@ -53,6 +54,25 @@ export class PipelineStatus implements StatusSource {
       outputs: members.flatMap((member) => this.#outputs(member)),
       recent: pipelines.recent.events,
       places: this.#places(),
+    }
+  }
+
+  books(): Books {
+    const { members } = this.#sources.pipelines
+    return {
+      events: members.flatMap(({ pipeline: { ledger }, plan }) =>
+        [...ledger.inputs]
+          .map(([input, books]) => ({ pipeline: plan.settings.id, input, ...books.totals() }))
+          .filter(({ input, created }) => input !== MADE_BY_FILTERS || created > 0),
+      ),
+      deliveries: members.flatMap(({ pipeline: { outputs }, compiled, plan }) =>
+        compiled.outputs.flatMap(({ id }, index) => {
+          const books = outputs[index]?.ledger
+          if (books === undefined) return []
+          return [{ pipeline: plan.settings.id, output: id, ...books.totals(), targets: books.targets.totals() }]
+        }),
+      ),
+      unbalanced: members.reduce((sum, { pipeline }) => sum + pipeline.ledger.unbalanced, 0),
     }
   }
 

@@ -2,6 +2,7 @@ import { constants } from 'node:os'
 import { resolve } from 'node:path'
 import { loadConfig } from '../config/load.ts'
 import { ConfigError, formatPosition, MillraceError, messageOf } from '../core/errors.ts'
+import { LedgerHistory } from '../ops/ledger.ts'
 import { StatusMonitor } from '../ops/monitor.ts'
 import { type Ops, startOps } from '../ops/server.ts'
 import { StatusLine } from '../ops/status-line.ts'
@@ -79,11 +80,12 @@ async function runPipelines({ command, terminal, log, metrics, pipelines }: Runn
   registerProcessMetrics(metrics, version, ended.signal)
   const status = new PipelineStatus({ pipelines, data: command.data, version })
   const monitor = new StatusMonitor(status, metrics, ended.signal)
+  const ledger = new LedgerHistory(() => status.books(), ended.signal)
   let ops: Ops | undefined
   let statusLine: StatusLine | undefined
   const stop = stopSignal(log, command.drain_timeout_ms, () => pipelines.held)
   try {
-    if (command.api !== undefined) ops = await startOps({ ...command.api, monitor, metrics, log })
+    if (command.api !== undefined) ops = await startOps({ ...command.api, monitor, ledger, metrics, log })
     const running = pipelines.run(stop)
     // The greeting names addresses, so inputs get a turn to begin listening.
     await Promise.race([Promise.all(pipelines.members.map(({ compiled, factory }) => listening(compiled, factory))), running])

@@ -4,6 +4,7 @@ import { type AddressInfo, connect, createServer } from 'node:net'
 import { afterEach, expect, test } from 'vitest'
 import { testContext } from '../../test/helpers/context.ts'
 import { type TestStatus, testStatus, withTotals } from '../../test/helpers/status.ts'
+import { LedgerHistory } from './ledger.ts'
 import { StatusMonitor } from './monitor.ts'
 import { type Ops, startOps } from './server.ts'
 
@@ -24,7 +25,8 @@ async function start({ port }: { port: number | undefined } = { port: 0 }): Prom
   const source = testStatus()
   // Views are taken by the tests themselves, not by the clock.
   const monitor = new StatusMonitor(source, metrics, new AbortController().signal)
-  const ops = await startOps({ host: '127.0.0.1', port, monitor, metrics, log })
+  const ledger = new LedgerHistory(() => source.books(), new AbortController().signal)
+  const ops = await startOps({ host: '127.0.0.1', port, monitor, ledger, metrics, log })
   running.push(ops)
   return { ops, source, monitor }
 }

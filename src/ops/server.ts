@@ -6,6 +6,7 @@ import { MillraceError, messageOf } from '../core/errors.ts'
 import { METRICS_CONTENT_TYPE, type MetricsRegistry } from '../telemetry/metrics.ts'
 import { type Asset, readAssets } from './assets.ts'
 import { EventStream } from './event-stream.ts'
+import type { LedgerHistory } from './ledger.ts'
 import type { StatusMonitor } from './monitor.ts'
 
 /** Logstash's range: the first free port is taken unless one was asked for. */
@@ -33,6 +34,7 @@ export interface OpsOptions {
   /** `undefined`: the first free one from 9600 to 9700. */
   readonly port: number | undefined
   readonly monitor: StatusMonitor
+  readonly ledger: LedgerHistory
   readonly metrics: MetricsRegistry
   readonly log: Log
 }
@@ -51,10 +53,10 @@ export interface Ops {
  * Starts the HTTP server for operators: metrics, health, status and the live page. It reads and never changes anything.
  * @throws MillraceError OPS_CANNOT_START when it cannot listen
  */
-export async function startOps({ host, port, monitor, metrics, log }: OpsOptions): Promise<Ops> {
+export async function startOps({ host, port, monitor, ledger, metrics, log }: OpsOptions): Promise<Ops> {
   const assets = await readAssets()
   const stream = new EventStream(monitor)
-  const routes = createRoutes({ monitor, metrics, stream, assets })
+  const routes = createRoutes({ monitor, ledger, metrics, stream, assets })
   const server = createServer(
     {
       maxHeaderSize: HEADER_BYTES_MAX,
@@ -119,12 +121,13 @@ interface Answer extends Asset {
 
 interface Parts {
   readonly monitor: StatusMonitor
+  readonly ledger: LedgerHistory
   readonly metrics: MetricsRegistry
   readonly stream: EventStream
   readonly assets: ReadonlyMap<string, Asset>
 }
 
-function createRoutes({ monitor, metrics, stream, assets }: Parts): ReadonlyMap<string, Route> {
+function createRoutes({ monitor, ledger, metrics, stream, assets }: Parts): ReadonlyMap<string, Route> {
   const routes = new Map<string, Route>()
   for (const [path, asset] of assets) routes.set(path, () => ({ status: 200, ...asset }))
   routes.set('/livez', () => json(200, { alive: true }))
@@ -133,6 +136,7 @@ function createRoutes({ monitor, metrics, stream, assets }: Parts): ReadonlyMap<
     return json(reasons.length === 0 ? 200 : 503, { ready: reasons.length === 0, reasons })
   })
   routes.set('/api/status', () => json(200, monitor.view))
+  routes.set('/api/ledger', () => json(200, ledger.view()))
   routes.set(
     '/metrics',
     oneAtATime(async () => {

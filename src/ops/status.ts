@@ -1,4 +1,5 @@
 import type { EventState } from '../core/event.ts'
+import type { Books } from './ledger.ts'
 
 /**
  * What the running pipeline tells about itself. The runtime implements it; the live page, /api/status, /readyz and the
@@ -6,6 +7,8 @@ import type { EventState } from '../core/event.ts'
  */
 export interface StatusSource {
   status(): Status
+  /** The books by pipeline, input, output and index. */
+  books(): Books
   /** Why it cannot do its work yet or any more, for people; empty when every input listens and every output is open. */
   reasonsNotReady(): readonly string[]
 }

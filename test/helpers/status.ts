@@ -30,6 +30,7 @@ export function testStatus(): TestStatus {
     },
     reasons: [],
     status: () => source.current,
+    books: () => ({ events: [], deliveries: [], unbalanced: 0 }),
     reasonsNotReady: () => source.reasons,
   }
   return source

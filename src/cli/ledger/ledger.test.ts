@@ -1,0 +1,74 @@
+import { expect, test } from 'vitest'
+import { freePort } from '../../../test/helpers/free-port.ts'
+import { Program } from '../../../test/helpers/program.ts'
+import { runTool } from '../../../test/helpers/run-tool.ts'
+import type { LedgerView } from '../../ops/ledger.ts'
+import { printLedger } from './print.ts'
+
+/** The numbers of a line by its names; a line's first words are separated by two spaces. */
+function lineOf(text: string, ...beginning: readonly string[]): string[] | undefined {
+  const lines = text.split('\n').map((line) => line.split(/ {2,}/))
+  return lines.find((cells) => beginning.every((word, index) => cells[index] === word))
+}
+
+const CONFIG = `
+input {
+  generator { id => "gen" count => 5 message => "a,b" codec => plain }
+  heartbeat { id => "beat" interval => 3600 }
+}
+filter {
+  if [message] == "a,b" { mutate { split => { "message" => "," } } split { field => "message" } }
+}
+output { if [message] == "a" { stdout { id => "out" } } }
+`
+
+test('a running program tells what became of its events, as a table and as JSON', async () => {
+  await using program = await Program.start({ args: ['-e', CONFIG] })
+  await program.waitUntil('the end of the events', async () =>
+    (await program.metrics()).includes('millrace_events_total{pipeline="main",input="gen",state="stored"} 5'),
+  )
+  const { code, stdout, stderr } = await runTool(['ledger', '--api', program.apiUrl])
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+  expect(lineOf(stdout, 'events')).toEqual([
+    'events', 'pipeline', 'input', 'received', 'created', 'dead_lettered', 'dropped', 'unrouted', 'stored', 'already_there', 'consumed', 'held',
+  ]) // biome-ignore format: a table's head
+  expect(lineOf(stdout, 'last hour', 'main', 'gen')?.slice(3)).toEqual(['5', '10', '0', '0', '5', '5', '0', '5', '0'])
+  expect(lineOf(stdout, 'since start', 'main', 'out')?.slice(3)).toEqual(['5', '5', '0', '0', '0', '0', '0'])
+  expect(stdout).toContain('The books balance.')
+
+  const json = await runTool(['ledger', '--json', '--api', program.apiUrl])
+  const view = JSON.parse(json.stdout) as LedgerView
+  expect(view).toMatchObject({ unbalanced: 0, deliveries: [{ output: 'out', handed: 5, unbalanced: 0 }] })
+  expect(view.rows[0]?.events[0]).toMatchObject({ input: 'gen', received: 5, created: 10 })
+})
+
+test('without a program it says where it looked', async () => {
+  const port = await freePort()
+  const { code, stderr } = await runTool(['ledger', '--api', `127.0.0.1:${port}`])
+  expect(code).toBe(1)
+  expect(stderr).toContain(`no answer from http://127.0.0.1:${port} (`)
+})
+
+test('books that do not balance are told loudly, and names cannot move the terminal', () => {
+  const outcomes = { stored: 1 }
+  const text = printLedger({
+    started: '2026-01-02T03:04:05.000Z',
+    now: '2026-01-02T03:05:05.000Z',
+    events: [],
+    deliveries: [
+      {
+        pipeline: 'main',
+        output: 'out',
+        handed: 2,
+        outcomes,
+        held: 0,
+        unbalanced: 1,
+        targets: [{ target: 'a\u001b[2J', outcomes }],
+      },
+    ],
+    unbalanced: 1,
+    rows: [],
+  })
+  expect(text).toContain('THE BOOKS DO NOT BALANCE: 1 events')
+  expect(text).toContain('a\\x1b[2J')
+})
