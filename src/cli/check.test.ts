@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { testContext } from '../../test/helpers/context.ts'
 import { runTool } from '../../test/helpers/run-tool.ts'
 import { temporaryFolder } from '../../test/helpers/temporary-folder.ts'
-import { instead } from '../compile/substitutes.ts'
+import { instead, SUBSTITUTES } from '../compile/substitutes.ts'
 import { catalog } from '../components.ts'
 import { loadConfig } from '../config/load.ts'
 import { MetricsRegistry } from '../telemetry/metrics.ts'
@@ -135,4 +135,13 @@ test.each([
   'cipher',
 ])('the filter %s is refused by name, with what to use instead', (name) => {
   expect(instead('filter', name, catalog).hint).toMatch(new RegExp(`^Millrace has no ${name} filter\\. Use instead: .{5}`))
+})
+
+test.each(['input', 'output'] as const)('what stands for an %s is there', (kind) => {
+  const names = (other: 'input' | 'output'): string[] => catalog.all(other).map(({ name }) => name)
+  const elsewhere = names(kind === 'input' ? 'output' : 'input').filter((name) => !names(kind).includes(name))
+  for (const [name, substitute] of Object.entries(SUBSTITUTES[kind])) {
+    for (const word of substitute.match(/\w+/g) ?? []) expect(elsewhere, `${name}: ${substitute}`).not.toContain(word)
+  }
+  expect(instead(kind, kind === 'output' ? 'udp' : 'gelf', catalog).hint).toContain('Use instead: ')
 })
