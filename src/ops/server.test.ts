@@ -4,6 +4,8 @@ import { type AddressInfo, connect, createServer } from 'node:net'
 import { afterEach, expect, test } from 'vitest'
 import { testContext } from '../../test/helpers/context.ts'
 import { type TestStatus, testStatus, withTotals } from '../../test/helpers/status.ts'
+import { Secret } from '../core/secret.ts'
+import type { ApiAccess } from './access.ts'
 import { LedgerHistory } from './ledger.ts'
 import { StatusMonitor } from './monitor.ts'
 import { type Ops, startOps } from './server.ts'
@@ -19,14 +21,24 @@ afterEach(async () => {
   await Promise.all(running.splice(0).map((ops) => ops.close()))
 })
 
-async function start({ port }: { port: number | undefined } = { port: 0 }): Promise<Running> {
+async function start({
+  port = 0,
+  any_port = false,
+  host = '127.0.0.1',
+  access = { kind: 'unset' },
+}: {
+  port?: number
+  any_port?: boolean
+  host?: string
+  access?: ApiAccess
+} = {}): Promise<Running> {
   const { metrics, log } = testContext()
   metrics.counter('millrace_events_total', 'Events.').inc(5)
   const source = testStatus()
   // Views are taken by the tests themselves, not by the clock.
   const monitor = new StatusMonitor(source, metrics, new AbortController().signal)
   const ledger = new LedgerHistory(() => source.books(), new AbortController().signal)
-  const ops = await startOps({ host: '127.0.0.1', port, monitor, ledger, metrics, log })
+  const ops = await startOps({ host, port: any_port ? undefined : port, access, monitor, ledger, metrics, log })
   running.push(ops)
   return { ops, source, monitor }
 }
@@ -191,10 +203,53 @@ test('a port that was asked for and is taken is refused with what to do', async 
 })
 
 test('without a port of its own it takes the first free one from 9600 to 9700', async () => {
-  const first = await start({ port: undefined })
-  const second = await start({ port: undefined })
+  const first = await start({ any_port: true })
+  const second = await start({ any_port: true })
   expect(first.ops.port).toBeGreaterThanOrEqual(9600)
   expect(second.ops.port).toBeGreaterThan(first.ops.port)
   expect(second.ops.port).toBeLessThanOrEqual(9700)
   expect(second.ops.url).toBe(`http://127.0.0.1:${second.ops.port}/`)
+})
+
+const TOKEN: ApiAccess = { kind: 'token', token: new Secret('t0ken') }
+const BASIC: ApiAccess = { kind: 'basic', username: 'ann', password: new Secret('s:ecret') }
+const EVERYWHERE = '0.0.0.0'
+
+function basic(pair: string): string {
+  return `Basic ${Buffer.from(pair).toString('base64')}`
+}
+
+test.each<[string, string, ApiAccess, string | undefined, { readonly [path: string]: number }]>([
+  ['on this machine alone', '127.0.0.1', { kind: 'unset' }, undefined, { '/api/status': 200, '/': 200, '/metrics': 200 }],
+  [
+    'elsewhere, nobody named',
+    EVERYWHERE,
+    { kind: 'unset' },
+    undefined,
+    { '/api/status': 403, '/': 403, '/metrics': 200, '/livez': 200 },
+  ],
+  ['elsewhere, opened', EVERYWHERE, { kind: 'open' }, undefined, { '/api/status': 200, '/api/ledger': 200, '/': 200 }],
+  [
+    'no token',
+    EVERYWHERE,
+    TOKEN,
+    undefined,
+    { '/api/status': 401, '/metrics': 401, '/nothing': 401, '/livez': 200, '/readyz': 200 },
+  ],
+  ['a wrong token', '127.0.0.1', TOKEN, 'Bearer t0kem', { '/api/status': 401, '/api/stream': 401, '/livez': 200 }],
+  ['an empty token', '127.0.0.1', TOKEN, 'Bearer ', { '/api/status': 401 }],
+  ['the token', EVERYWHERE, TOKEN, 'Bearer t0ken', { '/api/status': 200, '/metrics': 200, '/': 200 }],
+  ['the token as a password', EVERYWHERE, TOKEN, basic('whoever:t0ken'), { '/api/status': 200 }],
+  ['a wrong password', EVERYWHERE, BASIC, basic('ann:secret'), { '/api/status': 401, '/readyz': 200 }],
+  ['a wrong name', EVERYWHERE, BASIC, basic('bob:s:ecret'), { '/api/status': 401 }],
+  ['a password that is no pair', EVERYWHERE, BASIC, 'Basic !', { '/api/status': 401 }],
+  ['name and password', EVERYWHERE, BASIC, basic('ann:s:ecret'), { '/api/status': 200, '/metrics': 200 }],
+])('who may ask: %s', async (_what, host, access, authorization, answers) => {
+  const { ops } = await start({ host, access })
+  for (const [path, status] of Object.entries(answers)) {
+    const reply = await ask(ops, path, authorization === undefined ? {} : { headers: { authorization } })
+    expect([path, reply.status]).toEqual([path, status])
+    expect(reply.text).not.toMatch(/t0ken|ecret/)
+    expect(reply.headers['www-authenticate']).toBe(status === 401 ? 'Basic realm="millrace", charset="UTF-8"' : undefined)
+  }
 })

@@ -4,6 +4,7 @@ import { type AddressInfo, isIP } from 'node:net'
 import type { Log } from '../core/context.ts'
 import { MillraceError, messageOf } from '../core/errors.ts'
 import { METRICS_CONTENT_TYPE, type MetricsRegistry } from '../telemetry/metrics.ts'
+import { type ApiAccess, isAllowed } from './access.ts'
 import { type Asset, readAssets } from './assets.ts'
 import { EventStream } from './event-stream.ts'
 import type { LedgerHistory } from './ledger.ts'
@@ -33,6 +34,7 @@ export interface OpsOptions {
   readonly host: string
   /** `undefined`: the first free one from 9600 to 9700. */
   readonly port: number | undefined
+  readonly access: ApiAccess
   readonly monitor: StatusMonitor
   readonly ledger: LedgerHistory
   readonly metrics: MetricsRegistry
@@ -53,7 +55,7 @@ export interface Ops {
  * Starts the HTTP server for operators: metrics, health, status and the live page. It reads and never changes anything.
  * @throws MillraceError OPS_CANNOT_START when it cannot listen
  */
-export async function startOps({ host, port, monitor, ledger, metrics, log }: OpsOptions): Promise<Ops> {
+export async function startOps({ host, port, access, monitor, ledger, metrics, log }: OpsOptions): Promise<Ops> {
   const assets = await readAssets()
   const stream = new EventStream(monitor)
   const routes = createRoutes({ monitor, ledger, metrics, stream, assets })
@@ -65,13 +67,14 @@ export async function startOps({ host, port, monitor, ledger, metrics, log }: Op
       connectionsCheckingInterval: REQUEST_TIMEOUT_MS,
     },
     (request, response) => {
-      answer(request, response, routes, isLoopback(host)).catch((thrown: unknown) => {
+      answer(request, response, routes, { is_local: isLoopback(host), access }).catch((thrown: unknown) => {
         log.warn('ops_request_failed', `could not answer ${request.method} ${request.url}: ${messageOf(thrown)}`)
         response.destroy()
       })
     },
   )
   server.maxConnections = CONNECTIONS_MAX
+  if (access.kind === 'unset' && !isLoopback(host)) log.warn('api_without_token', `${host} is open to other machines: ${CLOSED}`)
   try {
     const listening = await listen(server, host, port)
     return {
@@ -111,6 +114,15 @@ async function closeServer(server: Server, stream: EventStream): Promise<void> {
   server.closeAllConnections()
   await closed
 }
+
+/** Who may come in. */
+interface Door {
+  readonly is_local: boolean
+  readonly access: ApiAccess
+}
+
+const CLOSED =
+  'the live page and what else shows events are closed here until api.auth.token (or MILLRACE_API_TOKEN) is set, or they are opened with api.auth.type: none'
 
 /** An answer with a body, or a handler that has taken the response over. */
 type Route = (response: ServerResponse) => Promise<Answer | undefined> | Answer | undefined
@@ -166,10 +178,10 @@ async function answer(
   request: IncomingMessage,
   response: ServerResponse,
   routes: ReadonlyMap<string, Route>,
-  is_local: boolean,
+  door: Door,
 ): Promise<void> {
   for (const [name, value] of Object.entries(SECURITY_HEADERS)) response.setHeader(name, value)
-  const { status, type, body } = (await route(request, response, routes, is_local)) ?? {}
+  const { status, type, body } = (await route(request, response, routes, door)) ?? {}
   if (body === undefined || status === undefined || type === undefined) return
   response.writeHead(status, { 'content-type': type, 'content-length': body.length })
   response.end(request.method === 'HEAD' ? undefined : body)
@@ -179,13 +191,18 @@ function route(
   { method, url = '', headers }: IncomingMessage,
   response: ServerResponse,
   routes: ReadonlyMap<string, Route>,
-  is_local: boolean,
+  { is_local, access }: Door,
 ): ReturnType<Route> {
   if (is_local && !isLocalName(headers.host)) {
     return json(403, { error: 'this server answers on localhost only: open it under 127.0.0.1 or localhost' })
   }
   if (url.length > URL_LENGTH_MAX) return json(414, { error: `expected a path of at most ${URL_LENGTH_MAX} characters` })
   const path = url.split('?', 1)[0] ?? ''
+  if (!isAllowed(access, is_local, path, headers.authorization)) {
+    if (access.kind === 'unset') return json(403, { error: CLOSED })
+    response.setHeader('www-authenticate', 'Basic realm="millrace", charset="UTF-8"')
+    return json(401, { error: 'say who asks: the name and password, or the token, that this program was given (api.auth.*)' })
+  }
   const found = routes.get(path)
   if (found === undefined) return json(404, { error: `there is nothing here: try ${[...routes.keys()].join(' ')}` })
   if (method !== 'GET' && method !== 'HEAD') {

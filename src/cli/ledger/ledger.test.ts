@@ -72,3 +72,13 @@ test('books that do not balance are told loudly, and names cannot move the termi
   expect(text).toContain('THE BOOKS DO NOT BALANCE: 1 events')
   expect(text).toContain('a\\x1b[2J')
 })
+
+test('where the API wants a token it is asked for, and taken from the address', async () => {
+  const config = 'input { heartbeat { interval => 3600 } } output { null {} }'
+  await using program = await Program.start({ args: ['-e', config], env: { MILLRACE_API_TOKEN: 't0ken' } })
+  const { host } = new URL(program.apiUrl)
+  const refused = await runTool(['ledger', '--api', `http://any:wr0ng@${host}`])
+  expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining(`http://${host} wants to know who asks`) })
+  expect(await runTool(['ledger', '--api', `http://any:t0ken@${host}`])).toMatchObject({ code: 0, stderr: '' })
+  expect(program.stderr + program.stdout + refused.stderr).not.toMatch(/t0ken|wr0ng/)
+})

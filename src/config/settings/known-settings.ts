@@ -16,7 +16,7 @@ const ONE_WORKER = 'one worker runs, and events keep their order'
 const NO_QUEUE = 'there is no queue on disk: what is not stored yet stays unacknowledged at its sender'
 const DEAD_LETTERS = 'dead letters are always kept, below path.data'
 const OWN_LOG = 'the log goes to stderr'
-const OWN_API = 'the pages listen on api.http.host without TLS or passwords: put a proxy before them'
+const OWN_API = 'the pages listen on api.http.host without TLS: put a proxy before them'
 const NO_RELOAD = 'a config is not read again while the program runs: start it again'
 const NO_ELASTIC = 'there is no connection to Elastic Cloud, X-Pack or modules'
 const NO_JVM = 'it is about the JVM'
@@ -103,9 +103,11 @@ export const KNOWN_SETTINGS: { readonly [name: string]: KnownSetting } = {
   'api.ssl.keystore.path': idle(OWN_API),
   'api.ssl.keystore.password': idle(OWN_API),
   'api.ssl.supported_protocols': idle(OWN_API),
-  'api.auth.type': idle(OWN_API, 'none'),
-  'api.auth.basic.username': idle(OWN_API),
-  'api.auth.basic.password': idle(OWN_API),
+  'api.auth.type': program,
+  'api.auth.basic.username': program,
+  'api.auth.basic.password': program,
+  // Ours, beside Logstash's.
+  'api.auth.token': program,
   'http.enabled': { ...program, renamed: 'api.enabled' },
   'http.environment': { ...program, renamed: 'api.environment' },
   'http.host': { ...program, renamed: 'api.http.host' },
@@ -124,7 +126,7 @@ const KNOWN_PREFIXES: { readonly [prefix: string]: KnownSetting } = {
   'modules.': idle(NO_ELASTIC),
   'var.': idle(NO_ELASTIC),
   'cloud.': idle(NO_ELASTIC),
-  'api.auth.': idle(OWN_API),
+  'api.auth.basic.password_policy.': idle('a password is taken as it is'),
   'deprecation.': program,
 }
 
