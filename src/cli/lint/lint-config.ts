@@ -2,7 +2,7 @@ import type { ConfigSyntax } from '../../config/logstash-conf/syntax.ts'
 import type { Catalog } from '../../core/component.ts'
 import type { Position } from '../../core/errors.ts'
 import { type Fix, LintedConfig, type Rule } from './rule.ts'
-import { oneElementList, unguardedComparison } from './rules/conditions.ts'
+import { andsBeforeOr, oneElementList, unguardedComparison } from './rules/conditions.ts'
 import { dayOfYear, javaWeekYear, weekOfYear } from './rules/dates.ts'
 import { exponentialRegex, unanchoredGrok } from './rules/patterns.ts'
 import { hashOrder, mutateOrder, oldOptionName, plaintextPassword, unconditionalOutput } from './rules/plugins.ts'
@@ -11,6 +11,7 @@ import { hashOrder, mutateOrder, oldOptionName, plaintextPassword, unconditional
 export const RULES: readonly Rule[] = [
   oneElementList,
   unguardedComparison,
+  andsBeforeOr,
   dayOfYear,
   weekOfYear,
   javaWeekYear,

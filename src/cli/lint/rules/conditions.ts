@@ -1,4 +1,4 @@
-import type { ConditionSyntax, OperandSyntax } from '../../../config/condition-syntax.ts'
+import { type ConditionSyntax, type OperandSyntax, surprises } from '../../../config/condition-syntax.ts'
 import { type Finding, type LintedConfig, partsOf, type Rule } from '../rule.ts'
 
 export const oneElementList: Rule = {
@@ -49,6 +49,25 @@ export const unguardedComparison: Rule = {
         }
       })
     }),
+}
+
+export const andsBeforeOr: Rule = {
+  name: 'ands-before-or',
+  summary:
+    '`[a] and [b] and [c] or [d]` is `[a] and (([b] and [c]) or [d])` in Logstash, and so in Millrace: of several `and` before an `or` ' +
+    'the last one is joined first. Parentheses say which is meant.',
+  fires: 'filter { if [a] and [b] and [c] or [d] { drop { } } }',
+  quiet: 'filter { if ([a] and [b] and [c]) or [d] { drop { } } }',
+  check: (config) =>
+    config.conditions.flatMap(({ condition }) =>
+      surprises(condition).map(
+        (part): Finding => ({
+          start: part.start,
+          message: `of the several and before an or, Logstash joins the last one first: ${config.textOf(part)}`,
+          hint: 'put parentheses around what belongs together',
+        }),
+      ),
+    ),
 }
 
 function allParts(config: LintedConfig): ConditionSyntax[] {
