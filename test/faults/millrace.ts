@@ -1,0 +1,117 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type Books, readBooks, settledBooks } from '../helpers/books.ts'
+import { freePort } from '../helpers/free-port.ts'
+import { Program } from '../helpers/program.ts'
+import { type TemporaryFolder, temporaryFolder } from '../helpers/temporary-folder.ts'
+
+export interface MillraceOptions {
+  readonly elasticsearch_url: string
+  readonly kafka?: { readonly brokers: readonly string[]; readonly topic: string }
+  readonly settings?: { readonly [name: string]: unknown }
+  readonly beats?: { readonly [name: string]: unknown }
+  readonly output?: { readonly [name: string]: unknown }
+}
+
+const LOOK_MS = 500
+
+/**
+ * The program under faults: Beats and Kafka in, daily indices out. It keeps its data folder and its ports from start to
+ * start, and its books are looked at all the time.
+ */
+export class Millrace implements AsyncDisposable {
+  readonly beats_port: number
+  readonly #folder: TemporaryFolder
+  readonly #args: readonly string[]
+  readonly #watch: NodeJS.Timeout
+  #program: Program | undefined
+  #unbalanced: string | undefined
+
+  private constructor(folder: TemporaryFolder, beats_port: number, args: readonly string[]) {
+    this.#folder = folder
+    this.beats_port = beats_port
+    this.#args = args
+    this.#watch = setInterval(() => {
+      // It may be killed while it answers.
+      this.#look().catch(() => {})
+    }, LOOK_MS)
+  }
+
+  static async start(options: MillraceOptions): Promise<Millrace> {
+    const [folder, beats_port, api_port] = [await temporaryFolder(), await freePort(), await freePort()]
+    const config = join(folder.path, 'pipeline.json')
+    await writeFile(config, JSON.stringify(configOf(options, beats_port)))
+    const millrace = new Millrace(folder, beats_port, ['-f', config, '--api.http.port', String(api_port)])
+    await millrace.start()
+    return millrace
+  }
+
+  get program(): Program {
+    if (this.#program === undefined) throw new Error('it does not run')
+    return this.#program
+  }
+
+  get data(): string {
+    return join(this.#folder.path, 'data')
+  }
+
+  async start(): Promise<void> {
+    this.#program = await Program.spawn({ args: this.#args, data: this.data })
+  }
+
+  /** `kill -9`. */
+  async kill(): Promise<void> {
+    const program = this.program
+    this.#program = undefined
+    await program.kill()
+  }
+
+  async stop(): Promise<void> {
+    const program = this.program
+    this.#program = undefined
+    await program.stop()
+  }
+
+  /**
+   * Waits until nothing is on its way any more.
+   * @throws Error when a ledger does not balance now, or did not at any moment that it was looked at
+   */
+  async settle(timeout_ms: number): Promise<Books> {
+    const books = await settledBooks(this.program, 0, timeout_ms)
+    if (this.#unbalanced !== undefined) throw new Error(`a ledger did not balance on the way: ${this.#unbalanced}`)
+    return books
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    clearInterval(this.#watch)
+    await this.#program?.[Symbol.asyncDispose]()
+    await this.#folder[Symbol.asyncDispose]()
+  }
+
+  async #look(): Promise<void> {
+    if (this.#program === undefined) return
+    const books = await readBooks(this.#program)
+    if (books.unbalanced.some((difference) => difference !== 0)) this.#unbalanced ??= JSON.stringify(books)
+  }
+}
+
+function configOf({ elasticsearch_url, kafka, settings, beats, output }: MillraceOptions, beats_port: number): object {
+  const kafka_input = {
+    bootstrap_servers: kafka?.brokers.join(','),
+    topics: [kafka?.topic],
+    group_id: kafka?.topic,
+    auto_offset_reset: 'earliest',
+    session_timeout_ms: 6_000,
+    heartbeat_interval_ms: 2_000,
+    codec: 'json',
+  }
+  return {
+    pipeline: { id: 'faults', batch_size: 500, batch_delay_ms: 50, ...settings },
+    inputs: [
+      { beats: { host: '127.0.0.1', port: beats_port, ...beats } },
+      ...(kafka === undefined ? [] : [{ kafka: kafka_input }]),
+    ],
+    filters: [{ json: { source: 'message' } }, { date: { match: ['ts', 'ISO8601'] } }],
+    outputs: [{ elasticsearch: { hosts: [elasticsearch_url], index: 'exchange-logs-%{+YYYY.MM.dd}', timeout: 10, ...output } }],
+  }
+}

@@ -1,0 +1,34 @@
+import { FaultyProxy } from '../faulty-proxy.ts'
+import { Millrace } from '../millrace.ts'
+import type { Scenario } from '../stage.ts'
+import { Traffic } from '../traffic.ts'
+
+/** Longer than the pause between keep-alives, 3 s, and shorter than Filebeat's 30 s, so that a run has room for many. */
+const PATIENCE_MS = 4_500
+
+/** Connections that are cut in mid-frame, slow, or silent for ever, on both sides of the program. */
+export const badNetwork: Scenario = {
+  letter: 'E',
+  title: 'connections cut, slow and half-open on both sides',
+  run: async (stage) => {
+    const { events, is_quick } = stage.extent
+    const shares = { cut: 0.5, slow: 0.2, half_open: is_quick ? 0.06 : 0.15 }
+    const { random } = stage
+    const bytes_max = is_quick ? 40_000 : 1_000_000
+    await using store = await stage.store()
+    await using behind = await FaultyProxy.start({ port: store.port, random, shares, bytes_max: bytes_max * 10 })
+    const output = { timeout: is_quick ? 3 : 10 }
+    await using millrace = await Millrace.start({ elasticsearch_url: `http://127.0.0.1:${behind.port}`, output })
+    await using front = await FaultyProxy.start({ port: millrace.beats_port, random, shares, bytes_max })
+    await using traffic = new Traffic(stage, front.port, undefined, PATIENCE_MS)
+    await traffic.expectAllStored(millrace, store)
+    const count = (fate: 'cut' | 'slow' | 'half_open'): string => `${front.fates.get(fate)} + ${behind.fates.get(fate)}`
+    return {
+      events,
+      'cut (senders + Elasticsearch)': count('cut'),
+      slow: count('slow'),
+      'half-open': count('half_open'),
+      'windows sent again': traffic.repeated_windows,
+    }
+  },
+}

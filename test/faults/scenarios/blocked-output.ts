@@ -1,0 +1,67 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { sum } from '../../helpers/books.ts'
+import { FilebeatSender } from '../filebeat-sender.ts'
+import { expectEachOnce, linesAcrossMidnight } from '../log-lines.ts'
+import { Millrace } from '../millrace.ts'
+import type { Scenario } from '../stage.ts'
+import { StubStore } from '../store.ts'
+
+const WINDOWS_EACH = 4
+const WINDOW_EVENTS = 10
+/** Filebeat hangs up after 30 s without an answer; it must never come near that. A quick run shares the machine with others. */
+const SILENCE_MAX_MS = { full: 5_000, quick: 15_000 }
+const TIMEOUT_MS = 300_000
+
+/** An Elasticsearch that takes requests and does not answer them, and many Filebeats that must be kept waiting politely. */
+export const blockedOutput: Scenario = {
+  letter: 'H',
+  title: 'output blocked, 200 Lumberjack clients wait',
+  run: async (stage) => {
+    const { blocked_ms, is_quick } = stage.extent
+    const clients = is_quick ? 50 : 200
+    const each = WINDOWS_EACH * WINDOW_EVENTS
+    const lines = linesAcrossMidnight(stage.seed, clients * each)
+    const block = Promise.withResolvers<void>()
+    await using store = await StubStore.launch({ onBulk: () => ({ until: block.promise }) })
+    // One attempt for the whole time: an attempt that is given up would be the same to the senders.
+    await using millrace = await Millrace.start({ elasticsearch_url: store.url, output: { timeout: 3_600 } })
+    const senders = Array.from(
+      { length: clients },
+      (_, client) =>
+        new FilebeatSender({
+          port: millrace.beats_port,
+          lines: lines.slice(client * each, (client + 1) * each),
+          path: `/var/log/exchange/${client}.log`,
+          window_events: WINDOW_EVENTS,
+        }),
+    )
+    const sending = Promise.all(senders.map((sender) => sender.run(AbortSignal.timeout(blocked_ms + TIMEOUT_MS))))
+    const until_ms = performance.now() + blocked_ms
+    for (let left_ms = blocked_ms; left_ms > 0; left_ms = until_ms - performance.now()) {
+      stage.progress(`blocked for another ${Math.ceil(left_ms / 1_000)} s`)
+      await Promise.race([sending, delay(Math.min(left_ms, 1_000))])
+    }
+    const early = sum(senders.map(({ acknowledged }) => acknowledged))
+    if (early > 0) throw new Error(`${early} events were acknowledged while nothing was stored`)
+    block.resolve()
+    await sending
+    await millrace.settle(TIMEOUT_MS)
+    expectEachOnce(
+      'the documents',
+      lines.map(({ id }) => id),
+      await store.stored(),
+    )
+    const connections = sum(senders.map((sender) => sender.connections))
+    const silence_ms = Math.max(...senders.map(({ longest_silence_ms }) => longest_silence_ms))
+    if (connections !== clients) throw new Error(`${clients} clients made ${connections} connections`)
+    if (silence_ms > (is_quick ? SILENCE_MAX_MS.quick : SILENCE_MAX_MS.full))
+      throw new Error(`a client heard nothing for ${Math.round(silence_ms)} ms`)
+    return {
+      'blocked, s': blocked_ms / 1_000,
+      clients,
+      'windows sent and stored': clients * WINDOWS_EACH,
+      reconnects: connections - clients,
+      'longest gap between answers, s': (silence_ms / 1_000).toFixed(1),
+    }
+  },
+}

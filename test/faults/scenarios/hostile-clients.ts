@@ -1,0 +1,93 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { residentBytesOf } from '../../../bench/harness/process-usage.ts'
+import { filebeatEvent } from '../../helpers/default-pipeline.ts'
+import { compressedFrame, encodeWindow, LumberjackClient, windowFrame } from '../../helpers/lumberjack-client.ts'
+import { waitFor } from '../../helpers/wait-for.ts'
+import { FilebeatSender } from '../filebeat-sender.ts'
+import { expectEachOnce, type LogLine, linesAcrossMidnight } from '../log-lines.ts'
+import { Millrace } from '../millrace.ts'
+import type { Scenario } from '../stage.ts'
+import { StubStore } from '../store.ts'
+
+const MIB = 1024 * 1024
+const BUDGET_BYTES = 64 * MIB
+const BESIDE_BUDGET_BYTES = 150 * MIB
+const TIMEOUT_MS = 300_000
+const PIECES = 8
+const PIECE_PAUSE_MS = 500
+const HONEST_EVENTS = 2_000
+
+/** Decompression bombs, slow and half-open clients, all at once, and one honest Filebeat among them. */
+export const hostileClients: Scenario = {
+  letter: 'I',
+  title: 'bombs, slow and half-open clients',
+  run: async (stage) => {
+    const { slow_clients, is_quick } = stage.extent
+    const [bombs, half_open] = is_quick ? [3, 20] : [20, 500]
+    const inflated_max = (is_quick ? 32 : 256) * MIB
+    await using store = await StubStore.launch()
+    await using millrace = await Millrace.start({
+      elasticsearch_url: store.url,
+      settings: { max_in_flight_bytes: BUDGET_BYTES },
+      beats: { max_inflated_bytes: inflated_max },
+    })
+    const connect = (): Promise<LumberjackClient> => LumberjackClient.connect({ host: '127.0.0.1', port: millrace.beats_port })
+    const lines = linesAcrossMidnight(stage.seed, slow_clients + HONEST_EVENTS)
+    const honest = lines.slice(slow_clients)
+    await waitFor('the Beats port', async () => connect().then((client) => client.close() ?? true), { timeout_ms: 60_000 })
+
+    await using halves = new AsyncDisposableStack()
+    for (let client = 0; client < half_open; client++) {
+      const half = halves.use(await connect())
+      const window = encodeWindow([filebeatEvent('half', client)])
+      await half.send(window.subarray(0, Math.ceil(stage.random() * (window.length - 1))))
+    }
+    stage.progress(`${slow_clients} slow clients, ${half_open} half-open, ${bombs} bombs`)
+    const slow = lines.slice(0, slow_clients).map(async (line, client) => {
+      await delay(stage.random() * PIECE_PAUSE_MS)
+      await dribble(await connect(), line, client)
+    })
+    const bomb = Buffer.concat([windowFrame(1), compressedFrame(Buffer.alloc(inflated_max + MIB, '2J'), 9)])
+    const thrown = Array.from({ length: bombs }, async () => {
+      await using client = await connect()
+      await client.send(bomb)
+      await client.until(() => client.isClosed, TIMEOUT_MS)
+    })
+    const sender = new FilebeatSender({ port: millrace.beats_port, lines: honest, path: '/var/log/exchange/api.log' })
+    const started_ms = performance.now()
+    await sender.run(AbortSignal.timeout(TIMEOUT_MS))
+    const honest_s = (performance.now() - started_ms) / 1_000
+    await Promise.all([...slow, ...thrown])
+    await millrace.settle(TIMEOUT_MS)
+    expectEachOnce(
+      'the documents',
+      lines.map(({ id }) => id),
+      await store.stored(),
+    )
+    const { peak } = await residentBytesOf(millrace.program.pid)
+    if (peak > BUDGET_BYTES + BESIDE_BUDGET_BYTES) {
+      throw new Error(`it had ${Math.round(peak / MIB)} MiB at most, with a budget of ${BUDGET_BYTES / MIB} MiB`)
+    }
+    return {
+      'slow clients': slow_clients,
+      'half-open clients': half_open,
+      [`bombs of over ${inflated_max / MIB} MiB`]: bombs,
+      'seconds of an honest client with 2,000 events': honest_s.toFixed(1),
+      'peak RSS, MiB': Math.round(peak / MIB),
+      'budget, MiB': BUDGET_BYTES / MIB,
+    }
+  },
+}
+
+/** Sends one event in pieces with pauses, and waits until it is acknowledged. */
+async function dribble(client: LumberjackClient, { line }: LogLine, offset: number): Promise<void> {
+  await using slow = client
+  const window = encodeWindow([filebeatEvent(line, offset, '/var/log/exchange/slow.log')])
+  const size = Math.ceil(window.length / PIECES)
+  for (let at = 0; at < window.length; at += size) {
+    await slow.send(window.subarray(at, at + size))
+    await delay(PIECE_PAUSE_MS)
+  }
+  await slow.until(() => slow.acks.length > 0 || slow.isClosed, TIMEOUT_MS)
+  if (slow.acks.length === 0) throw new Error('a slow client was hung up on')
+}

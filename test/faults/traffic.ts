@@ -1,0 +1,104 @@
+import { sum } from '../helpers/books.ts'
+import { waitFor } from '../helpers/wait-for.ts'
+import { FilebeatSender } from './filebeat-sender.ts'
+import { expectEachOnce, type LogLine, linesAcrossMidnight } from './log-lines.ts'
+import type { Millrace } from './millrace.ts'
+import type { Stage } from './stage.ts'
+import type { Store } from './store.ts'
+import type { Topic } from './topic.ts'
+
+/** Generous: a fault costs time, and the machine may be busy. */
+const SETTLE_MS = 300_000
+
+/** Throttled senders: two Filebeats, and half of all events through Kafka where there is a topic. */
+export class Traffic implements AsyncDisposable {
+  readonly senders: readonly FilebeatSender[]
+  readonly #lines: readonly LogLine[]
+  readonly #stage: Stage
+  readonly #topic: Topic | undefined
+  readonly #stop = new AbortController()
+  readonly #running: Promise<void>
+  #failure: unknown
+
+  constructor(stage: Stage, port: number, topic?: Topic, patience_ms?: number) {
+    const { events, rate } = stage.extent
+    this.#stage = stage
+    this.#topic = topic
+    this.#lines = linesAcrossMidnight(stage.seed, events)
+    const shares = topic === undefined ? 2 : 4
+    const shareOf = (share: number): LogLine[] => this.#lines.filter((_line, index) => index % shares === share)
+    this.senders = [0, 1].map(
+      (share) =>
+        new FilebeatSender({
+          port,
+          lines: shareOf(share),
+          path: `/var/log/exchange/${share}.log`,
+          rate: rate / shares,
+          ...(patience_ms === undefined ? {} : { patience_ms }),
+        }),
+    )
+    const { signal } = this.#stop
+    const producing = topic?.produce([...shareOf(2), ...shareOf(3)], rate / 2, signal)
+    this.#running = Promise.all([...this.senders.map((sender) => sender.run(signal)), producing]).then(
+      () => {},
+      (error: unknown) => {
+        this.#failure = error
+        this.#stop.abort()
+      },
+    )
+  }
+
+  get sent(): number {
+    return sum(this.senders.map(({ sent }) => sent))
+  }
+
+  /** Events on living Lumberjack connections that are not acknowledged. */
+  get in_flight(): number {
+    return sum(this.senders.map(({ in_flight }) => in_flight))
+  }
+
+  get repeated_windows(): number {
+    return sum(this.senders.map(({ repeated_windows }) => repeated_windows))
+  }
+
+  get connections(): number {
+    return sum(this.senders.map(({ connections }) => connections))
+  }
+
+  /** Waits until so large a share of what goes over Lumberjack was sent. */
+  async untilSent(share: number): Promise<void> {
+    const events = (this.#topic === undefined ? 1 : 0.5) * this.#lines.length
+    await waitFor(`${Math.round(share * 100)} % of the events being sent`, () => this.#isThere(this.sent >= share * events), {
+      timeout_ms: SETTLE_MS,
+      details: () => JSON.stringify({ sent: this.sent, in_flight: this.in_flight, connections: this.connections }),
+    })
+  }
+
+  /** Waits until the senders have what they want; then holds the store against what was sent, and looks at the books. */
+  async expectAllStored(millrace: Millrace, store: Store): Promise<void> {
+    this.#stage.progress('waiting for the last acknowledgement')
+    const timer = setTimeout(() => this.#stop.abort(new Error(this.#standing())), SETTLE_MS)
+    await this.#running
+    clearTimeout(timer)
+    if (this.#failure !== undefined)
+      throw new Error(`the senders did not finish\n${millrace.program.stderr.slice(-3_000)}`, { cause: this.#failure })
+    await this.#topic?.untilCommitted(SETTLE_MS)
+    await millrace.settle(SETTLE_MS)
+    const ids = this.#lines.map(({ id }) => id)
+    expectEachOnce('the documents', ids, await store.stored())
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort()
+    await this.#running
+  }
+
+  #isThere(condition: boolean): boolean {
+    if (this.#failure !== undefined) throw this.#failure
+    return condition
+  }
+
+  #standing(): string {
+    return `not all was acknowledged in ${SETTLE_MS} ms: ${JSON.stringify(this.senders)}`
+  }
+}
