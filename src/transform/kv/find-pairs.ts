@@ -1,5 +1,6 @@
 import type { FilterContext } from '../../core/contracts.ts'
 import { MillraceError } from '../../core/errors.ts'
+import { compileRegex } from '../../core/regex.ts'
 import { guardedRegex, regexLimits } from '../../core/regex-guard.ts'
 import { readAsciiClass } from './char-class.ts'
 import { compileScan, type ScanPairs } from './scan.ts'
@@ -47,6 +48,8 @@ function meetAsOperator({ value_split, field_split }: FinderOptions): boolean {
 /** Matches of the expression that Logstash builds: a key, what splits, a quoted or bare value, an end. */
 function byRegex(options: FinderOptions, context: FilterContext): ScanPairs {
   const { field_split_pattern, value_split_pattern, include_brackets } = options
+  // What is wrong in one of them is told in its own words, not in those of the expression made of both.
+  for (const pattern of [field_split_pattern, value_split_pattern]) if (pattern !== undefined) compileRegex(pattern)
   const field = `(?:${field_split_pattern ?? `[${options.field_split}]`})`
   const bare_value = `(?:${value_split_pattern ?? `[${options.value_split}]`})`
   const value = options.whitespace === 'lenient' ? `(?: *${bare_value} *)` : bare_value

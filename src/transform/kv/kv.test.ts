@@ -110,7 +110,8 @@ test('what cannot be read is told with a kind', async () => {
 test.each([
   [{ value_split: '' }, "'value_split' must be a non-empty string"],
   [{ field_split_pattern: '' }, "'field_split_pattern' must be a non-empty string"],
-  [{ value_split_pattern: '(' }, 'REGEX_INVALID'],
+  [{ value_split_pattern: '(' }, 'got /(/: '],
+  [{ field_split_pattern: '[' }, 'got /[/: '],
   [{ field_split: '[' }, 'REGEX_INVALID'],
   [{ trim_key: '' }, 'REGEX_INVALID'],
   [{ transform_key: 'title' }, 'one of lowercase, uppercase, capitalize'],
