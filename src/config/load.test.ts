@@ -71,6 +71,10 @@ test.each<readonly [string, Files, string, string]>([
   expect(await refusal({ path: join(folder.path, path) })).toContain(message)
 })
 
+test('an address is refused with what to do', async () => {
+  expect(await refusal({ path: 'https://example.com/x.conf' })).toContain('configs are not fetched')
+})
+
 test('without any config the words are those of Logstash', async () => {
   expect(await refusal({})).toContain(
     "No configuration file was specified. Perhaps you forgot to provide the '-f yourlogstash.conf' flag?",

@@ -125,7 +125,9 @@ async function fromFiles(path: string, request: ConfigRequest, entry?: Settings)
   const { files, skipped } = await findFiles(path)
   const [first] = files
   if (first === undefined) {
-    throw unreadable(path, `No config files found in path: ${path}`, 'name a config file with -f FILE')
+    const isAddress = /^https?:\/\//i.test(path)
+    const hint = isAddress ? 'configs are not fetched: save it, and name the file' : 'name a config file with -f FILE'
+    throw unreadable(path, `No config files found in path: ${path}`, hint)
   }
   const json = files.find((file) => JSON_EXTENSIONS.includes(extname(file)))
   if (json !== undefined) {
