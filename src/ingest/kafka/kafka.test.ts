@@ -53,9 +53,16 @@ test.for([
     'heartbeat_interval_ms (5000) must be at most half of session_timeout_ms (6000)',
   ],
   [{ security_protocol: 'SSL', ssl_truststore_location: '/no/such/file' }, 'ssl_truststore_location: ENOENT'],
+  [{ zk_connect: 'zookeeper:2181' }, 'name the brokers in bootstrap_servers'],
   [{ ssl_truststore_password: 'secret' }, 'write its certificates into a PEM file'],
 ] as const)('%j is refused with what to do', ([options, message]) => {
   expect(() => build(options)).toThrow(message)
+})
+
+test('the old name of topics is taken with a warning', () => {
+  const context = testContext()
+  buildInput(kafka, [plain], { topic_id: 'logs' }, new Collector(), context)
+  expect(context.lines).toEqual([expect.stringContaining('kafka.topic_id is the old name of topics')])
 })
 
 test.for([

@@ -23,6 +23,7 @@ export const kafka = defineInput({
     'Brokers that are away are waited for.',
   default_codec: 'plain',
   options: KAFKA_OPTIONS,
+  renamed: { topic_id: 'topics' },
   refused: REFUSED_OPTIONS,
   examples: [
     {

@@ -98,6 +98,10 @@ const NO_REGISTRY = 'there is no schema registry client; write JSON or text into
 /** Logstash's options that cannot be honoured, and what to do instead. */
 export const REFUSED_OPTIONS = {
   ...REFUSED_CONNECTION_OPTIONS,
+  zk_connect: 'Kafka is asked without ZooKeeper since its version 0.9: name the brokers in bootstrap_servers',
+  reset_beginning: 'write auto_offset_reset => "earliest"',
+  white_list: 'write topics_pattern',
+  black_list: 'write topics_pattern, with what it must not match in (?!…)',
   schema_registry_url: NO_REGISTRY,
   schema_registry_key: NO_REGISTRY,
   schema_registry_secret: NO_REGISTRY,

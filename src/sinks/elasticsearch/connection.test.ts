@@ -163,6 +163,7 @@ test.each([
   { hosts: ['es1', 'es2:9201', '//es3', 'http://[::1]:9200/prefix'] },
   { cloud_id: `name:${Buffer.from('eu.example.com:9243$abc$def').toString('base64')}`, cloud_auth: 'a:b' },
   { data_stream: false, ilm_enabled: false, sniffing: false, template_api: 'auto', pool_max: 100 },
+  { flush_size: 500, idle_flush_time: 5 },
 ])('%j is accepted', (options) => {
   expect(refusal(options)).toBe('accepted')
 })

@@ -145,6 +145,8 @@ export const ELASTICSEARCH_OPTIONS = {
   pool_max_per_route: kept('there are as many connections as bulk_concurrency'),
   validate_after_inactivity: kept('idle connections are closed after 30 seconds'),
   resurrect_delay: kept('dead nodes are tried again by themselves, less and less often'),
+  flush_size: kept('bulk_events_max and bulk_bytes_max say how large a request is'),
+  idle_flush_time: kept('a request waits no longer than pipeline.batch.delay says'),
   workers: kept('bulk_concurrency says how many requests are on their way'),
 }
 
