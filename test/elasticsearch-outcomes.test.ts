@@ -115,6 +115,16 @@ const ANSWERS: { readonly [answer: string]: StubSettings & { readonly options?: 
   },
   '413': { onBulk: ({ items }) => (items.length > 1 ? { status: 413 } : undefined) },
   '413 to one document': { onBulk: ({ items }) => (items.some(({ id }) => id === 'a') ? { status: 413 } : undefined) },
+  '429 for a body that alone is over `max_coordinating_bytes`': {
+    onBulk: ({ items }) =>
+      items.length > 1
+        ? {
+            status: 429,
+            reply:
+              '{"error":{"type":"es_rejected_execution_exception","reason":"rejected execution of coordinating operation [all_bytes=0, coordinating_operation_bytes=200, max_coordinating_bytes=199]"},"status":429}',
+          }
+        : undefined,
+  },
   '429 with `Retry-After: 7`': { onBulk: first({ status: 429, headers: { 'retry-after': '7' } }) },
   '503 with `Retry-After: 7`': { onBulk: first({ status: 503, headers: { 'retry-after': '7' } }) },
   '400 with an error that one document causes': {

@@ -196,7 +196,7 @@ export class Bulk {
     const { type, reason } = readRequestError(answer.text)
     const told = `status ${answer.status}${type === undefined ? '' : ` ${type}`}${reason === undefined ? '' : `: ${reason.slice(0, 200)}`}`
     const bytes = body.sizeOf(from, to)
-    if (answer.status === 413) {
+    if (answer.status === 413 || (answer.status === 429 && isTooLarge(reason))) {
       if (to - from === 1) {
         const refusal = `${told}: the document of ${bytes} bytes is larger than Elasticsearch, or a proxy before it, takes`
         result.outcomes[from] = { kind: 'reject', reason: refusal }
@@ -217,6 +217,8 @@ export class Bulk {
     }
     if (answer.status === 429 || (answer.status === 503 && answer.retry_after_ms !== undefined)) {
       result.overloaded = true
+      // There is not the memory for a body of that size.
+      if (type === 'circuit_breaking_exception') this.#limit.refused(bytes)
       const after = answer.retry_after_ms === undefined ? {} : { after_ms: answer.retry_after_ms }
       const retry: Outcome = { kind: 'retry', reason: told, ...after }
       for (let item = from; item < body.count; item++) result.outcomes[item] = retry
@@ -248,6 +250,15 @@ export class Bulk {
       `Elasticsearch refuses to store (${told}): check user, password or api_key of the output at ${this.#context.where}, and that its role may create and write the indices. Nothing is lost; they are tried again`,
     )
   }
+}
+
+/**
+ * Whether a node refuses a request that alone is more than it takes at a time (a tenth of its heap): it would refuse it for
+ * ever. `rejected execution of coordinating operation [… coordinating_operation_bytes=54539740, max_coordinating_bytes=53687091]`
+ */
+function isTooLarge(reason = ''): boolean {
+  const [, bytes, bytes_max] = /_operation_bytes=(\d+), max_\w+_bytes=(\d+)/.exec(reason) ?? []
+  return bytes_max !== undefined && Number(bytes) > Number(bytes_max)
 }
 
 function statusClass(status: number): string {
