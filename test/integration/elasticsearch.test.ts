@@ -1,67 +1,10 @@
-import { afterEach, describe, expect, type TestContext, test } from 'vitest'
-import type { Sink } from '../../src/core/contracts.ts'
-import type { Event } from '../../src/core/event.ts'
+import { afterEach, describe, expect, test } from 'vitest'
 import { TEMPLATE_VERSION } from '../../src/sinks/elasticsearch/index-templates.ts'
-import { createElasticsearchSink, eventFrom, NEVER } from '../helpers/elasticsearch-sink.ts'
-import { FIRST_START_TIMEOUT_MS, orSkip } from '../helpers/servers.ts'
-import { sharedElasticsearch } from '../helpers/shared-servers.ts'
+import { closeClusters, clusterFor, kindsOf } from '../helpers/elasticsearch-cluster.ts'
+import { eventFrom, NEVER } from '../helpers/elasticsearch-sink.ts'
+import { FIRST_START_TIMEOUT_MS } from '../helpers/servers.ts'
 
-const closing: (() => Promise<void>)[] = []
-afterEach(async () => {
-  for (const close of closing.splice(0).reverse()) await close()
-})
-
-interface Cluster {
-  /** An index of this test alone, below the built-in template. */
-  readonly index: string
-  readonly url: string
-  call(method: string, path: string, body?: unknown): Promise<{ readonly [name: string]: unknown }>
-  /** The ids that a query finds. */
-  find(query: string): Promise<string[]>
-  open(options?: { readonly [name: string]: unknown }): Promise<Sink>
-}
-
-let indices = 0
-
-async function clusterFor(context: TestContext, major: 8 | 9): Promise<Cluster> {
-  const { url } = orSkip(context, await sharedElasticsearch(major))
-  const index = `exchange-logs-output-test-${process.pid}-${++indices}`
-  const call: Cluster['call'] = async (method, path, body) => {
-    const headers = { 'content-type': 'application/json' }
-    const answer = await fetch(`${url}${path}`, {
-      method,
-      headers,
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    })
-    return (await answer.json()) as { [name: string]: unknown }
-  }
-  closing.push(async () => {
-    await call('DELETE', `/${index}`)
-  })
-  return {
-    index,
-    url,
-    call,
-    find: async (query) => {
-      await call('POST', `/${index}/_refresh`)
-      const body = { query: { query_string: { query } }, sort: ['_doc'], size: 1000 }
-      const { hits } = (await call('POST', `/${index}/_search`, body)) as { hits: { hits: { _id: string }[] } }
-      return hits.hits.map(({ _id }) => _id).sort()
-    },
-    open: async (options = {}) => {
-      const sink = createElasticsearchSink({ hosts: [url], index, ...options })
-      closing.push(() => sink.close())
-      await sink.open(NEVER)
-      return sink
-    },
-  }
-}
-
-async function kindsOf(sink: Sink, events: readonly Event[]): Promise<string[]> {
-  return (await sink.write(events, NEVER)).outcomes.map((outcome) =>
-    'key' in outcome ? `${outcome.kind} ${outcome.key}` : outcome.kind,
-  )
-}
+afterEach(closeClusters)
 
 describe.each([8, 9] as const)('Elasticsearch %i', (major) => {
   const options = { timeout: FIRST_START_TIMEOUT_MS }
@@ -90,7 +33,7 @@ describe.each([8, 9] as const)('Elasticsearch %i', (major) => {
 
   test('what does not fit the mapping is rejected with its reason, its neighbours are stored', options, async (context) => {
     const cluster = await clusterFor(context, major)
-    const sink = await cluster.open()
+    const sink = await cluster.open({ on_mapping_conflict: 'dead_letter' })
     const { outcomes } = await sink.write(
       [
         eventFrom({ duration: 12.5 }, 'a'),
