@@ -40,8 +40,17 @@ export type Settled = 'stored' | 'abandoned'
 /** Hands events on, at most one batch. Resolves once there is room for more: that is the backpressure. */
 export type Deliver = (events: Event[]) => Promise<{ readonly settled: Promise<Settled> }>
 
+/** An address that a component listens on. Port 0: any free one. */
+export interface Binding {
+  readonly protocol: 'tcp' | 'udp'
+  readonly host: string
+  readonly port: number
+}
+
 /** One input at work. */
 export interface Source {
+  /** Where it will listen: a reload finds out whether it can before anything is stopped, and hands over what is open already. */
+  readonly bindings?: readonly Binding[]
   /**
    * Reads until `stop` aborts or the input ends. `stop`: read no more, but keep acknowledging what settles.
    * `abandon`: the deadline has come, leave. Acknowledge upstream only what settled as `stored`.
@@ -133,6 +142,8 @@ export interface WriteResult {
 export interface Sink {
   /** How the runtime cuts batches for it. */
   readonly batching?: Batching
+  /** Where it will listen. */
+  readonly bindings?: readonly Binding[]
   /** Waits until the other side can be written to, or refuses (MillraceError OUTPUT_CANNOT_START: configuration, never absence). */
   open(signal: AbortSignal): Promise<void>
   /**

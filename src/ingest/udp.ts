@@ -46,6 +46,7 @@ export const udp = defineInput({
       })
     }
     return {
+      bindings: [{ protocol: 'udp', host, port: options.port }],
       run: async (deliver, stop) => {
         if (stop.aborted) return
         const settings = { ...options, name: 'udp' }

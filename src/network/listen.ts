@@ -1,10 +1,10 @@
-import { once } from 'node:events'
 import type { Server } from 'node:net'
 import type { Context } from '../core/context.ts'
 import { MillraceError, messageOf } from '../core/errors.ts'
 import { formatAddress } from './address.ts'
+import { listeners, type SocketSettings } from './listeners.ts'
 
-export interface ListenOptions {
+export interface ListenOptions extends Partial<SocketSettings> {
   /** For messages: `beats`. */
   readonly name: string
   readonly host: string
@@ -14,13 +14,15 @@ export interface ListenOptions {
 }
 
 /**
- * Listens, tells so, and returns the port.
+ * Has the connections to an address handed to the server until it closes, tells so, and returns the port. The server itself
+ * never listens.
  * @throws MillraceError of the given code, with advice
  */
-export async function listen(server: Server, { name, host, port, code }: ListenOptions, context: Context): Promise<number> {
+export async function listen(server: Server, options: ListenOptions, context: Context): Promise<number> {
+  const { name, host, port, code, allow_half_open = false, no_delay = false, keep_alive = false } = options
+  let bound: number
   try {
-    server.listen({ host, port })
-    await once(server, 'listening')
+    bound = await listeners.claimTcp(server, host, port, { allow_half_open, no_delay, keep_alive })
   } catch (thrown) {
     throw new MillraceError(code, `${name} can not listen on ${formatAddress(host, port)}: ${adviseOnListening(thrown)}`, {
       cause: thrown,
@@ -28,8 +30,6 @@ export async function listen(server: Server, { name, host, port, code }: ListenO
   }
   // Accepting failed, mostly for want of file handles: the clients try again.
   server.on('error', (error) => context.log.error(`${name}_listener`, `${name} listener: ${messageOf(error)}`))
-  const at = server.address()
-  const bound = typeof at === 'object' && at !== null ? at.port : port
   tellListening(name, host, bound, context)
   return bound
 }

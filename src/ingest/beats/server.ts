@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type Server, type Socket } from 'node:net'
 import { createServer as createTlsServer, TLSSocket, type TlsOptions } from 'node:tls'
-import type { Deliver, InputContext, Source } from '../../core/contracts.ts'
+import type { Binding, Deliver, InputContext, Source } from '../../core/contracts.ts'
 import { unlessAborted, untilAborted } from '../../core/waiting.ts'
 import { peerOf as addressOf, ipOf } from '../../network/address.ts'
 import { listen } from '../../network/listen.ts'
@@ -42,6 +42,10 @@ export class BeatsServer implements Source {
     this.#metrics = createBeatsMetrics(context.metrics, context.id, () => this.#connections.size)
   }
 
+  get bindings(): readonly Binding[] {
+    return [{ protocol: 'tcp', host: this.#settings.host, port: this.#settings.port }]
+  }
+
   async run(deliver: Deliver, stop: AbortSignal, abandon: AbortSignal): Promise<void> {
     if (stop.aborted) return
     const { limits, intake, keep_alive_ms, inactivity_ms } = this.#settings
@@ -57,19 +61,19 @@ export class BeatsServer implements Source {
     }
     const server = this.#createServer((socket) => this.#connected(socket, services))
     const { host, port } = this.#settings
-    await listen(server, { name: 'beats', host, port, code: 'INPUT_CANNOT_START' }, this.#context)
+    // A client that has said all may still wait for its acks.
+    const sockets = { allow_half_open: true, no_delay: true }
+    await listen(server, { name: 'beats', host, port, code: 'INPUT_CANNOT_START', ...sockets }, this.#context)
     await untilAborted(stop)
     await this.#close(server, abandon)
   }
 
   #createServer(connected: (socket: Socket) => void): Server {
     const { tls } = this.#settings
-    // A client that has said all may still wait for its acks.
-    const options = { allowHalfOpen: true, noDelay: true }
     const server =
       tls === undefined
-        ? createServer(options, connected)
-        : createTlsServer({ ...options, ...tls }, connected).on('tlsClientError', (error, socket) => {
+        ? createServer(connected)
+        : createTlsServer(tls, connected).on('tlsClientError', (error, socket) => {
             this.#closed('tls_handshake_failed')
             this.#context.log.warn('beats_tls_handshake', `refused ${addressOf(socket)}: ${describeHandshakeFailure(error)}`)
           })

@@ -2,7 +2,7 @@ import { createHash, timingSafeEqual } from 'node:crypto'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import type { TlsOptions } from 'node:tls'
-import type { Decoded, Decoder, Deliver, InputContext, Source } from '../../core/contracts.ts'
+import type { Binding, Decoded, Decoder, Deliver, InputContext, Source } from '../../core/contracts.ts'
 import { messageOf } from '../../core/errors.ts'
 import type { Event, Origin } from '../../core/event.ts'
 import { readText } from '../../core/options.ts'
@@ -88,11 +88,16 @@ export class HttpServer implements Source {
     context.metrics.gauge('millrace_http_pending_bytes', help, labels, () => this.#room.used_bytes)
   }
 
+  get bindings(): readonly Binding[] {
+    return [{ protocol: 'tcp', host: this.#options.host, port: this.#options.port }]
+  }
+
   async run(deliver: Deliver, stop: AbortSignal, abandon: AbortSignal): Promise<void> {
     if (stop.aborted) return
     const server = this.#createServer(deliver, stop, abandon)
     const { host, port } = this.#options
-    await listen(server, { name: 'http', host, port, code: 'INPUT_CANNOT_START' }, this.#context)
+    const sockets = { allow_half_open: true, no_delay: true }
+    await listen(server, { name: 'http', host, port, code: 'INPUT_CANNOT_START', ...sockets }, this.#context)
     await untilAborted(stop)
     const closed = new Promise<void>((resolve) => server.close(() => resolve()))
     server.closeIdleConnections()

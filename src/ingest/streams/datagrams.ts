@@ -1,10 +1,9 @@
-import { createSocket, type RemoteInfo, type Socket } from 'node:dgram'
-import { once } from 'node:events'
-import { isIPv6 } from 'node:net'
+import type { RemoteInfo } from 'node:dgram'
 import type { InputContext } from '../../core/contracts.ts'
 import { MillraceError, messageOf } from '../../core/errors.ts'
 import { formatAddress, plainIp } from '../../network/address.ts'
 import { adviseOnListening } from '../../network/listen.ts'
+import { listeners } from '../../network/listeners.ts'
 
 export interface Datagram {
   readonly bytes: Buffer
@@ -32,7 +31,7 @@ export class DatagramReceiver {
   readonly #settings: DatagramSettings
   readonly #context: InputContext
   readonly #handOn: (datagrams: readonly Datagram[]) => Promise<void>
-  readonly #socket: Socket
+  #leave: (() => void) | undefined
   readonly #lost: { inc(): void }
   #queue: Datagram[] = []
   #work: Promise<void> | undefined
@@ -50,33 +49,28 @@ export class DatagramReceiver {
     )
     const help = 'Datagrams that wait.'
     context.metrics.gauge(`millrace_${settings.name}_waiting_datagrams`, help, labels, () => this.#queue.length)
-    const { receive_buffer_bytes } = settings
-    this.#socket = createSocket({
-      type: isIPv6(settings.host) ? 'udp6' : 'udp4',
-      ...(receive_buffer_bytes === undefined ? {} : { recvBufferSize: receive_buffer_bytes }),
-    })
-    this.#socket.on('message', (bytes, from) => this.#receive(bytes, from))
   }
 
   /** Resolves with the port. @throws MillraceError INPUT_CANNOT_START */
   async listen(): Promise<number> {
-    const { name, host, port } = this.#settings
+    const { name, host, port, receive_buffer_bytes } = this.#settings
     try {
-      this.#socket.bind({ address: host, port, exclusive: true })
-      await once(this.#socket, 'listening')
+      const claimed = await listeners.claimUdp(host, port, receive_buffer_bytes, {
+        receive: (bytes, from) => this.#receive(bytes, from),
+        failed: (error) => this.#context.log.error(`${name}_listener`, `${name} listener: ${messageOf(error)}`),
+      })
+      this.#leave = claimed.leave
+      return claimed.port
     } catch (thrown) {
       const why = `${name} can not listen on ${formatAddress(host, port)} (UDP): ${adviseOnListening(thrown)}`
       throw new MillraceError('INPUT_CANNOT_START', why, { cause: thrown })
     }
-    this.#socket.on('error', (error) => this.#context.log.error(`${name}_listener`, `${name} listener: ${messageOf(error)}`))
-    return this.#socket.address().port
   }
 
   /** Receives no more. Resolves when what came is handed on. */
   async close(): Promise<void> {
-    const closed = new Promise<void>((resolve) => this.#socket.close(() => resolve()))
+    this.#leave?.()
     await this.#work
-    await closed
   }
 
   #receive(bytes: Buffer, { address, port }: RemoteInfo): void {

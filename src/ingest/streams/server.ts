@@ -48,8 +48,8 @@ export class StreamServer {
 
   /** Resolves with the port. @throws MillraceError INPUT_CANNOT_START */
   listen(): Promise<number> {
-    const { name, host, port } = this.#settings
-    return listen(this.#server, { name, host, port, code: 'INPUT_CANNOT_START' }, this.#context)
+    const { name, host, port, keep_alive } = this.#settings
+    return listen(this.#server, { name, host, port, code: 'INPUT_CANNOT_START', keep_alive }, this.#context)
   }
 
   /** Reads no more. Resolves when what was read is handed on. */
@@ -61,13 +61,12 @@ export class StreamServer {
   }
 
   #createServer(): Server {
-    const { tls, max_connections, name, keep_alive } = this.#settings
-    const options = { keepAlive: keep_alive }
+    const { tls, max_connections, name } = this.#settings
     const connected = (socket: Socket): void => {
       const serving = this.#serve(socket).finally(() => this.#serving.delete(serving))
       this.#serving.add(serving)
     }
-    const server = tls === undefined ? createServer(options, connected) : createTlsServer({ ...options, ...tls }, connected)
+    const server = tls === undefined ? createServer(connected) : createTlsServer(tls, connected)
     server.on('tlsClientError', (error: Error, socket: TLSSocket) => {
       this.#context.log.warn(`${name}_tls_handshake`, `refused ${peerOf(socket)}: ${messageOf(error)}`)
     })

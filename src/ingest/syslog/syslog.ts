@@ -70,7 +70,12 @@ Logstash. Ports below 1024 need a privilege.`,
 
 function createSyslog(options: Options, context: InputContext): Source {
   const maker = new SyslogMaker(options, context)
+  const { host, port: wanted } = options
   return {
+    bindings: [
+      { protocol: 'tcp', host, port: wanted },
+      { protocol: 'udp', host, port: wanted },
+    ],
     run: async (deliver, stop) => {
       if (stop.aborted) return
       const shared = { ...options, name: 'syslog' }

@@ -80,6 +80,7 @@ function createServer(options: Options, context: InputContext): Source {
   }
   const tls = readServerTls(serverTls(options), context.paths.config, 'INPUT_CANNOT_START')
   return {
+    bindings: [{ protocol: 'tcp', host: options.host, port: options.port }],
     run: async (deliver, stop) => {
       if (stop.aborted) return
       const settings = { ...options, name: 'tcp', tls, keep_alive: options.tcp_keep_alive }

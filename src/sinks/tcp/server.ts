@@ -1,6 +1,6 @@
 import { createServer, type Server, type Socket } from 'node:net'
 import { createServer as createTlsServer, type TlsOptions } from 'node:tls'
-import { type Outcome, type OutputContext, type Sink, STORED, type WriteResult } from '../../core/contracts.ts'
+import { type Binding, type Outcome, type OutputContext, type Sink, STORED, type WriteResult } from '../../core/contracts.ts'
 import { messageOf } from '../../core/errors.ts'
 import type { Event } from '../../core/event.ts'
 import { peerOf } from '../../network/address.ts'
@@ -25,6 +25,7 @@ export class TcpServerSink implements Sink {
   readonly #context: OutputContext
   readonly #server: Server
   readonly #clients = new Set<Socket>()
+  #is_listening = false
 
   constructor(settings: TcpServerSettings, context: OutputContext) {
     this.#settings = settings
@@ -39,9 +40,14 @@ export class TcpServerSink implements Sink {
     context.metrics.gauge('millrace_tcp_output_clients', help, { output: context.id }, () => this.#clients.size)
   }
 
+  get bindings(): readonly Binding[] {
+    return [{ protocol: 'tcp', host: this.#settings.host, port: this.#settings.port }]
+  }
+
   async open(): Promise<void> {
     const { host, port } = this.#settings
     await listen(this.#server, { name: 'tcp', host, port, code: 'OUTPUT_CANNOT_START' }, this.#context)
+    this.#is_listening = true
   }
 
   async write(events: readonly Event[], signal: AbortSignal): Promise<WriteResult> {
@@ -53,7 +59,7 @@ export class TcpServerSink implements Sink {
   }
 
   async close(): Promise<void> {
-    if (!this.#server.listening) return
+    if (!this.#is_listening) return
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
     for (const client of this.#clients) client.destroySoon()
     await closed
