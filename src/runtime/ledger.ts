@@ -66,8 +66,13 @@ export class EventLedger {
   readonly #metrics: Metrics
   readonly #pipeline: string
   readonly #inputs = new Map<string, InputBooks>()
-  readonly #holders = new Map<Holder, () => number>()
   readonly #deliveries = new Set<DeliveryLedger>()
+  readonly #holders: { readonly [holder in Holder]: (() => number)[] } = {
+    intake: [],
+    filters: [],
+    outputs: [],
+    dead_letters: [],
+  }
 
   constructor(metrics: Metrics, pipeline: string) {
     this.#metrics = metrics
@@ -79,13 +84,23 @@ export class EventLedger {
       { pipeline },
       () => this.unbalanced,
     )
+    for (const holder of HOLDERS) {
+      const labels = { pipeline, holder }
+      metrics.gauge('millrace_events_held', 'Events that are on their way, by where they are.', labels, () =>
+        sum(this.#holders[holder].map((count) => count())),
+      )
+    }
   }
 
-  /** Registers the part of the program that holds events, with its own count of them. */
-  holds(holder: Holder, count: () => number): void {
-    this.#holders.set(holder, count)
-    const labels = { pipeline: this.#pipeline, holder }
-    this.#metrics.gauge('millrace_events_held', 'Events that are on their way, by where they are.', labels, count)
+  /**
+   * Registers a pipeline that holds events, with its own counts of them: during a reload there are two. The function that is
+   * returned is called when it has ended; what it left without an end stays in the books.
+   */
+  join(counts: { readonly [holder in Holder]: () => number }): () => void {
+    for (const holder of HOLDERS) this.#holders[holder].push(counts[holder])
+    return () => {
+      for (const holder of HOLDERS) leave(this.#holders[holder], counts[holder])
+    }
   }
 
   /** The books of one input. */
@@ -121,7 +136,7 @@ export class EventLedger {
       EVENT_STATES.map((state) => [state, sum(inputs.map((one) => one.states[state]))]),
     ) as LedgerTotals['states']
     const holders = Object.fromEntries(
-      HOLDERS.map((holder) => [holder, this.#holders.get(holder)?.() ?? 0]),
+      HOLDERS.map((holder) => [holder, sum(this.#holders[holder].map((count) => count()))]),
     ) as LedgerTotals['holders']
     const unbalanced = received + created - sum(Object.values(states)) - sum(Object.values(holders))
     return { received, created, states, holders, unbalanced }
@@ -141,24 +156,29 @@ export class DeliveryLedger {
   readonly targets = new TargetBooks()
   readonly #handed: Counter
   readonly #outcomes: { readonly [outcome in DeliveryOutcome]: Counter }
-  readonly #held: () => number
+  readonly #held: (() => number)[] = []
 
-  constructor(metrics: Metrics, pipeline: string, output: string, held: () => number) {
+  constructor(metrics: Metrics, pipeline: string, output: string) {
     const labels = { pipeline, output }
-    this.#held = held
     this.#handed = metrics.counter('millrace_deliveries_handed_total', 'Events handed to the output.', labels)
     const counters = DELIVERY_OUTCOMES.map((outcome) => [
       outcome,
       metrics.counter('millrace_deliveries_total', 'Events handed to the output, by outcome.', { ...labels, outcome }),
     ])
     this.#outcomes = Object.fromEntries(counters) as { [outcome in DeliveryOutcome]: Counter }
-    metrics.gauge('millrace_deliveries_held', 'Events that are with the output.', labels, held)
+    metrics.gauge('millrace_deliveries_held', 'Events that are with the output.', labels, () => this.#countHeld())
     metrics.gauge(
       'millrace_deliveries_unbalanced',
       'Must be 0: handed - outcomes - held.',
       labels,
       () => this.totals().unbalanced,
     )
+  }
+
+  /** As `EventLedger.join`: `held` counts the events that are with one runner of the output. */
+  join(held: () => number): () => void {
+    this.#held.push(held)
+    return () => leave(this.#held, held)
   }
 
   handed(count: number): void {
@@ -176,9 +196,45 @@ export class DeliveryLedger {
       [outcome in DeliveryOutcome]: number
     }
     const handed = this.#handed.value
-    const held = this.#held()
+    const held = this.#countHeld()
     return { handed, outcomes, held, unbalanced: handed - sum(Object.values(outcomes)) - held }
   }
+
+  #countHeld(): number {
+    return sum(this.#held.map((count) => count()))
+  }
+}
+
+/** The books of one pipeline. They go on over a reload: what the old one still holds is in them beside what the new one holds. */
+export class PipelineLedgers {
+  readonly events: EventLedger
+  readonly #metrics: Metrics
+  readonly #pipeline: string
+  readonly #outputs = new Map<string, DeliveryLedger>()
+
+  constructor(metrics: Metrics, pipeline: string) {
+    this.#metrics = metrics
+    this.#pipeline = pipeline
+    this.events = new EventLedger(metrics, pipeline)
+  }
+
+  output(id: string): DeliveryLedger {
+    let ledger = this.#outputs.get(id)
+    if (ledger === undefined) {
+      ledger = new DeliveryLedger(this.#metrics, this.#pipeline, id)
+      this.#outputs.set(id, ledger)
+    }
+    return ledger
+  }
+}
+
+/** Takes a count out; where something was left its last value stays, and what it counted may go. */
+function leave(counts: (() => number)[], count: () => number): void {
+  const left = count()
+  const index = counts.indexOf(count)
+  if (index < 0) return
+  if (left === 0) counts.splice(index, 1)
+  else counts[index] = () => left
 }
 
 function sum(values: readonly number[]): number {

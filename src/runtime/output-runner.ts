@@ -5,7 +5,7 @@ import type { Batching, Outcome, Sink, WriteResult } from '../core/contracts.ts'
 import { MillraceError, messageOf } from '../core/errors.ts'
 import type { Event, EventState } from '../core/event.ts'
 import { BatchQueue } from './batch-queue.ts'
-import { DeliveryLedger, type Loses } from './ledger.ts'
+import type { DeliveryLedger, Loses } from './ledger.ts'
 import { Pace } from './pace.ts'
 import type { DeliveryOutcome } from './target-books.ts'
 import { WaitingRoom } from './waiting-room.ts'
@@ -41,7 +41,7 @@ export interface Rejected {
 }
 
 export interface OutputServices {
-  readonly pipeline: string
+  readonly ledger: DeliveryLedger
   readonly batch_size: number
   readonly batch_delay_ms: number
   /** An event has its outcome at this output. */
@@ -72,6 +72,7 @@ export class OutputRunner {
   readonly #backoff: Backoff
   readonly #pace: Pace
   readonly #abandon: AbortSignal
+  readonly #leaveLedger: () => void
   /** Events of writes on their way, dead letters included. */
   #writing = 0
   #writes = 0
@@ -110,7 +111,8 @@ export class OutputRunner {
       labels,
       () => this.#pace.concurrency,
     )
-    this.ledger = new DeliveryLedger(context.metrics, services.pipeline, context.id, () => this.held)
+    this.ledger = services.ledger
+    this.#leaveLedger = this.ledger.join(() => this.held)
   }
 
   /** Events that are with this output. */
@@ -157,6 +159,7 @@ export class OutputRunner {
   async close(): Promise<void> {
     clearTimeout(this.#timer)
     await this.#sink.close()
+    this.#leaveLedger()
   }
 
   /** Once per turn of the loop: what arrives in the same turn goes into the same batch. */

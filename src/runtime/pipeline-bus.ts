@@ -11,6 +11,22 @@ interface Receiver {
   take: Take | undefined
 }
 
+/** The bus of a pipeline that is made while an older one of the same id runs. */
+interface SuccessorBus {
+  readonly bus: EventBus
+  /** The addresses of the old one are its own from now on. */
+  takeOver(): void
+  /** The old one has ended, and what only that one sent to counts no more. */
+  standAlone(): void
+}
+
+function addressInUse(address: string, pipeline: string): MillraceError {
+  return new MillraceError(
+    'INPUT_CANNOT_START',
+    `address: "${address}" is in use by an input of the pipeline ${pipeline}: give each input an address of its own`,
+  )
+}
+
 /**
  * The addresses of all pipelines of a program.
  *
@@ -36,10 +52,61 @@ export class PipelineBus {
     }
   }
 
+  /** The bus as one sees it that shall take over from a pipeline, and may come to nothing: until then it changes nothing. */
+  successorOf(pipeline: string): SuccessorBus {
+    const addresses = new Set<string>()
+    const receivers = new Map<string, Receiver>()
+    return {
+      bus: {
+        sendTo: (more) => {
+          for (const address of more) addresses.add(address)
+          return this.#sender()
+        },
+        receiveAt: (address) => {
+          const present = receivers.get(address) ?? this.#receivers.get(address)
+          if (receivers.has(address) || (present !== undefined && present.pipeline !== pipeline)) {
+            throw addressInUse(address, present?.pipeline ?? pipeline)
+          }
+          const receiver: Receiver = { pipeline, take: undefined }
+          receivers.set(address, receiver)
+          return this.#receiverOf(address, receiver)
+        },
+      },
+      takeOver: () => {
+        this.#freeAddresses(pipeline)
+        for (const [address, receiver] of receivers) this.#receivers.set(address, receiver)
+        // The old one still sends what it holds.
+        const own = this.#senders.get(pipeline)
+        this.#senders.set(pipeline, new Set([...(own ?? []), ...addresses]))
+        for (const address of addresses) this.#known.add(address)
+        this.#lookAgain()
+      },
+      standAlone: () => {
+        if (!this.#senders.has(pipeline)) return
+        this.#senders.set(pipeline, addresses)
+        this.#lookAgain()
+      },
+    }
+  }
+
+  /** A pipeline is taken out of the config: it takes no more, also where others still send to it. */
+  close(pipeline: string): void {
+    this.#freeAddresses(pipeline)
+    this.#lookAgain()
+  }
+
   /** A pipeline has ended, or will never run: it sends no more, and its addresses are free. */
   leave(pipeline: string): void {
     this.#senders.delete(pipeline)
+    this.#freeAddresses(pipeline)
+    this.#lookAgain()
+  }
+
+  #freeAddresses(pipeline: string): void {
     for (const [address, receiver] of this.#receivers) if (receiver.pipeline === pipeline) this.#receivers.delete(address)
+  }
+
+  #lookAgain(): void {
     for (const look of this.#waiting) look()
   }
 
@@ -50,6 +117,10 @@ export class PipelineBus {
       own.add(address)
       this.#known.add(address)
     }
+    return this.#sender()
+  }
+
+  #sender(): BusSender {
     return {
       isOpen: (address) => this.#receivers.get(address)?.take !== undefined,
       send: (address, events) => this.#send(address, events),
@@ -74,27 +145,28 @@ export class PipelineBus {
 
   #receiveAt(pipeline: string, address: string): BusReceiver {
     const present = this.#receivers.get(address)
-    if (present !== undefined) {
-      throw new MillraceError(
-        'INPUT_CANNOT_START',
-        `address: "${address}" is in use by an input of the pipeline ${present.pipeline}: give each input an address of its own`,
-      )
-    }
+    if (present !== undefined) throw addressInUse(address, present.pipeline)
     const receiver: Receiver = { pipeline, take: undefined }
     this.#receivers.set(address, receiver)
+    return this.#receiverOf(address, receiver)
+  }
+
+  #receiverOf(address: string, receiver: Receiver): BusReceiver {
     return {
       receive: async (take, stop, abandon) => {
         receiver.take = take
-        await this.#untilOver(pipeline, address, stop, abandon)
+        await this.#untilOver(receiver, address, stop, abandon)
         receiver.take = undefined
       },
     }
   }
 
-  async #untilOver(pipeline: string, address: string, stop: AbortSignal, abandon: AbortSignal): Promise<void> {
+  async #untilOver(receiver: Receiver, address: string, stop: AbortSignal, abandon: AbortSignal): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>()
     const look = (): void => {
-      if (abandon.aborted || this.#isOver(pipeline, address, stop.aborted)) resolve()
+      // Another one may have the address now, or nobody.
+      const is_replaced = this.#receivers.get(address) !== receiver
+      if (abandon.aborted || is_replaced || this.#isOver(receiver.pipeline, address, stop.aborted)) resolve()
     }
     this.#waiting.add(look)
     stop.addEventListener('abort', look, { once: true })

@@ -9,10 +9,11 @@ import type { Deliver, Settled } from '../core/contracts.ts'
 import { MillraceError, messageOf } from '../core/errors.ts'
 import type { Event, EventState, Origin } from '../core/event.ts'
 import type { PipelineSettings } from '../core/plan.ts'
+import { unlessAborted } from '../core/waiting.ts'
 import type { ByteBudget } from './byte-budget.ts'
 import { type DeadLetterBox, entryOfEvent, entryOfRaw } from './dead-letter-box.ts'
 import { FilterTurns } from './filter-turns.ts'
-import { EventLedger, type InputBooks, type Loses, MADE_BY_FILTERS } from './ledger.ts'
+import { type EventLedger, type InputBooks, type Loses, MADE_BY_FILTERS, PipelineLedgers } from './ledger.ts'
 import { OutputRunner, type Rejected } from './output-runner.ts'
 import { Receipt, Tracked, trackedOf } from './receipt.ts'
 import type { RecentEvents } from './recent-events.ts'
@@ -47,6 +48,10 @@ export interface PipelineServices {
   readonly drain_timeout_ms: number
   /** Resolves once the inputs that listen do so: a sample begins then. */
   listening(): Promise<void>
+  /** Those of the pipeline that this one takes over from. */
+  readonly ledgers?: PipelineLedgers | undefined
+  /** Resolves when that one has ended: what two cannot read at once (files, a Kafka group) is read from then on. */
+  readonly predecessor?: Promise<unknown> | undefined
   readonly loses?: Loses
 }
 
@@ -57,6 +62,7 @@ export interface PipelineServices {
  *     deliver -> [intake: waits for bytes] -> filters -> route -> [output runners] -> ended -> receipt settles
  */
 export class Pipeline {
+  readonly ledgers: PipelineLedgers
   readonly ledger: EventLedger
   readonly outputs: readonly OutputRunner[]
   readonly #id: string
@@ -70,6 +76,7 @@ export class Pipeline {
   readonly #unsettled = new Set<Receipt>()
   readonly #ended = new Set<string>()
   readonly #turns: FilterTurns
+  readonly #leaveLedger: () => void
   readonly #loses: Loses
   readonly #taken: number[] = []
   /** Memory that its events stand for, estimated from their sizes on the wire. */
@@ -93,11 +100,14 @@ export class Pipeline {
       { pipeline: settings.id },
       () => this.#bytes,
     )
-    this.ledger = new EventLedger(own.metrics, settings.id)
-    this.ledger.holds('intake', () => this.#inIntake)
-    this.ledger.holds('filters', () => this.#inFilters)
-    this.ledger.holds('outputs', () => this.#inOutputs)
-    this.ledger.holds('dead_letters', () => this.#inDeadLetters)
+    this.ledgers = services.ledgers ?? new PipelineLedgers(own.metrics, settings.id)
+    this.ledger = this.ledgers.events
+    this.#leaveLedger = this.ledger.join({
+      intake: () => this.#inIntake,
+      filters: () => this.#inFilters,
+      outputs: () => this.#inOutputs,
+      dead_letters: () => this.#inDeadLetters,
+    })
     this.#route = linkRoute(compiled.routes)
     this.#chain = linkChain(compiled.chain, {
       passed: (event) => this.#passed(event),
@@ -113,7 +123,6 @@ export class Pipeline {
       this.#inFilters += count
     })
     const outputServices = {
-      pipeline: settings.id,
       batch_size: settings.batch_size,
       batch_delay_ms: settings.batch_delay_ms,
       ended: (event: Event, state: EventState) => this.#endedAtOutput(event, state),
@@ -126,7 +135,12 @@ export class Pipeline {
           rejected.map(({ event, reason, document }) => entryOfEvent(event, `${id} (${where})`, reason, name, document)),
           this.#abandon.signal,
         )
-      return new OutputRunner(sink, services.context(id), { ...outputServices, deadLetter }, this.#abandon.signal)
+      return new OutputRunner(
+        sink,
+        services.context(id),
+        { ...outputServices, ledger: this.ledgers.output(id), deadLetter },
+        this.#abandon.signal,
+      )
     })
     for (const output of this.outputs) this.ledger.includes(output.ledger)
   }
@@ -161,6 +175,7 @@ export class Pipeline {
     this.#abandonAll()
     await this.#chain.close()
     await Promise.allSettled(this.outputs.map((output) => output.close()))
+    this.#leaveLedger()
     if (fatal.length > 0) throw fatal[0]
     return left
   }
@@ -232,6 +247,7 @@ export class Pipeline {
     const deliver = this.#deliverOf(input)
     const backoff = new Backoff(INPUT_RESTART_FIRST_MS, INPUT_RESTART_MAX_MS)
     if (input.yields) await this.#services.listening()
+    if (!input.listens && !input.has_room) await unlessAborted(Promise.resolve(this.#services.predecessor), stop).catch(() => {})
     while (!stop.aborted) {
       const started = performance.now()
       try {

@@ -99,6 +99,12 @@ export class OwnFamily<S> implements Family {
     this.#slots.set(keyOfLabels(labels), { slot, labels: { ...labels } })
   }
 
+  /** Takes the instrument of these labels out, where it is this one. */
+  drop(labels: Labels, slot: unknown): void {
+    const key = keyOfLabels(labels)
+    if (this.#slots.get(key)?.slot === slot) this.#slots.delete(key)
+  }
+
   samples(): Sample[] {
     return [...this.#slots.values()].flatMap(({ slot, labels }) => this.#sample(slot, labels))
   }

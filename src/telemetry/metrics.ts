@@ -18,6 +18,8 @@ export class MetricsRegistry implements Metrics {
   /** Every name that is printed -> the family that prints it. */
   readonly #printed = new Map<string, string>()
   readonly #derived = new Map<string, DerivedFamily>()
+  /** Derived metric -> those that count in it, where they say who they are. */
+  readonly #users = new Map<string, Set<object>>()
   readonly #now: () => number
 
   /** `now`: milliseconds of a clock that never goes back, for the age of what summaries saw. */
@@ -44,17 +46,55 @@ export class MetricsRegistry implements Metrics {
     return family.findOrCreate(labels, () => new HistogramSlot(buckets))
   }
 
-  derived(definition: DerivedMetricDefinition): DerivedMetric {
+  /** Takes a gauge out whose reader is this one, and no other by now. */
+  dropGauge(name: string, labels: Labels, read: Read): void {
+    const family = this.#families.get(name)
+    if (family instanceof OwnFamily) family.drop(labels, read)
+  }
+
+  /**
+   * @param user who counts in it, until `leaveDerived`
+   * @param heir_of whose definition this one may replace, if nobody else counts in it
+   */
+  derived(definition: DerivedMetricDefinition, user?: object, heir_of?: object): DerivedMetric {
+    this.checkDerived(definition, heir_of)
+    const present = this.#derived.get(definition.name)
+    const is_same = present !== undefined && conflictBetween(present.definition, definition) === undefined
+    if (present !== undefined && !is_same) this.#dropDerived(definition.name)
+    if (user !== undefined) {
+      const users = this.#users.get(definition.name) ?? new Set()
+      this.#users.set(definition.name, users.add(user))
+    }
+    return is_same ? present : this.#createDerived(definition)
+  }
+
+  /** @throws MillraceError METRIC_INVALID or METRIC_CONFLICT where `derived` would */
+  checkDerived(definition: DerivedMetricDefinition, heir_of?: object): void {
     checkDefinition(definition)
     const present = this.#derived.get(definition.name)
-    if (present !== undefined) {
-      const conflict = conflictBetween(present.definition, definition)
-      if (conflict === undefined) return present
-      throw new MillraceError(
-        'METRIC_CONFLICT',
-        `metric ${definition.name} is defined twice, with ${conflict}: give them different names or the same definition`,
-      )
-    }
+    if (present === undefined) return this.#checkNames(definition.name, definition.type)
+    const conflict = conflictBetween(present.definition, definition)
+    const others = [...(this.#users.get(definition.name) ?? [undefined])].filter((user) => user !== heir_of)
+    if (conflict === undefined || (heir_of !== undefined && others.length === 0)) return
+    throw new MillraceError(
+      'METRIC_CONFLICT',
+      `metric ${definition.name} is defined twice, with ${conflict}: give them different names or the same definition`,
+    )
+  }
+
+  /** Somebody counts no more; metrics that nobody counts in any more are gone. */
+  leaveDerived(user: object): void {
+    for (const [name, users] of this.#users) if (users.delete(user) && users.size === 0) this.#dropDerived(name)
+  }
+
+  #dropDerived(name: string): void {
+    this.#derived.delete(name)
+    this.#users.delete(name)
+    this.#families.delete(name)
+    for (const [printed, holder] of this.#printed) if (holder === name) this.#printed.delete(printed)
+  }
+
+  #createDerived(definition: DerivedMetricDefinition): DerivedMetric {
     this.#reserve(definition.name, definition.type)
     const folded = this.counter(
       'millrace_metric_label_sets_folded_total',
@@ -103,8 +143,12 @@ export class MetricsRegistry implements Metrics {
   }
 
   #reserve(name: string, type: MetricType): void {
-    const names = sampleNames(name, type)
-    for (const printed of names) {
+    this.#checkNames(name, type)
+    for (const printed of sampleNames(name, type)) this.#printed.set(printed, name)
+  }
+
+  #checkNames(name: string, type: MetricType): void {
+    for (const printed of sampleNames(name, type)) {
       const holder = this.#printed.get(printed)
       if (holder === undefined) continue
       throw new MillraceError(
@@ -112,7 +156,6 @@ export class MetricsRegistry implements Metrics {
         `metric ${name} would print ${printed}, which ${holder} prints already: choose another name`,
       )
     }
-    for (const printed of names) this.#printed.set(printed, name)
   }
 }
 
