@@ -9,7 +9,7 @@ import { catalog } from '../components.ts'
 import { loadConfig } from '../config/load.ts'
 import { MetricsRegistry } from '../telemetry/metrics.ts'
 import { parseArguments } from './arguments.ts'
-import { preparePipelines } from './pipelines.ts'
+import { preparePipelines } from './prepare-pipeline.ts'
 
 test('a config that can run is OK, for people and for machines', async () => {
   const words = ['-e', 'input { stdin {} } output { null {} }', '--path.data', '/nowhere/data']

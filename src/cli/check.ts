@@ -5,7 +5,7 @@ import { createLog } from '../telemetry/log.ts'
 import { MetricsRegistry } from '../telemetry/metrics.ts'
 import { Terminal } from '../telemetry/terminal.ts'
 import { parseArguments } from './arguments.ts'
-import { preparePipelines } from './pipelines.ts'
+import { preparePipelines } from './prepare-pipeline.ts'
 import { resolveCommand } from './run-command.ts'
 import { type Tool, UsageError } from './tool.ts'
 

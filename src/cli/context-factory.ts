@@ -31,6 +31,8 @@ export class ContextFactory {
   readonly listening: Listening[] = []
   /** Component -> why it cannot do its work. */
   readonly unwell = new Map<string, string>()
+  /** What components have read while they were made. */
+  readonly files = new Set<string>()
   readonly #shared: Shared
   readonly #contexts = new Map<string, Context>()
 
@@ -49,6 +51,7 @@ export class ContextFactory {
       paths: this.#shared.paths,
       bus: this.#shared.bus,
       health: { unwell: (reason) => this.unwell.set(id, reason), well: () => this.unwell.delete(id) },
+      files: { reads: (path) => this.files.add(path) },
       addresses: { listening: (component, address) => this.listening.push({ component, address }) },
     }
     this.#contexts.set(id, context)

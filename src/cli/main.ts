@@ -1,4 +1,4 @@
-import { ConfigError } from '../core/errors.ts'
+import { ConfigError, MillraceError } from '../core/errors.ts'
 import { parseArguments, usage } from './arguments.ts'
 import { type Tool, UsageError } from './tool.ts'
 import { version } from './version.ts'
@@ -33,13 +33,16 @@ async function main(words: readonly string[]): Promise<number> {
         return 0
       case 'run': {
         const { run } = await import('./run.ts')
-        const { resolveCommand } = await import('./run-command.ts')
-        return await run(await resolveCommand(command))
+        return await run(command)
       }
     }
   } catch (thrown) {
     if (thrown instanceof ConfigError) {
       process.stderr.write(`The given configuration is invalid:\n${thrown.message}\n`)
+      return 1
+    }
+    if (thrown instanceof MillraceError) {
+      process.stderr.write(`millrace: ${thrown.message} [${thrown.code}]\n`)
       return 1
     }
     if (!(thrown instanceof UsageError)) throw thrown

@@ -6,9 +6,11 @@ import type { ComponentStatus, Status, StatusSource, Totals } from '../ops/statu
 import { type LedgerTotals, MADE_BY_FILTERS } from '../runtime/ledger.ts'
 import type { ContextFactory } from './context-factory.ts'
 import type { Member, Pipelines } from './pipelines.ts'
+import type { Reloader } from './reload.ts'
 
 interface Sources {
   readonly pipelines: Pipelines
+  readonly reloader: Reloader
   readonly data: string
   readonly version: string
 }
@@ -38,7 +40,7 @@ export class PipelineStatus implements StatusSource {
   }
 
   status(): Status {
-    const { pipelines, version } = this.#sources
+    const { pipelines, reloader, version } = this.#sources
     const { members } = pipelines
     const totals = this.#totals()
     return {
@@ -53,6 +55,7 @@ export class PipelineStatus implements StatusSource {
       inputs: members.flatMap((member) => this.#inputs(member)),
       outputs: members.flatMap((member) => this.#outputs(member)),
       recent: pipelines.recent.events,
+      reload: reloader.last,
       places: this.#places(),
     }
   }

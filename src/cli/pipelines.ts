@@ -1,191 +1,331 @@
-import { resolve } from 'node:path'
-import { type CompiledPipeline, compilePipeline } from '../compile/pipeline.ts'
-import { catalog } from '../components.ts'
+import { setTimeout as wait } from 'node:timers/promises'
+import { isDeepStrictEqual } from 'node:util'
+import { closeFilters } from '../compile/chain/nodes.ts'
 import type { LoadedPipeline } from '../config/load.ts'
-import { type SourceText, withSourceLines } from '../config/source-text.ts'
-import type { Log } from '../core/context.ts'
-import { ConfigError, formatPosition, MillraceError, messageOf, type Problem } from '../core/errors.ts'
-import type { Plan } from '../core/plan.ts'
+import { startOf } from '../config/read-file.ts'
+import type { Binding } from '../core/contracts.ts'
+import { ConfigError, MillraceError, messageOf, type Problem } from '../core/errors.ts'
+import { untilAborted } from '../core/waiting.ts'
+import { formatAddress } from '../network/address.ts'
+import { adviseOnListening } from '../network/listen.ts'
+import { listeners, type Reservation } from '../network/listeners.ts'
 import { ByteBudget } from '../runtime/byte-budget.ts'
 import type { DeadLetterBox } from '../runtime/dead-letter-box.ts'
+import { PipelineLedgers } from '../runtime/ledger.ts'
 import { Pipeline } from '../runtime/pipeline.ts'
-import { PipelineBus } from '../runtime/pipeline-bus.ts'
+import type { PipelineBus, SuccessorBus } from '../runtime/pipeline-bus.ts'
 import { RecentEvents } from '../runtime/recent-events.ts'
-import { labelled } from '../telemetry/labelled.ts'
-import type { ProgramLog } from '../telemetry/log.ts'
-import type { MetricsRegistry } from '../telemetry/metrics.ts'
-import { ContextFactory } from './context-factory.ts'
-
-interface Surroundings {
-  readonly log: ProgramLog
-  readonly metrics: MetricsRegistry
-  readonly data: string
-}
-
-/** One pipeline whose parts are made. */
-interface Prepared {
-  readonly plan: Plan
-  readonly compiled: CompiledPipeline
-  readonly factory: ContextFactory
-  /** Hands it to its inputs, which were made before it. */
-  readonly attach: (pipeline: Pipeline) => void
-}
-
-/** All pipelines of a config whose parts could be made, and what is wrong with the others. */
-export interface PreparedPipelines {
-  readonly bus: PipelineBus
-  readonly ready: readonly Prepared[]
-  readonly refused: readonly { readonly id: string; readonly error: ConfigError }[]
-}
-
-/** Makes the parts of all pipelines: of every one before any runs, so that it is known who sends to whom. */
-export async function preparePipelines(read: readonly LoadedPipeline[], surroundings: Surroundings): Promise<PreparedPipelines> {
-  const bus = new PipelineBus()
-  const ready: Prepared[] = []
-  const refused: { id: string; error: ConfigError }[] = []
-  for (const one of read) {
-    const { id } = one.plan.settings
-    try {
-      ready.push(await prepare(one, bus, surroundings, read.length > 1))
-    } catch (thrown) {
-      if (!(thrown instanceof ConfigError)) throw thrown
-      bus.leave(id)
-      refused.push({ id, error: thrown })
-    }
-  }
-  return { bus, ready, refused }
-}
-
-async function prepare(read: LoadedPipeline, bus: PipelineBus, { log, metrics, data }: Surroundings, is_one_of_several: boolean) {
-  const { plan, problems, sources } = read
-  const { id, ecs_compatibility, max_event_bytes } = plan.settings
-  const factory = new ContextFactory({
-    log,
-    metrics: labelled(metrics, { pipeline: id }),
-    ecs_compatibility,
-    paths: { data: resolve(data), config: resolve(read.folder) },
-    bus: bus.of(id),
-    log_prefix: is_one_of_several ? `${id}/` : '',
-  })
-  let pipeline: Pipeline | undefined
-  const compiling = compilePipeline(plan, catalog, {
-    context: (component, where, node) => factory.create(component, where, node),
-    input: (input) => ({
-      max_event_bytes,
-      deadLetter: async (raw, reason, origin, size_bytes) =>
-        await pipeline?.deadLetterRaw(input, raw, reason, origin, size_bytes),
-    }),
-  })
-  const compiled = await withProblems(problems, compiling, sources)
-  const attach = (made: Pipeline): void => {
-    pipeline = made
-  }
-  return { plan, compiled, factory, attach }
-}
-
-/**
- * What was compiled of a plan that was read with these problems.
- * @throws ConfigError with all problems of reading and compiling at once, without those that follow from another
- */
-async function withProblems(
-  problems: readonly Problem[],
-  compiling: Promise<CompiledPipeline>,
-  sources: readonly SourceText[],
-): Promise<CompiledPipeline> {
-  let further: readonly Problem[] = []
-  try {
-    const compiled = await compiling
-    if (problems.length === 0) return compiled
-  } catch (thrown) {
-    if (!(thrown instanceof ConfigError)) throw thrown
-    further = thrown.problems
-  }
-  const told = new Set(problems.map(({ at }) => formatPosition(at)))
-  // A component that was given a variable's name instead of its value fails for that reason.
-  const is_unresolved = problems.some(({ code }) => code === 'CONFIG_UNRESOLVED_VARIABLE')
-  const is_own = ({ code, at }: Problem): boolean =>
-    !(is_unresolved && code === 'CONFIG_CANNOT_START') && !told.has(formatPosition(at))
-  throw new ConfigError(withSourceLines([...problems, ...further.filter(is_own)], sources))
-}
+import { PipelineMetrics } from '../telemetry/pipeline-metrics.ts'
+import { listening } from './pipeline-status.ts'
+import { bindingsOf, type Prepared, type PreparedPipelines, preparePipeline, type Surroundings } from './prepare-pipeline.ts'
 
 /** A pipeline at work. */
 export interface Member extends Omit<Prepared, 'attach'> {
   readonly pipeline: Pipeline
+  readonly stop: AbortController
+  /** With how many events it left without an end. Never rejects. */
+  readonly ended: Promise<number>
+  readonly is_successor: boolean
 }
 
-interface Settings {
-  readonly log: Log
+interface Settings extends Surroundings {
   readonly deadLetters: DeadLetterBox
   readonly drain_timeout_ms: number
-  /** Resolves once the inputs of that pipeline that listen do so. */
-  readonly listening: (compiled: CompiledPipeline, factory: ContextFactory) => Promise<void>
 }
+
+/** What became of each pipeline that a config names or no longer names, by id. */
+export interface Replaced {
+  readonly changed: readonly string[]
+  readonly added: readonly string[]
+  readonly removed: readonly string[]
+  /** They stay what they were. */
+  readonly refused: readonly { readonly id: string; readonly error: ConfigError }[]
+}
+
+/** Outputs that refuse their settings do so soon; one whose other side is away opens later. */
+const OPENING_WAIT_MS = 1_000
 
 /** The pipelines of the program at work, with one budget of bytes for all of them. */
 export class Pipelines {
-  readonly members: readonly Member[]
   readonly budget: ByteBudget
   readonly max_in_flight_bytes: number
   readonly recent = new RecentEvents()
   /** Pipeline -> why it does not run, while others do. */
   readonly failed = new Map<string, string>()
   readonly #bus: PipelineBus
-  readonly #log: Log
+  readonly #settings: Settings
+  /** In the order of the config. */
+  readonly #members = new Map<string, Member>()
+  /** Pipelines that were replaced or taken out, as long as they have something to bring to its end. */
+  readonly #leaving = new Map<string, Member>()
+  readonly #ledgers = new Map<string, PipelineLedgers>()
+  readonly #running = new Set<Promise<unknown>>()
+  /** Why pipelines could not start. */
+  readonly #faults = new Map<Pipeline, MillraceError>()
+  /** Has not taken over yet. */
+  #tried: Member | undefined
+  readonly #launches: readonly (() => void)[]
+  #is_stopping = false
+  #left = 0
 
-  constructor({ bus, ready, refused }: PreparedPipelines, { log, deadLetters, drain_timeout_ms, listening }: Settings) {
+  constructor({ bus, ready, refused }: PreparedPipelines, settings: Settings) {
     this.#bus = bus
-    this.#log = log
+    this.#settings = settings
     this.max_in_flight_bytes = Math.max(...ready.map(({ plan }) => plan.settings.max_in_flight_bytes))
     this.budget = new ByteBudget(this.max_in_flight_bytes)
+    this.#launches = ready.map((prepared) => this.#add(prepared).launch)
     for (const { id, error } of refused) this.#fail(id, error)
-    this.members = ready.map(({ attach, ...prepared }) => {
-      const { compiled, plan, factory } = prepared
-      const pipeline = new Pipeline(compiled, plan.settings, {
-        context: (component) => factory.of(component),
-        deadLetters,
-        budget: this.budget,
-        recent: this.recent,
-        drain_timeout_ms,
-        listening: () => listening(compiled, factory),
-      })
-      attach(pipeline)
-      return { ...prepared, pipeline }
-    })
+  }
+
+  get members(): readonly Member[] {
+    return [...this.#members.values()]
   }
 
   /** Events that have no final state yet. */
   get held(): number {
-    return this.members.reduce((sum, { pipeline }) => sum + pipeline.held, 0)
+    return [...this.#members.values(), ...this.#leaving.values()].reduce((sum, { pipeline }) => sum + pipeline.held, 0)
+  }
+
+  /** Starts all of them. One that cannot start does not keep the others from it. */
+  start(): void {
+    for (const launch of this.#launches) launch()
   }
 
   /**
-   * Runs all of them to their ends: at a stop those that send to others first, for the others go on until nobody sends any
-   * more. One that cannot start does not keep the others from it. Returns how many events were left without an end.
+   * Resolves when all have come to their ends: at a stop those that send to others first, for the others go on until nobody sends
+   * any more. With `waits` the program waits for a new config when they have. Returns how many events were left without an end.
    * @throws MillraceError INPUT_CANNOT_START, OUTPUT_CANNOT_START where none could start
    */
-  async run(stop: AbortSignal): Promise<number> {
-    const faults: MillraceError[] = []
-    const left = await Promise.all(
-      this.members.map(async ({ pipeline, plan }) => {
-        const { id } = plan.settings
-        try {
-          return await pipeline.run(stop)
-        } catch (thrown) {
-          if (!(thrown instanceof MillraceError)) throw thrown
-          faults.push(thrown)
-          if (this.members.length > 1) this.#fail(id, thrown)
-          return 0
-        } finally {
-          this.#bus.leave(id)
-        }
-      }),
-    )
-    if (faults.length === this.members.length && faults[0] !== undefined) throw faults[0]
-    return left.reduce((sum, count) => sum + count, 0)
+  async run(stop: AbortSignal, waits: boolean): Promise<number> {
+    const first = this.members
+    stop.addEventListener('abort', () => this.#stop(), { once: true })
+    if (stop.aborted) this.#stop()
+    while (this.#running.size > 0 || (waits && !stop.aborted)) {
+      if (this.#running.size > 0) await Promise.race(this.#running)
+      else await untilAborted(stop)
+      const faults = first.flatMap(({ pipeline }) => this.#faults.get(pipeline) ?? [])
+      if (faults.length === first.length && faults[0] !== undefined) throw faults[0]
+    }
+    return this.#left
+  }
+
+  /**
+   * Makes the pipelines those of a config that was read: what has changed is made again, and takes the place of what runs once
+   * everything that can be tried beforehand has been.
+   */
+  async replace(read: readonly LoadedPipeline[], changed_files: ReadonlySet<string>): Promise<Replaced> {
+    const changed: string[] = []
+    const added: string[] = []
+    const refused: { id: string; error: ConfigError }[] = []
+    const wanted = new Set(read.map(({ plan }) => plan.settings.id))
+    const removed = [...this.#members.keys(), ...this.failed.keys()].filter((id) => !wanted.has(id))
+    for (const id of removed) this.#remove(id)
+    for (const loaded of read) {
+      const { id } = loaded.plan.settings
+      const present = this.#members.get(id)
+      if (present !== undefined && !this.failed.has(id) && !hasChanged(present, loaded, changed_files)) continue
+      try {
+        if (present !== undefined) checkReloadable(present)
+        await this.#leaving.get(id)?.ended
+        await this.#takeOver(loaded, present, read.length === 1)
+        const into = present === undefined ? added : changed
+        into.push(id)
+      } catch (thrown) {
+        if (!(thrown instanceof ConfigError)) throw thrown
+        refused.push({ id, error: thrown })
+      }
+    }
+    return { changed, added, removed, refused }
+  }
+
+  /** One that does nothing before it is launched. */
+  #add(prepared: Prepared, predecessor?: Promise<unknown>): { readonly member: Member; readonly launch: () => void } {
+    const { attach, compiled, plan, factory, metrics } = prepared
+    const { id } = plan.settings
+    const { deadLetters, drain_timeout_ms } = this.#settings
+    const ledgers = this.#ledgers.get(id) ?? new PipelineLedgers(this.#settings.metrics, id)
+    this.#ledgers.set(id, ledgers)
+    const pipeline = new Pipeline(compiled, plan.settings, {
+      context: (component) => factory.of(component),
+      deadLetters,
+      budget: this.budget,
+      recent: this.recent,
+      drain_timeout_ms,
+      listening: () => listening(compiled, factory),
+      ledgers,
+      predecessor,
+    })
+    attach(pipeline)
+    const { promise: ended, resolve } = Promise.withResolvers<number>()
+    const is_successor = predecessor !== undefined
+    const member: Member = { ...prepared, pipeline, stop: new AbortController(), ended, is_successor }
+    this.#members.set(id, member)
+    return {
+      member,
+      launch: () => {
+        const running = this.#run(member).then((left) => {
+          metrics.end()
+          this.#running.delete(running)
+          resolve(left)
+        })
+        this.#running.add(running)
+      },
+    }
+  }
+
+  /** Never rejects. */
+  async #run(member: Member): Promise<number> {
+    const { pipeline, plan, stop } = member
+    const { id } = plan.settings
+    let left = 0
+    try {
+      left = await pipeline.run(stop.signal)
+    } catch (thrown) {
+      // A pipeline that breaks in another way is a fault of ours; the others go on.
+      const fault = thrown instanceof MillraceError ? thrown : new MillraceError('INPUT_CANNOT_START', messageOf(thrown))
+      this.#faults.set(pipeline, fault)
+    }
+    if (this.#members.get(id) !== member || this.#tried === member) return left
+    this.#left += left
+    this.#bus.leave(id)
+    const fault = this.#faults.get(pipeline)
+    if (fault !== undefined && (this.#members.size > 1 || member.is_successor)) this.#fail(id, fault)
+    return left
+  }
+
+  async #takeOver(loaded: LoadedPipeline, present: Member | undefined, is_alone: boolean): Promise<void> {
+    const { id } = loaded.plan.settings
+    const successor = this.#bus.successorOf(id)
+    const own = new PipelineMetrics(this.#settings.metrics, present?.metrics)
+    const prepared = await preparePipeline(loaded, { ...this.#settings, bus: successor.bus, own, is_alone })
+    let reservation: Reservation | undefined
+    try {
+      checkReloadable(prepared)
+      reservation = await this.#reserve(id, prepared)
+      if (this.#is_stopping) throw refusal(loaded, 'the program is stopping')
+    } catch (thrown) {
+      reservation?.cancel()
+      await closeFilters(prepared.compiled.chain)
+      throw thrown
+    }
+    successor.takeOver()
+    own.begin()
+    const { member: next, launch } = this.#add(prepared, present?.ended ?? Promise.resolve())
+    this.#tried = next
+    launch()
+    // The new one has the addresses before the old one lets go of them.
+    await Promise.race([this.#settled(next), next.ended])
+    reservation.cancel()
+    this.#tried = undefined
+    const fault = this.#faults.get(next.pipeline)
+    if (fault !== undefined) {
+      successor.giveBack()
+      if (present === undefined) this.#members.delete(id)
+      else {
+        this.#members.set(id, present)
+        present.metrics.begin()
+      }
+      throw refusal(loaded, fault.message)
+    }
+    this.failed.delete(id)
+    if (present !== undefined) this.#leave(id, present, successor)
+    if (this.#is_stopping) next.stop.abort()
+  }
+
+  /** Resolves once the inputs listen and the outputs are open, or after a while. */
+  async #settled({ compiled, factory, pipeline }: Member): Promise<void> {
+    await listening(compiled, factory)
+    const deadline = performance.now() + OPENING_WAIT_MS
+    while (performance.now() < deadline && pipeline.outputs.some((output) => !output.isOpen)) await wait(10)
+  }
+
+  /** @throws ConfigError for addresses that cannot be listened on */
+  async #reserve(id: string, { compiled, loaded }: Prepared): Promise<Reservation> {
+    const bindings = bindingsOf(compiled)
+    const refuse = ({ host, port }: Binding, why: string): ConfigError =>
+      refusal(loaded, `can not listen on ${formatAddress(host, port)}: ${why}`)
+    for (const binding of bindings) {
+      const other = this.members.find(
+        ({ plan, compiled: theirs }) =>
+          plan.settings.id !== id && bindingsOf(theirs).some((taken) => binding.port !== 0 && isDeepStrictEqual(taken, binding)),
+      )
+      if (other !== undefined) throw refuse(binding, `the pipeline ${other.plan.settings.id} listens there`)
+    }
+    const reservations: Reservation[] = []
+    const cancel = (): void => {
+      for (const reservation of reservations) reservation.cancel()
+    }
+    for (const binding of bindings) {
+      try {
+        reservations.push(await listeners.reserve(binding))
+      } catch (thrown) {
+        cancel()
+        throw refuse(binding, adviseOnListening(thrown))
+      }
+    }
+    return { cancel }
+  }
+
+  #leave(id: string, old: Member, successor?: SuccessorBus): void {
+    const { log } = this.#settings
+    this.#leaving.set(id, old)
+    old.stop.abort()
+    // Never rejects.
+    void old.ended.then((left) => {
+      this.#leaving.delete(id)
+      successor?.standAlone()
+      if (left === 0) return
+      log.warn(
+        `replaced_early_${id}`,
+        `the pipeline ${id} as it was before the reload ended with ${left} events not stored. They were not acknowledged: Filebeat, Kafka and files bring them again`,
+      )
+    })
+  }
+
+  #remove(id: string): void {
+    const member = this.#members.get(id)
+    this.failed.delete(id)
+    this.#members.delete(id)
+    this.#bus.close(id)
+    if (member === undefined) return
+    this.#leave(id, member)
+    void member.ended.then(() => {
+      if (!this.#members.has(id)) this.#bus.leave(id)
+    })
+  }
+
+  #stop(): void {
+    this.#is_stopping = true
+    for (const { stop } of this.#members.values()) stop.abort()
   }
 
   #fail(id: string, thrown: unknown): void {
     this.failed.set(id, messageOf(thrown))
-    this.#log.error(`pipeline_failed_${id}`, `the pipeline ${id} does not run: ${messageOf(thrown)}`)
+    this.#settings.log.error(`pipeline_failed_${id}`, `the pipeline ${id} does not run: ${messageOf(thrown)}`)
   }
+}
+
+function hasChanged(present: Member, loaded: LoadedPipeline, changed_files: ReadonlySet<string>): boolean {
+  if (loaded.problems.length > 0 || [...present.factory.files].some((file) => changed_files.has(file))) return true
+  return !isDeepStrictEqual(present.plan, loaded.plan)
+}
+
+function refusal({ sources }: LoadedPipeline, message: string): ConfigError {
+  return new ConfigError([{ code: 'CONFIG_CANNOT_START', at: startOf(sources[0]?.file ?? '-f'), message }])
+}
+
+/** @throws ConfigError for a pipeline whose place no other can take, or that can take no other's */
+function checkReloadable({ plan, compiled }: Pick<Prepared, 'plan' | 'compiled'>): void {
+  const { id, reloadable } = plan.settings
+  const problems: Problem[] = compiled.inputs
+    .filter((input) => !input.reloadable)
+    .map(({ name, where }) => {
+      const message = `the pipeline ${id} is not reloadable, for the ${name} input at ${where} cannot be handed on: start the program again`
+      return { code: 'CONFIG_CANNOT_START', at: startOf(where.replace(/:\d+:\d+$/, '')), message }
+    })
+  if (!reloadable) {
+    const message = `the pipeline ${id} is not reloadable (pipeline.reloadable: false): start the program again`
+    problems.push({ code: 'CONFIG_CANNOT_START', at: startOf('pipeline.reloadable'), message })
+  }
+  if (problems.length > 0) throw new ConfigError(problems)
 }

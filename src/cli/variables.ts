@@ -7,6 +7,9 @@ import { Keystore } from '../storage/keystore.ts'
 /** Logstash's variable is taken too, so that a service file needs no change. */
 const PASSWORD_VARIABLES = ['MILLRACE_KEYSTORE_PASS', 'LOGSTASH_KEYSTORE_PASS']
 
+/** Where the keystore lies unless another folder is named. */
+export const SETTINGS_FOLDER = 'config'
+
 export function keystorePath(settings_folder: string): string {
   return join(settings_folder, 'millrace.keystore')
 }
@@ -18,6 +21,13 @@ export function keystorePassword(environment: NodeJS.ProcessEnv): string {
 /** A larger file is no secret. */
 const SECRET_BYTES_MAX = 64 * 1024
 
+const FILE_SUFFIX = '_FILE'
+
+/** The files that variables may come from. */
+export function secretFiles(environment: NodeJS.ProcessEnv): string[] {
+  return Object.entries(environment).flatMap(([name, path]) => (name.endsWith(FILE_SUFFIX) && path ? [path] : []))
+}
+
 /**
  * What `${NAME}` stands for: the keystore's value, else the environment's, else the content of the file that `NAME_FILE` of the
  * environment names (a mounted secret), without its last line break. Such a file is read when a config asks for the name.
@@ -26,7 +36,7 @@ const SECRET_BYTES_MAX = 64 * 1024
 export async function loadVariables(environment: NodeJS.ProcessEnv, settings_folder: string): Promise<Variables> {
   const variables: { [name: string]: string | undefined } = { ...environment }
   for (const [name, path] of Object.entries(environment)) {
-    const target = name.endsWith('_FILE') ? name.slice(0, -'_FILE'.length) : ''
+    const target = name.endsWith(FILE_SUFFIX) ? name.slice(0, -FILE_SUFFIX.length) : ''
     if (target === '' || path === undefined || path === '' || Object.hasOwn(variables, target)) continue
     Object.defineProperty(variables, target, { get: () => readSecret(name, path), configurable: true, enumerable: true })
   }

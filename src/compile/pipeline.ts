@@ -5,7 +5,7 @@ import { ConfigError, formatPosition, MillraceError, messageOf, type Problem } f
 import type { Event } from '../core/event.ts'
 import type { ComponentNode, IfNode, Plan, PlanNode, PlanWarning } from '../core/plan.ts'
 import { regexLimits } from '../core/regex-guard.ts'
-import type { ChainNode } from './chain/nodes.ts'
+import { type ChainNode, closeFilters } from './chain/nodes.ts'
 import type { Findings } from './codec.ts'
 import { compileCondition, type Predicate } from './condition.ts'
 import { compileFilter } from './filter.ts'
@@ -34,6 +34,8 @@ export interface CompiledInput {
   readonly listens: boolean
   /** Its events come with their room: they are copies of such as the program holds. */
   readonly has_room: boolean
+  /** Whether another one can go on where this one stops. */
+  readonly reloadable: boolean
 }
 
 interface CompiledOutput {
@@ -84,7 +86,10 @@ class PipelineCompiler {
     for (const node of this.#plan.inputs) this.#input(node)
     const chain = await this.#chain(this.#plan.filters)
     const routes = this.#routes(this.#plan.outputs)
-    if (this.#problems.length > 0) throw new ConfigError(this.#problems)
+    if (this.#problems.length > 0) {
+      await closeFilters(chain)
+      throw new ConfigError(this.#problems)
+    }
     return { inputs: this.#inputs, chain, outputs: this.#outputs, routes, warnings: this.#warnings }
   }
 
@@ -110,6 +115,7 @@ class PipelineCompiler {
       yields: spec.yields ?? false,
       listens: spec.listens ?? false,
       has_room: spec.has_room ?? false,
+      reloadable: spec.reloadable ?? true,
     })
   }
 

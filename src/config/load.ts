@@ -38,6 +38,8 @@ export interface LoadedPipeline {
   readonly sources: readonly SourceText[]
   /** Where relative paths in options start. */
   readonly folder: string
+  /** The file, folder or pattern that it was read from. */
+  readonly path?: string
 }
 
 const PIPELINES_YML = 'pipelines.yml'
@@ -66,7 +68,7 @@ export async function loadConfig(request: ConfigRequest): Promise<readonly Loade
       hint,
     )
   }
-  const loaded = text === undefined ? await fromFiles(path ?? '', request) : fromText(text, request)
+  const loaded = text === undefined ? { ...(await fromFiles(path ?? '', request)), path: path ?? '' } : fromText(text, request)
   if (!hasPipelines) return [loaded]
   const ignored = `Ignoring the 'pipelines.yml' file because modules or command line options are specified`
   return [withWarnings(loaded, [{ at: startOf(pipelines), message: ignored }])]
@@ -112,12 +114,12 @@ async function fromEntry(entry: Settings, file: string, request: ConfigRequest):
   const own: ConfigRequest = { ...request, settings: stack(request.settings ?? new Map(), entry) }
   try {
     if (text !== undefined) return fromText(text, own, `${file} (${entry.get('pipeline.id')?.value ?? DEFAULT_SETTINGS.id})`)
-    if (path !== undefined) return await fromFiles(path, own, entry)
+    if (path !== undefined) return { ...(await fromFiles(path, own, entry)), path }
     const at = [...entry.values()][0]?.at ?? startOf(file)
     throw new ConfigError([{ code: 'CONFIG_STRUCTURE', at, message: 'expected path.config or config.string in a pipeline' }])
   } catch (thrown) {
     if (!(thrown instanceof ConfigError)) throw thrown
-    return { ...merge([], own), problems: thrown.problems }
+    return { ...merge([], own), problems: thrown.problems, ...(path === undefined ? {} : { path }) }
   }
 }
 

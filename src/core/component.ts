@@ -57,6 +57,8 @@ export interface InputSpec<S extends OptionSpecs = OptionSpecs> extends Spec<S> 
   readonly finite?: boolean
   /** Stops at the first event of another input: for the sample, which must never mix with real logs. */
   readonly yields?: boolean
+  /** False: what it reads cannot be handed to another one, so a pipeline with it is not reloaded. */
+  readonly reloadable?: boolean
   /** Reads streams without borders: the codecs json and plain stand for json_lines and line, as in Logstash. */
   readonly streams?: boolean
   /** Listens on an address, which it tells `context.addresses` once it can be reached there. */

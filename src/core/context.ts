@@ -16,6 +16,7 @@ export interface Context {
   readonly paths: Paths
   readonly addresses: Addresses
   readonly health: Health
+  readonly files: Files
   readonly bus: EventBus
 }
 
@@ -115,4 +116,10 @@ export interface Health {
 /** Where the program listens, for the status line, the live page and tests that ask for port 0. */
 export interface Addresses {
   listening(component_id: string, address: string): void
+}
+
+/** Files that a component reads once, while it is made. */
+export interface Files {
+  /** The pipeline is made again when the content of that file changes, where reloading is on; a pattern stands for all that it matches. */
+  reads(path: string): void
 }

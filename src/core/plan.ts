@@ -40,6 +40,8 @@ export interface PipelineSettings {
   readonly dead_letter_queue_storage_policy: 'block' | 'drop_newer' | 'drop_older'
   /** In milliseconds: older dead letters are removed, and counted; `undefined`: never. */
   readonly dead_letter_queue_retain_age: number | undefined
+  /** Whether a changed config takes its place while it runs. */
+  readonly reloadable: boolean
 }
 
 export const DEFAULT_SETTINGS: PipelineSettings = {
@@ -53,6 +55,7 @@ export const DEFAULT_SETTINGS: PipelineSettings = {
   dead_letter_queue_max_bytes: 1024 * 1024 * 1024,
   dead_letter_queue_storage_policy: 'block',
   dead_letter_queue_retain_age: undefined,
+  reloadable: true,
 }
 
 export type PlanNode = ComponentNode | IfNode

@@ -20,6 +20,7 @@ export const stdin = defineInput({
     { title: 'Plain lines, marked', options: { type: 'console', tags: ['manual'] } },
   ],
   finite: true,
+  reloadable: false,
   create: (_options, context) => createStreamSource(process.stdin, context),
 })
 

@@ -25,7 +25,8 @@ interface DatagramHolder {
 
 interface Door<H> {
   readonly port: number
-  holder: H | undefined
+  /** The last one gets what comes; should it leave, the one before it does again. */
+  readonly holders: H[]
   /** Those who will come for it: as long as there is one it stays open, and changes hands. */
   reserved: number
   close(): void
@@ -52,35 +53,24 @@ export class Listeners {
   readonly #udp = new Map<string, UdpDoor>()
 
   /**
-   * Opens what is not open yet, and makes sure that all of it can be claimed, also from those who have it now.
-   * @throws the system's error, with nothing reserved
+   * Makes sure that an address can be claimed, also from those who have it now; opens it where nobody has.
+   * @throws the system's error
    */
-  async reserve(bindings: readonly Binding[]): Promise<Reservation> {
-    const doors: { key: string; binding: Binding; door: Door<unknown> }[] = []
-    const cancel = (): void => {
-      for (const { key, binding, door } of doors.splice(0)) {
-        if (door.reserved === 0) continue
-        door.reserved--
-        this.#closeIfIdle(binding.protocol === 'tcp' ? this.#tcp : this.#udp, key, door)
-      }
+  async reserve({ protocol, host, port }: Binding): Promise<Reservation> {
+    // Any free port is another one each time.
+    if (port === 0) return { cancel: () => {} }
+    const key = formatAddress(host, port)
+    const doors: Map<string, Door<unknown>> = protocol === 'tcp' ? this.#tcp : this.#udp
+    const open = async (): Promise<Door<unknown>> =>
+      protocol === 'tcp' ? await this.#openTcp(host, port) : await this.#openUdp(host, port, undefined)
+    const door = doors.get(key) ?? (await open())
+    door.reserved++
+    return {
+      cancel: () => {
+        if (door.reserved > 0) door.reserved--
+        this.#closeIfIdle(doors, key, door)
+      },
     }
-    try {
-      for (const binding of bindings) {
-        // Any free port is another one each time.
-        if (binding.port === 0) continue
-        const key = formatAddress(binding.host, binding.port)
-        const door =
-          binding.protocol === 'tcp'
-            ? (this.#tcp.get(key) ?? (await this.#openTcp(binding.host, binding.port)))
-            : (this.#udp.get(key) ?? (await this.#openUdp(binding.host, binding.port, undefined)))
-        door.reserved++
-        doors.push({ key, binding, door })
-      }
-    } catch (thrown) {
-      cancel()
-      throw thrown
-    }
-    return { cancel }
   }
 
   /**
@@ -110,10 +100,9 @@ export class Listeners {
       },
       failed: (error) => server.emit('error', error),
     }
-    door.holder = holder
+    door.holders.push(holder)
     server.once('close', () => {
-      if (door.holder !== holder) return
-      door.holder = undefined
+      leave(door, holder)
       this.#closeIfIdle(this.#tcp, formatAddress(host, door.port), door)
     })
     // A server of HTTP begins to look after its connections then.
@@ -136,17 +125,18 @@ export class Listeners {
       known.reserved--
       if (receive_buffer_bytes !== undefined) known.socket.setRecvBufferSize(receive_buffer_bytes)
     }
-    door.holder = holder
-    const leave = (): void => {
-      if (door.holder !== holder) return
-      door.holder = undefined
-      this.#closeIfIdle(this.#udp, formatAddress(host, door.port), door)
+    door.holders.push(holder)
+    return {
+      port: door.port,
+      leave: () => {
+        leave(door, holder)
+        this.#closeIfIdle(this.#udp, formatAddress(host, door.port), door)
+      },
     }
-    return { port: door.port, leave }
   }
 
   #closeIfIdle(doors: Map<string, Door<unknown>>, key: string, door: Door<unknown>): void {
-    if (door.reserved > 0 || door.holder !== undefined || doors.get(key) !== door) return
+    if (door.reserved > 0 || door.holders.length > 0 || doors.get(key) !== door) return
     doors.delete(key)
     door.close()
   }
@@ -162,10 +152,11 @@ export class Listeners {
       raw.close()
     }
     const bound = typeof at === 'object' && at !== null ? at.port : port
-    const door: TcpDoor = { port: bound, holder: undefined, reserved: 0, close, waiting }
-    raw.on('error', (error) => door.holder?.failed(error))
+    const door: TcpDoor = { port: bound, holders: [], reserved: 0, close, waiting }
+    raw.on('error', (error) => door.holders.at(-1)?.failed(error))
     raw.on('connection', (socket) => {
-      if (door.holder !== undefined) door.holder.connected(socket)
+      const holder = door.holders.at(-1)
+      if (holder !== undefined) holder.connected(socket)
       else if (waiting.length < WAITING_MAX) waiting.push(socket)
       else socket.destroy()
     })
@@ -186,22 +177,27 @@ export class Listeners {
       throw thrown
     }
     const bound = socket.address().port
-    const door: UdpDoor = { port: bound, holder: undefined, reserved: 0, close: () => socket.close(), socket }
-    socket.on('message', (bytes, from) => door.holder?.receive(bytes, from))
-    socket.on('error', (error) => door.holder?.failed(error))
+    const door: UdpDoor = { port: bound, holders: [], reserved: 0, close: () => socket.close(), socket }
+    socket.on('message', (bytes, from) => door.holders.at(-1)?.receive(bytes, from))
+    socket.on('error', (error) => door.holders.at(-1)?.failed(error))
     this.#udp.set(formatAddress(host, bound), door)
     return door
   }
 }
 
-/** Addresses that are kept open for those who will claim them. */
+/** An address that is kept open for whoever will claim it. */
 export interface Reservation {
-  /** What nobody has claimed is not kept any longer. */
+  /** Where nobody has, it is not kept any longer. */
   cancel(): void
 }
 
 /** Sockets are the process's, and so are these. */
 export const listeners = new Listeners()
+
+function leave<H>({ holders }: Door<H>, holder: H): void {
+  const index = holders.indexOf(holder)
+  if (index >= 0) holders.splice(index, 1)
+}
 
 function inUse(): Error {
   return Object.assign(new Error('address already in use by this program'), { code: 'EADDRINUSE' })

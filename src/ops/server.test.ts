@@ -9,6 +9,7 @@ import type { ApiAccess } from './access.ts'
 import { LedgerHistory } from './ledger.ts'
 import { StatusMonitor } from './monitor.ts'
 import { type Ops, startOps } from './server.ts'
+import type { ReloadReport } from './status.ts'
 
 interface Running {
   readonly ops: Ops
@@ -37,8 +38,9 @@ async function start({
   const source = testStatus()
   // Views are taken by the tests themselves, not by the clock.
   const monitor = new StatusMonitor(source, metrics, new AbortController().signal)
+  const reload = (): Promise<ReloadReport> => Promise.resolve(source.report)
   const ledger = new LedgerHistory(() => source.books(), new AbortController().signal)
-  const ops = await startOps({ host, port: any_port ? undefined : port, access, monitor, ledger, metrics, log })
+  const ops = await startOps({ host, port: any_port ? undefined : port, access, monitor, ledger, metrics, log, reload })
   running.push(ops)
   return { ops, source, monitor }
 }
@@ -252,4 +254,22 @@ test.each<[string, string, ApiAccess, string | undefined, { readonly [path: stri
     expect(reply.text).not.toMatch(/t0ken|ecret/)
     expect(reply.headers['www-authenticate']).toBe(status === 401 ? 'Basic realm="millrace", charset="UTF-8"' : undefined)
   }
+})
+
+test.each([
+  ['loaded', 200],
+  ['unchanged', 200],
+  ['refused', 422],
+] as const)('PUT /api/pipeline has the config read again: %s', async (result, status) => {
+  const { ops, source } = await start()
+  source.report = { ...source.report, result, changed: ['main'] }
+  const reply = await ask(ops, '/api/pipeline', { method: 'PUT' })
+  expect(reply.status).toBe(status)
+  expect(JSON.parse(reply.text)).toMatchObject({ result, changed: ['main'] })
+})
+
+test('the config is not sent, and nothing is done by reading', async () => {
+  const { ops } = await start()
+  expect(await ask(ops, '/api/pipeline', { method: 'PUT', headers: { 'content-length': '2' } })).toMatchObject({ status: 400 })
+  expect(await ask(ops, '/api/pipeline')).toMatchObject({ status: 405, headers: { allow: 'PUT' } })
 })

@@ -9,6 +9,7 @@ import { type Asset, readAssets } from './assets.ts'
 import { EventStream } from './event-stream.ts'
 import type { LedgerHistory } from './ledger.ts'
 import type { StatusMonitor } from './monitor.ts'
+import type { ReloadReport } from './status.ts'
 
 /** Logstash's range: the first free port is taken unless one was asked for. */
 const PORT_FIRST = 9600
@@ -39,6 +40,8 @@ export interface OpsOptions {
   readonly ledger: LedgerHistory
   readonly metrics: MetricsRegistry
   readonly log: Log
+  /** Reads the config again. */
+  readonly reload: () => Promise<ReloadReport>
 }
 
 export interface Ops {
@@ -52,13 +55,14 @@ export interface Ops {
 }
 
 /**
- * Starts the HTTP server for operators: metrics, health, status and the live page. It reads and never changes anything.
+ * Starts the HTTP server for operators: metrics, health, status and the live page. It changes nothing itself, but has the
+ * config read again when asked to.
  * @throws MillraceError OPS_CANNOT_START when it cannot listen
  */
-export async function startOps({ host, port, access, monitor, ledger, metrics, log }: OpsOptions): Promise<Ops> {
+export async function startOps({ host, port, access, monitor, ledger, metrics, log, reload }: OpsOptions): Promise<Ops> {
   const assets = await readAssets()
   const stream = new EventStream(monitor)
-  const routes = createRoutes({ monitor, ledger, metrics, stream, assets })
+  const routes = createRoutes({ monitor, ledger, metrics, stream, assets, reload: mayReload(host, access) ? reload : undefined })
   const server = createServer(
     {
       maxHeaderSize: HEADER_BYTES_MAX,
@@ -137,9 +141,11 @@ interface Parts {
   readonly metrics: MetricsRegistry
   readonly stream: EventStream
   readonly assets: ReadonlyMap<string, Asset>
+  /** Where it may be asked for. */
+  readonly reload: OpsOptions['reload'] | undefined
 }
 
-function createRoutes({ monitor, ledger, metrics, stream, assets }: Parts): ReadonlyMap<string, Route> {
+function createRoutes({ monitor, ledger, metrics, stream, assets, reload }: Parts): ReadonlyMap<string, Route> {
   const routes = new Map<string, Route>()
   for (const [path, asset] of assets) routes.set(path, () => ({ status: 200, ...asset }))
   routes.set('/livez', () => json(200, { alive: true }))
@@ -160,8 +166,20 @@ function createRoutes({ monitor, ledger, metrics, stream, assets }: Parts): Read
     stream.add(response)
     return undefined
   })
+  routes.set(PUT_PIPELINE, async () => {
+    if (reload === undefined)
+      return json(403, {
+        error:
+          'the config is read again only for those who say who they are (api.auth.*), or where this server listens on 127.0.0.1',
+      })
+    const report = await reload()
+    return json(report.result === 'refused' ? 422 : 200, report)
+  })
   return routes
 }
+
+/** The one path that has something done. A page elsewhere cannot have a browser PUT here: it would have to ask first, and is not answered. */
+const PUT_PIPELINE = '/api/pipeline'
 
 /** Who asks while an answer is being made gets that one: printing 20,000 series takes tens of milliseconds. */
 function oneAtATime(make: () => Promise<Answer>): () => Promise<Answer> {
@@ -205,6 +223,11 @@ function route(
   }
   const found = routes.get(path)
   if (found === undefined) return json(404, { error: `there is nothing here: try ${[...routes.keys()].join(' ')}` })
+  if (path === PUT_PIPELINE) {
+    if (method === 'PUT') return hasBody(headers) ? json(400, { error: NO_BODY }) : found(response)
+    response.setHeader('allow', 'PUT')
+    return json(405, { error: 'PUT has the config read again' })
+  }
   if (method !== 'GET' && method !== 'HEAD') {
     response.setHeader('allow', 'GET, HEAD')
     return json(405, { error: 'this server only tells, it takes no changes: use GET' })
@@ -216,6 +239,17 @@ function route(
 
 function json(status: number, content: unknown): Answer {
   return { status, type: 'application/json; charset=utf-8', body: Buffer.from(`${JSON.stringify(content)}\n`) }
+}
+
+const NO_BODY = 'expected no body: the config is read from where it was at the start'
+
+/** Only for those who are known, or on this machine. */
+function mayReload(host: string, { kind }: ApiAccess): boolean {
+  return isLoopback(host) || kind === 'token' || kind === 'basic'
+}
+
+function hasBody(headers: IncomingMessage['headers']): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
 }
 
 function isLoopback(host: string): boolean {

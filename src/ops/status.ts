@@ -1,3 +1,4 @@
+import type { Problem } from '../core/errors.ts'
 import type { EventState } from '../core/event.ts'
 import type { Books } from './ledger.ts'
 
@@ -26,6 +27,8 @@ export interface Status {
   readonly outputs: readonly ComponentStatus[]
   /** The last events, oldest first: at most 20, at most about 5 sampled a second. */
   readonly recent: readonly RecentEvent[]
+  /** The last config that was read while the program ran, where there was one. */
+  readonly reload?: ReloadStatus | undefined
   /** Where the files lie: `{ what: 'events', where: 'data/exchange-logs-2026.01.02.ndjson' }`. */
   readonly places: readonly { readonly what: string; readonly where: string }[]
 }
@@ -65,4 +68,21 @@ interface RecentEvent {
   readonly origin: string
   /** The document as JSON, cut after about 2,000 characters. */
   readonly text: string
+}
+
+/** What became of the last config that was read while the program ran. */
+export interface ReloadStatus {
+  readonly result: 'loaded' | 'refused'
+  readonly at_ms: number
+  /** Why it was refused, a line for each problem. */
+  readonly message: string
+}
+
+/** The answer to a request to read the config again: ids of pipelines, and what is wrong. */
+export interface ReloadReport {
+  readonly result: 'loaded' | 'unchanged' | 'refused'
+  readonly changed: readonly string[]
+  readonly added: readonly string[]
+  readonly removed: readonly string[]
+  readonly problems: readonly Problem[]
 }

@@ -12,10 +12,12 @@ interface Receiver {
 }
 
 /** The bus of a pipeline that is made while an older one of the same id runs. */
-interface SuccessorBus {
+export interface SuccessorBus {
   readonly bus: EventBus
   /** The addresses of the old one are its own from now on. */
   takeOver(): void
+  /** The old one goes on after all. */
+  giveBack(): void
   /** The old one has ended, and what only that one sent to counts no more. */
   standAlone(): void
 }
@@ -56,6 +58,7 @@ export class PipelineBus {
   successorOf(pipeline: string): SuccessorBus {
     const addresses = new Set<string>()
     const receivers = new Map<string, Receiver>()
+    const replaced = new Map<string, Receiver>()
     return {
       bus: {
         sendTo: (more) => {
@@ -73,12 +76,18 @@ export class PipelineBus {
         },
       },
       takeOver: () => {
+        for (const [address, receiver] of this.#receivers) if (receiver.pipeline === pipeline) replaced.set(address, receiver)
         this.#freeAddresses(pipeline)
         for (const [address, receiver] of receivers) this.#receivers.set(address, receiver)
         // The old one still sends what it holds.
         const own = this.#senders.get(pipeline)
         this.#senders.set(pipeline, new Set([...(own ?? []), ...addresses]))
         for (const address of addresses) this.#known.add(address)
+        this.#lookAgain()
+      },
+      giveBack: () => {
+        this.#freeAddresses(pipeline)
+        for (const [address, receiver] of replaced) this.#receivers.set(address, receiver)
         this.#lookAgain()
       },
       standAlone: () => {
@@ -164,8 +173,8 @@ export class PipelineBus {
   async #untilOver(receiver: Receiver, address: string, stop: AbortSignal, abandon: AbortSignal): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>()
     const look = (): void => {
-      // Another one may have the address now, or nobody.
-      const is_replaced = this.#receivers.get(address) !== receiver
+      // Another one may have the address now, or nobody; it comes back where that one fails.
+      const is_replaced = stop.aborted && this.#receivers.get(address) !== receiver
       if (abandon.aborted || is_replaced || this.#isOver(receiver.pipeline, address, stop.aborted)) resolve()
     }
     this.#waiting.add(look)

@@ -31,6 +31,7 @@ export function testContext(overrides: Partial<Omit<Context, 'metrics'> & { metr
     paths: { data: 'data', config: '.' },
     bus: new PipelineBus().of('main'),
     health: { unwell: () => {}, well: () => {} },
+    files: { reads: () => {} },
     addresses: {
       listening: (_id, address) => {
         listening = address

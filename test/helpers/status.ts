@@ -1,9 +1,11 @@
-import type { Status, StatusSource } from '../../src/ops/status.ts'
+import type { ReloadReport, Status, StatusSource } from '../../src/ops/status.ts'
 
 /** A pipeline's status that a test changes at will. */
 export interface TestStatus extends StatusSource {
   current: Status
   reasons: string[]
+  /** What a request to read the config again is answered. */
+  report: ReloadReport
 }
 
 export function testStatus(): TestStatus {
@@ -29,6 +31,7 @@ export function testStatus(): TestStatus {
       places: [{ what: 'events', where: 'data/' }],
     },
     reasons: [],
+    report: { result: 'unchanged', changed: [], added: [], removed: [], problems: [] },
     status: () => source.current,
     books: () => ({ events: [], deliveries: [], unbalanced: 0 }),
     reasonsNotReady: () => source.reasons,

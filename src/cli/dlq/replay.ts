@@ -92,7 +92,16 @@ async function lockReplays(folder: string): Promise<AsyncDisposable> {
 
 function pipelineOf(command: ReplayCommand, { plan }: ReplayConfig, made: CompiledReplay, source: ReplaySource): Pipeline {
   const { compiled, factory } = made
-  const input = { id: 'dlq', name: 'dlq', where: 'dlq replay', source, yields: false, listens: false, has_room: false }
+  const input = {
+    id: 'dlq',
+    name: 'dlq',
+    where: 'dlq replay',
+    source,
+    yields: false,
+    listens: false,
+    has_room: false,
+    reloadable: false,
+  }
   return new Pipeline({ ...compiled, inputs: [input] }, plan.settings, {
     context: (component) => factory.of(component),
     deadLetters: source,

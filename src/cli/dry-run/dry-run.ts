@@ -152,6 +152,7 @@ export class DryRun {
       paths: { data: config_folder, config: config_folder, dry_run: true },
       health: { unwell: () => {}, well: () => {} },
       addresses: { listening: () => {} },
+      files: { reads: () => {} },
       bus: new PipelineBus().of(pipeline),
     }
   }

@@ -47,6 +47,7 @@ export const SETTINGS = {
   dead_letter_queue_retain_age: duration(
     'How old dead letters become; of several pipelines the longest holds. Default: for ever.',
   ),
+  reloadable: option.boolean('Whether a changed config takes its place while it runs.', { default: DEFAULT_SETTINGS.reloadable }),
 }
 
 /** Reads the settings of a pipeline; faults are reported and leave the default. */

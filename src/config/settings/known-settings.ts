@@ -17,7 +17,6 @@ const NO_QUEUE = 'there is no queue on disk: what is not stored yet stays unackn
 const DEAD_LETTERS = 'dead letters are always kept, below path.data'
 const OWN_LOG = 'the log goes to stderr'
 const OWN_API = 'the pages listen on api.http.host without TLS: put a proxy before them'
-const NO_RELOAD = 'a config is not read again while the program runs: start it again'
 const NO_ELASTIC = 'there is no connection to Elastic Cloud, X-Pack or modules'
 const NO_JVM = 'it is about the JVM'
 
@@ -32,8 +31,8 @@ export const KNOWN_SETTINGS: { readonly [name: string]: KnownSetting } = {
   'config.support_escapes': { ...pipeline, is_switch: true },
   'config.test_and_exit': { ...program, is_switch: true, short: 't' },
   'config.debug': { ...pipeline, is_switch: true },
-  'config.reload.automatic': { ...idle(NO_RELOAD, 'false'), is_switch: true, short: 'r' },
-  'config.reload.interval': idle(NO_RELOAD),
+  'config.reload.automatic': { ...program, is_switch: true, short: 'r' },
+  'config.reload.interval': program,
   'config.field_reference.escape_style': idle('names with brackets have no escape', 'none'),
   'config.field_reference.parser': program,
 

@@ -17,6 +17,7 @@ const SETTINGS = {
   'dead_letter_queue.max_bytes': option.bytes('Bytes of all dead letters.', { min: DEAD_LETTERS_MIN_BYTES }),
   'dead_letter_queue.storage_policy': option.oneOf('What happens at that limit.', STORAGE_POLICIES),
   'dead_letter_queue.retain.age': duration('How old dead letters become.'),
+  'pipeline.reloadable': option.boolean('Whether a changed config takes its place while it runs.'),
   'config.support_escapes': option.boolean('Whether backslashes in texts mean something.', { default: false }),
 }
 
@@ -46,6 +47,7 @@ export function readPipelineSettings(layer: Settings, preset: PipelineSettings, 
     dead_letter_queue_storage_policy: read?.['dead_letter_queue.storage_policy'] ?? preset.dead_letter_queue_storage_policy,
     dead_letter_queue_retain_age: read?.['dead_letter_queue.retain.age'] ?? preset.dead_letter_queue_retain_age,
     strict_conditions: read?.['pipeline.strict_conditions'] ?? preset.strict_conditions,
+    reloadable: read?.['pipeline.reloadable'] ?? preset.reloadable,
   }
   return { settings, support_escapes: read?.['config.support_escapes'] ?? false }
 }

@@ -1,0 +1,131 @@
+import { resolve } from 'node:path'
+import { closeFilters } from '../compile/chain/nodes.ts'
+import { type CompiledPipeline, compilePipeline } from '../compile/pipeline.ts'
+import { catalog } from '../components.ts'
+import type { LoadedPipeline } from '../config/load.ts'
+import { type SourceText, withSourceLines } from '../config/source-text.ts'
+import type { Binding } from '../core/contracts.ts'
+import { ConfigError, formatPosition, type Problem } from '../core/errors.ts'
+import type { EventBus } from '../core/event-bus.ts'
+import type { Plan } from '../core/plan.ts'
+import type { Pipeline } from '../runtime/pipeline.ts'
+import { PipelineBus } from '../runtime/pipeline-bus.ts'
+import { labelled } from '../telemetry/labelled.ts'
+import type { ProgramLog } from '../telemetry/log.ts'
+import type { MetricsRegistry } from '../telemetry/metrics.ts'
+import { PipelineMetrics } from '../telemetry/pipeline-metrics.ts'
+import { ContextFactory } from './context-factory.ts'
+
+export interface Surroundings {
+  readonly log: ProgramLog
+  readonly metrics: MetricsRegistry
+  readonly data: string
+}
+
+/** One pipeline whose parts are made. */
+export interface Prepared {
+  readonly loaded: LoadedPipeline
+  readonly plan: Plan
+  readonly compiled: CompiledPipeline
+  readonly factory: ContextFactory
+  readonly metrics: PipelineMetrics
+  /** Hands it to its inputs, which were made before it. */
+  readonly attach: (pipeline: Pipeline) => void
+}
+
+/** All pipelines of a config whose parts could be made, and what is wrong with the others. */
+export interface PreparedPipelines {
+  readonly bus: PipelineBus
+  readonly ready: readonly Prepared[]
+  readonly refused: readonly { readonly id: string; readonly error: ConfigError }[]
+}
+
+/** Makes the parts of all pipelines: of every one before any runs, so that it is known who sends to whom. */
+export async function preparePipelines(read: readonly LoadedPipeline[], surroundings: Surroundings): Promise<PreparedPipelines> {
+  const bus = new PipelineBus()
+  const ready: Prepared[] = []
+  const refused: { id: string; error: ConfigError }[] = []
+  for (const one of read) {
+    const { id } = one.plan.settings
+    const metrics = new PipelineMetrics(surroundings.metrics)
+    try {
+      const prepared = await preparePipeline(one, { ...surroundings, bus: bus.of(id), own: metrics, is_alone: read.length === 1 })
+      metrics.begin()
+      ready.push(prepared)
+    } catch (thrown) {
+      if (!(thrown instanceof ConfigError)) throw thrown
+      bus.leave(id)
+      refused.push({ id, error: thrown })
+    }
+  }
+  return { bus, ready, refused }
+}
+
+interface OwnSurroundings extends Surroundings {
+  readonly bus: EventBus
+  readonly own: PipelineMetrics
+  readonly is_alone: boolean
+}
+
+/**
+ * Makes the parts of one pipeline.
+ * @throws ConfigError with everything that is wrong with it; then nothing of it is left
+ */
+export async function preparePipeline(loaded: LoadedPipeline, surroundings: OwnSurroundings): Promise<Prepared> {
+  const { log, data, bus, own, is_alone } = surroundings
+  const { plan, problems, sources, folder } = loaded
+  const { id, ecs_compatibility, max_event_bytes } = plan.settings
+  const factory = new ContextFactory({
+    log,
+    metrics: labelled(own, { pipeline: id }),
+    ecs_compatibility,
+    paths: { data: resolve(data), config: resolve(folder) },
+    bus,
+    log_prefix: is_alone ? '' : `${id}/`,
+  })
+  let pipeline: Pipeline | undefined
+  const compiling = compilePipeline(plan, catalog, {
+    context: (component, where, node) => factory.create(component, where, node),
+    input: (input) => ({
+      max_event_bytes,
+      deadLetter: async (raw, reason, origin, size_bytes) =>
+        await pipeline?.deadLetterRaw(input, raw, reason, origin, size_bytes),
+    }),
+  })
+  const compiled = await withProblems(problems, compiling, sources)
+  const attach = (made: Pipeline): void => {
+    pipeline = made
+  }
+  return { loaded, plan, compiled, factory, metrics: own, attach }
+}
+
+/** Where the inputs and outputs of a pipeline listen. */
+export function bindingsOf({ inputs, outputs }: CompiledPipeline): Binding[] {
+  return [...inputs.map(({ source }) => source), ...outputs.map(({ sink }) => sink)].flatMap(({ bindings = [] }) => bindings)
+}
+
+/**
+ * What was compiled of a plan that was read with these problems.
+ * @throws ConfigError with all problems of reading and compiling at once, without those that follow from another
+ */
+async function withProblems(
+  problems: readonly Problem[],
+  compiling: Promise<CompiledPipeline>,
+  sources: readonly SourceText[],
+): Promise<CompiledPipeline> {
+  let further: readonly Problem[] = []
+  try {
+    const compiled = await compiling
+    if (problems.length === 0) return compiled
+    await closeFilters(compiled.chain)
+  } catch (thrown) {
+    if (!(thrown instanceof ConfigError)) throw thrown
+    further = thrown.problems
+  }
+  const told = new Set(problems.map(({ at }) => formatPosition(at)))
+  // A component that was given a variable's name instead of its value fails for that reason.
+  const is_unresolved = problems.some(({ code }) => code === 'CONFIG_UNRESOLVED_VARIABLE')
+  const is_own = ({ code, at }: Problem): boolean =>
+    !(is_unresolved && code === 'CONFIG_CANNOT_START') && !told.has(formatPosition(at))
+  throw new ConfigError(withSourceLines([...problems, ...further.filter(is_own)], sources))
+}

@@ -1,0 +1,152 @@
+import { join } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
+import { type LoadedPipeline, loadConfig } from '../config/load.ts'
+import { startOf } from '../config/read-file.ts'
+import type { Log } from '../core/context.ts'
+import { ConfigError, MillraceError, type Problem } from '../core/errors.ts'
+import type { ReloadReport, ReloadStatus } from '../ops/status.ts'
+import type { MetricsRegistry } from '../telemetry/metrics.ts'
+import type { RunRequest } from './arguments.ts'
+import type { Pipelines, Replaced } from './pipelines.ts'
+import { resolveCommand } from './run-command.ts'
+import { SourceFiles } from './source-files.ts'
+import { keystorePath, SETTINGS_FOLDER, secretFiles } from './variables.ts'
+
+/** What was refused is tried again then: what kept it may be gone (a port in use, a database that was not there). */
+const RETRY_MS = 30_000
+
+interface Sources {
+  readonly request: RunRequest
+  readonly read: readonly LoadedPipeline[]
+  readonly pipelines: Pipelines
+  readonly metrics: MetricsRegistry
+  readonly log: Log
+}
+
+/** Reads the config again, when asked or when a file of it has changed, and hands it to the pipelines. */
+export class Reloader {
+  readonly #sources: Sources
+  readonly #files = new SourceFiles()
+  /** As it was read last. */
+  #read: readonly LoadedPipeline[]
+  /** Files whose change has not come to the pipelines yet. */
+  readonly #changed = new Set<string>()
+  #pending: Promise<ReloadReport> | undefined
+  #last: ReloadStatus | undefined
+  #told = ''
+  #retry_at = Number.POSITIVE_INFINITY
+
+  constructor(sources: Sources) {
+    this.#sources = sources
+    this.#read = sources.read
+    for (const result of ['loaded', 'unchanged', 'refused'] as const) this.#count(result, 0)
+  }
+
+  /** What became of the last config that was not the one that ran. */
+  get last(): ReloadStatus | undefined {
+    return this.#last
+  }
+
+  /** Looks every `interval_ms` whether something has changed, until `stop` aborts. */
+  async watch(interval_ms: number, stop: AbortSignal): Promise<void> {
+    await this.#look()
+    while (!stop.aborted) {
+      await wait(interval_ms, undefined, { signal: stop }).catch(() => {})
+      if (stop.aborted) return
+      try {
+        if ((await this.#look()) || performance.now() >= this.#retry_at) await this.reload()
+      } catch (thrown) {
+        if (!(thrown instanceof Error)) throw thrown
+        this.#sources.log.error('reload_failed', `could not look whether the config has changed: ${thrown.message}`)
+      }
+    }
+  }
+
+  /** Reads the config now. Who asks meanwhile gets the answer of the reading that begins after this one. Never rejects for a wrong config. */
+  async reload(): Promise<ReloadReport> {
+    while (this.#pending !== undefined) await this.#pending.catch(() => {})
+    this.#pending = this.#reload().finally(() => {
+      this.#pending = undefined
+    })
+    return await this.#pending
+  }
+
+  async #reload(): Promise<ReloadReport> {
+    await this.#look()
+    let replaced: Replaced
+    try {
+      const { config } = await resolveCommand(this.#sources.request)
+      const read = await loadConfig(config)
+      this.#read = read
+      replaced = await this.#sources.pipelines.replace(read, this.#changed)
+    } catch (thrown) {
+      return this.#conclude({ changed: [], added: [], removed: [], refused: [{ id: '', error: asConfigError(thrown) }] })
+    }
+    if (replaced.refused.length === 0) this.#changed.clear()
+    return this.#conclude(replaced)
+  }
+
+  #conclude({ changed, added, removed, refused }: Replaced): ReloadReport {
+    const problems = refused.flatMap(({ error }) => error.problems)
+    const is_same = changed.length + added.length + removed.length === 0
+    const result = refused.length > 0 ? 'refused' : is_same ? 'unchanged' : 'loaded'
+    this.#count(result, 1)
+    this.#retry_at = result === 'refused' ? performance.now() + RETRY_MS : Number.POSITIVE_INFINITY
+    if (!is_same) this.#tellLoaded({ changed, added, removed })
+    const message = new ConfigError(problems).message
+    if (result === 'refused') this.#tellRefused(message)
+    if (result === 'unchanged') this.#told = ''
+    if (result !== 'unchanged' || this.#last?.result === 'refused') {
+      this.#last = { result: result === 'refused' ? 'refused' : 'loaded', at_ms: Date.now(), message }
+    }
+    return { result, changed, added, removed, problems }
+  }
+
+  #tellLoaded({ changed, added, removed }: Omit<Replaced, 'refused'>): void {
+    this.#told = ''
+    const parts = [
+      ['changed', changed],
+      ['added', added],
+      ['removed', removed],
+    ] as const
+    const what = parts.filter(([, ids]) => ids.length > 0).map(([verb, ids]) => `${verb}: ${ids.join(', ')}`)
+    this.#sources.log.info('reloaded', `the new config is in place (${what.join('; ')})`)
+  }
+
+  /** Once for each message: what stays wrong is not told every time. */
+  #tellRefused(message: string): void {
+    if (message === this.#told) return
+    this.#told = message
+    this.#sources.log.error('reload_refused', `the new config is refused, and what ran before goes on:\n${message}`)
+  }
+
+  #count(result: ReloadReport['result'], by: number): void {
+    this.#sources.metrics
+      .counter('millrace_reloads_total', 'Times that the config was read again, by what came of it.', { result })
+      .inc(by)
+  }
+
+  /** Whether a file is another than at the last look. */
+  async #look(): Promise<boolean> {
+    const { request, pipelines } = this.#sources
+    const folder = request.settings_folder
+    const settings = folder === undefined ? [] : ['logstash.yml', 'pipelines.yml'].map((name) => join(folder, name))
+    const changed = await this.#files.changed([
+      ...settings,
+      keystorePath(folder ?? SETTINGS_FOLDER),
+      ...secretFiles(process.env),
+      ...this.#read.flatMap(({ path }) => path ?? []),
+      ...pipelines.members.flatMap(({ factory }) => [...factory.files]),
+    ])
+    for (const file of changed) this.#changed.add(file)
+    return changed.size > 0
+  }
+}
+
+/** @throws whatever is no fault of the config */
+function asConfigError(thrown: unknown): ConfigError {
+  if (thrown instanceof ConfigError) return thrown
+  if (!(thrown instanceof MillraceError)) throw thrown
+  const problem: Problem = { code: 'CONFIG_CANNOT_START', at: startOf('-f'), message: `${thrown.code}: ${thrown.message}` }
+  return new ConfigError([problem], { cause: thrown })
+}
