@@ -18,6 +18,8 @@ export const usage = `millrace: logs from Filebeat and Kafka into Elasticsearch,
   -f, --path.config FILE          a file, a folder or a glob
   -e, --config.string TEXT        the text of a logstash.conf
       --path.settings DIR         where logstash.yml and pipelines.yml are
+  -r, --config.reload.automatic   take a changed config over while it runs (also: SIGHUP; docs/reload.md)
+      --config.reload.interval TIME   how often to look                 (3s)
   -t, --config.test_and_exit      build everything, say what is wrong, and exit
       --config.support_escapes    \\n, \\t and others in texts of a logstash.conf mean what they mean elsewhere
       --pipeline.id ID            name of the pipeline                  (main)
