@@ -5,6 +5,7 @@ import { createLog } from '../telemetry/log.ts'
 import { MetricsRegistry } from '../telemetry/metrics.ts'
 import { Terminal } from '../telemetry/terminal.ts'
 import { parseArguments } from './arguments.ts'
+import { asConfigError } from './config-fault.ts'
 import { preparePipelines } from './prepare-pipeline.ts'
 import { resolveCommand } from './run-command.ts'
 import { type Tool, UsageError } from './tool.ts'
@@ -52,8 +53,7 @@ async function findingsOf(resolve: () => ReturnType<typeof resolveCommand>): Pro
       ...refused.map(({ id, error }) => ({ id, problems: error.problems, warnings: [] })),
     ]
   } catch (thrown) {
-    if (thrown instanceof ConfigError) return [{ problems: thrown.problems, warnings: [] }]
-    throw thrown
+    return [{ problems: asConfigError(thrown).problems, warnings: [] }]
   }
 }
 

@@ -1,12 +1,12 @@
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { type LoadedPipeline, loadConfig } from '../config/load.ts'
-import { startOf } from '../config/read-file.ts'
 import type { Log } from '../core/context.ts'
-import { ConfigError, MillraceError, type Problem } from '../core/errors.ts'
+import { ConfigError } from '../core/errors.ts'
 import type { ReloadReport, ReloadStatus } from '../ops/status.ts'
 import type { MetricsRegistry } from '../telemetry/metrics.ts'
 import type { RunRequest } from './arguments.ts'
+import { asConfigError } from './config-fault.ts'
 import type { Pipelines, Replaced } from './pipelines.ts'
 import { resolveCommand } from './run-command.ts'
 import { SourceFiles } from './source-files.ts'
@@ -141,12 +141,4 @@ export class Reloader {
     for (const file of changed) this.#changed.add(file)
     return changed.size > 0
   }
-}
-
-/** @throws whatever is no fault of the config */
-function asConfigError(thrown: unknown): ConfigError {
-  if (thrown instanceof ConfigError) return thrown
-  if (!(thrown instanceof MillraceError)) throw thrown
-  const problem: Problem = { code: 'CONFIG_CANNOT_START', at: startOf('-f'), message: `${thrown.code}: ${thrown.message}` }
-  return new ConfigError([problem], { cause: thrown })
 }

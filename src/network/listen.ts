@@ -1,8 +1,11 @@
 import type { Server } from 'node:net'
+import { Server as TlsServer } from 'node:tls'
 import type { Context } from '../core/context.ts'
 import { MillraceError, messageOf } from '../core/errors.ts'
 import { formatAddress } from './address.ts'
+import { followCertificates } from './certificates.ts'
 import { listeners, type SocketSettings } from './listeners.ts'
+import type { ServerCertificates } from './server-tls.ts'
 
 export interface ListenOptions extends Partial<SocketSettings> {
   /** For messages: `beats`. */
@@ -11,6 +14,8 @@ export interface ListenOptions extends Partial<SocketSettings> {
   /** 0 takes any free one. */
   readonly port: number
   readonly code: 'INPUT_CANNOT_START' | 'OUTPUT_CANNOT_START'
+  /** Of a server that speaks TLS. */
+  readonly certificates?: ServerCertificates | undefined
 }
 
 /**
@@ -30,6 +35,9 @@ export async function listen(server: Server, options: ListenOptions, context: Co
   }
   // Accepting failed, mostly for want of file handles: the clients try again.
   server.on('error', (error) => context.log.error(`${name}_listener`, `${name} listener: ${messageOf(error)}`))
+  if (options.certificates !== undefined && server instanceof TlsServer) {
+    followCertificates(server, options.certificates, name, context)
+  }
   tellListening(name, host, bound, context)
   return bound
 }

@@ -10,6 +10,8 @@ export type Protocol = (typeof PROTOCOLS)[number]
 
 /** Reads the files that TLS options name. */
 export class TlsFiles {
+  /** The contents of all that was read, by path. */
+  readonly contents = new Map<string, Buffer>()
   readonly #folder: string
   readonly #code: StartCode
 
@@ -26,7 +28,10 @@ export class TlsFiles {
   /** @throws MillraceError where the file of that option cannot be read */
   read(option: string, file: string): Buffer {
     try {
-      return readFileSync(resolve(this.#folder, file))
+      const path = resolve(this.#folder, file)
+      const bytes = readFileSync(path)
+      this.contents.set(path, bytes)
+      return bytes
     } catch (thrown) {
       throw this.refuse(`${option} can not be read: ${messageOf(thrown)}`, thrown)
     }

@@ -54,12 +54,28 @@ export interface ServerTls {
   readonly trusts_system_authorities?: boolean
 }
 
+/** TLS of a listener, files read. */
+export interface ServerCertificates {
+  /** What Node's TLS server needs. */
+  readonly options: TlsOptions
+  /** What was read, by path. */
+  readonly contents: ReadonlyMap<string, Buffer>
+  /**
+   * The same from what the files hold now.
+   * @throws MillraceError as `readServerTls`
+   */
+  read(): ServerCertificates
+}
+
 /**
- * What Node's TLS server needs, files read; `undefined` where ssl is off.
+ * Reads the files that TLS options name; `undefined` where ssl is off.
  * @throws MillraceError of that code for files and settings that do not fit together
  */
-export function readServerTls(options: ServerTls, config_folder: string, code: StartCode): TlsOptions | undefined {
-  if (!options.ssl_enabled) return undefined
+export function readServerTls(options: ServerTls, config_folder: string, code: StartCode): ServerCertificates | undefined {
+  return options.ssl_enabled ? readCertificates(options, config_folder, code) : undefined
+}
+
+function readCertificates(options: ServerTls, config_folder: string, code: StartCode): ServerCertificates {
   const files = new TlsFiles(config_folder, code)
   const { ssl_client_authentication, ssl_handshake_timeout, ssl_cipher_suites, ssl_key_passphrase } = options
   const authorities = readAuthorities(options, files)
@@ -83,7 +99,7 @@ export function readServerTls(options: ServerTls, config_folder: string, code: S
   } catch (thrown) {
     throw files.refuse(`ssl_certificate, ssl_key and ssl_cipher_suites do not work together: ${messageOf(thrown)}`, thrown)
   }
-  return tls
+  return { options: tls, contents: files.contents, read: () => readCertificates(options, config_folder, code) }
 }
 
 function readIdentity(options: ServerTls, files: TlsFiles): TlsOptions {

@@ -5,6 +5,7 @@ import { ConfigError } from '../../core/errors.ts'
 import { DryRun } from '../dry-run/dry-run.ts'
 import type { Trace } from '../dry-run/trace.ts'
 import { readFlags, type Tool, UsageError } from '../tool.ts'
+import { loadVariables, SETTINGS_FOLDER } from '../variables.ts'
 import { printTraces } from './print-trace.ts'
 import { EventsUnreadable, readEvents, readText } from './read-events.ts'
 
@@ -13,6 +14,7 @@ interface ExplainCommand {
   readonly is_json: boolean
   readonly as_lines: boolean
   readonly input: string | undefined
+  readonly settings_folder: string
 }
 
 export const explain: Tool = {
@@ -24,6 +26,7 @@ Nothing is read from the config's inputs or written to its outputs.
   -f, --path.config FILE   the pipeline
       --lines              take lines also where they are JSON objects, as they would arrive at the input
       --input ID           the input that the events come from    (the first one)
+      --path.settings DIR  where millrace.keystore is                   (config)
       --json               one JSON object per event, for machines
 `,
   run: async (words) => {
@@ -31,11 +34,13 @@ Nothing is read from the config's inputs or written to its outputs.
       'path.config': { type: 'string', short: 'f' },
       lines: { type: 'boolean', default: false },
       input: { type: 'string' },
+      'path.settings': { type: 'string', default: SETTINGS_FOLDER },
       json: { type: 'boolean', default: false },
     })
     const config = values['path.config'] ?? positionals[0]
     if (config === undefined) throw new UsageError('expected a config file: millrace explain -f FILE < events')
-    return await explainEvents({ config, is_json: values.json, as_lines: values.lines, input: values.input })
+    const { json: is_json, lines: as_lines, input, 'path.settings': settings_folder } = values
+    return await explainEvents({ config, is_json, as_lines, input, settings_folder })
   },
 }
 
@@ -45,7 +50,7 @@ Nothing is read from the config's inputs or written to its outputs.
  */
 async function explainEvents(command: ExplainCommand): Promise<number> {
   try {
-    const { plan, problems } = await loadPipeline(command.config, process.env)
+    const { plan, problems } = await loadPipeline(command.config, await loadVariables(process.env, command.settings_folder))
     if (problems.length > 0) throw new ConfigError(problems)
     await using run = await DryRun.build(plan, dirname(resolve(command.config)))
     for (const event of readEvents(await readText(process.stdin), run, command)) await run.take(event)

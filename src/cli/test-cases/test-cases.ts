@@ -4,8 +4,10 @@ import { dirname, join, relative, resolve } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { styleText } from 'node:util'
 import { loadPipeline } from '../../config/load.ts'
+import type { Variables } from '../../config/variables.ts'
 import { ConfigError, formatPosition } from '../../core/errors.ts'
 import { readFlags, type Tool, UsageError } from '../tool.ts'
+import { loadVariables, SETTINGS_FOLDER } from '../variables.ts'
 import { readCaseFile } from './case-file.ts'
 import { Coverage, type Gap } from './coverage.ts'
 import { type CaseResult, runCase } from './run-case.ts'
@@ -24,6 +26,7 @@ interface Report {
 }
 
 interface TestCommand {
+  readonly settings_folder: string
   readonly folder: string
   readonly is_json: boolean
   readonly is_watching: boolean
@@ -39,35 +42,38 @@ export const test: Tool = {
                  "input": [{ "level": "error" }],     events; texts go through the codec of the input
                  "output": [{ "level": "error", "tags": ["error"] }] } ] }
 
-      --watch   run again when a file changes
-      --json    one JSON object, for machines
+      --watch               run again when a file changes
+      --json                one JSON object, for machines
+      --path.settings DIR   where millrace.keystore is              (config)
 `,
   run: async (words) => {
     const { values, positionals } = readFlags(words, {
       watch: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
+      'path.settings': { type: 'string', default: SETTINGS_FOLDER },
     })
     const [folder = '.', further] = positionals
     if (further !== undefined) throw new UsageError(`expected one folder, got also ${further}`)
-    return await testCases({ folder, is_json: values.json, is_watching: values.watch })
+    return await testCases({ folder, is_json: values.json, is_watching: values.watch, settings_folder: values['path.settings'] })
   },
 }
 
 /** Runs all `*.test.json` below a folder. Exit code 0 when there are cases and all passed. */
 async function testCases(command: TestCommand): Promise<number> {
-  let report = await runAll(command.folder)
+  let report = await runAll(command)
   print(report, command)
   if (command.is_watching) {
     for (;;) {
       await changed([command.folder, ...report.files])
-      report = await runAll(command.folder)
+      report = await runAll(command)
       print(report, command)
     }
   }
   return report.problems.length === 0 && report.results.length > 0 && report.results.every(passed) ? 0 : 1
 }
 
-async function runAll(folder: string): Promise<Report> {
+async function runAll({ folder, settings_folder }: TestCommand): Promise<Report> {
+  const variables = await loadVariables(process.env, settings_folder)
   const paths = globSync('**/*.test.{json,jsonc}', { cwd: folder, exclude: ['**/node_modules/**'] }).toSorted()
   const results: CaseResult[] = []
   const problems: string[] = []
@@ -80,7 +86,7 @@ async function runAll(folder: string): Promise<Report> {
       files.push(file.config)
       const coverage = coverages.get(file.config) ?? new Coverage()
       coverages.set(file.config, coverage)
-      const { plan, problems: faults } = await loadPipeline(file.config, { ...process.env, ...file.variables })
+      const { plan, problems: faults } = await loadPipeline(file.config, withOwn(variables, file.variables))
       if (faults.length > 0) throw new ConfigError(faults)
       for (const one of file.cases) {
         const differences = await runCase(one, plan, dirname(resolve(file.config)), coverage)
@@ -93,6 +99,11 @@ async function runAll(folder: string): Promise<Report> {
   }
   const coverage = [...coverages].map(([config, { total, gaps }]) => ({ config: relative('.', config), parts: total, gaps }))
   return { results, coverage, problems, files }
+}
+
+/** The case's own before the others; those that are in files are read only when asked for. */
+function withOwn(variables: Variables, own: Variables): Variables {
+  return Object.defineProperties({}, { ...Object.getOwnPropertyDescriptors(variables), ...Object.getOwnPropertyDescriptors(own) })
 }
 
 function print(report: Report, { is_json, folder }: TestCommand): void {

@@ -1,11 +1,12 @@
 import { once } from 'node:events'
 import { createServer, type Server, type Socket } from 'node:net'
-import { createServer as createTlsServer, TLSSocket, type TlsOptions } from 'node:tls'
+import { createServer as createTlsServer, TLSSocket } from 'node:tls'
 import type { Binding, Deliver, InputContext, Source } from '../../core/contracts.ts'
 import { unlessAborted, untilAborted } from '../../core/waiting.ts'
 import { peerOf as addressOf, ipOf } from '../../network/address.ts'
 import { listen } from '../../network/listen.ts'
 import { describePeerTls } from '../../network/peer-tls.ts'
+import type { ServerCertificates } from '../../network/server-tls.ts'
 import type { CloseReason } from './closing.ts'
 import { Connection, type ConnectionServices } from './connection.ts'
 import { type Enrichment, EventMaker, type Peer } from './event.ts'
@@ -17,7 +18,7 @@ import type { WindowLimits } from './window.ts'
 export interface BeatsSettings {
   readonly host: string
   readonly port: number
-  readonly tls: TlsOptions | undefined
+  readonly tls: ServerCertificates | undefined
   readonly enrichment: Enrichment
   readonly codec_name: string
   readonly limits: WindowLimits
@@ -63,7 +64,11 @@ export class BeatsServer implements Source {
     const { host, port } = this.#settings
     // A client that has said all may still wait for its acks.
     const sockets = { allow_half_open: true, no_delay: true }
-    await listen(server, { name: 'beats', host, port, code: 'INPUT_CANNOT_START', ...sockets }, this.#context)
+    await listen(
+      server,
+      { name: 'beats', host, port, code: 'INPUT_CANNOT_START', certificates: this.#settings.tls, ...sockets },
+      this.#context,
+    )
     await untilAborted(stop)
     await this.#close(server, abandon)
   }
@@ -73,7 +78,7 @@ export class BeatsServer implements Source {
     const server =
       tls === undefined
         ? createServer(connected)
-        : createTlsServer(tls, connected).on('tlsClientError', (error, socket) => {
+        : createTlsServer(tls.options, connected).on('tlsClientError', (error, socket) => {
             this.#closed('tls_handshake_failed')
             this.#context.log.warn('beats_tls_handshake', `refused ${addressOf(socket)}: ${describeHandshakeFailure(error)}`)
           })

@@ -1,7 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
-import type { TlsOptions } from 'node:tls'
 import type { Binding, Decoded, Decoder, Deliver, InputContext, Source } from '../../core/contracts.ts'
 import { messageOf } from '../../core/errors.ts'
 import type { Event, Origin } from '../../core/event.ts'
@@ -9,6 +8,7 @@ import { readText } from '../../core/options.ts'
 import { unlessAborted, untilAborted } from '../../core/waiting.ts'
 import { ipOf, peerOf } from '../../network/address.ts'
 import { listen } from '../../network/listen.ts'
+import type { ServerCertificates } from '../../network/server-tls.ts'
 import { hasField } from '../placed-fields.ts'
 import { decodeWhole } from '../whole-message.ts'
 import { checkHead, readBody } from './body.ts'
@@ -43,7 +43,7 @@ const URL_LENGTH_MAX = 200
  */
 export class HttpServer implements Source {
   readonly #options: HttpOptions
-  readonly #tls: TlsOptions | undefined
+  readonly #tls: ServerCertificates | undefined
   readonly #times: HttpTimes
   readonly #context: InputContext
   readonly #decoder: Decoder
@@ -58,7 +58,7 @@ export class HttpServer implements Source {
   #blocked_since_ms = 0
   #whenIdle: (() => void) | undefined
 
-  constructor(options: HttpOptions, tls: TlsOptions | undefined, times: HttpTimes, context: InputContext) {
+  constructor(options: HttpOptions, tls: ServerCertificates | undefined, times: HttpTimes, context: InputContext) {
     this.#options = options
     this.#tls = tls
     this.#times = times
@@ -97,7 +97,11 @@ export class HttpServer implements Source {
     const server = this.#createServer(deliver, stop, abandon)
     const { host, port } = this.#options
     const sockets = { allow_half_open: true, no_delay: true }
-    await listen(server, { name: 'http', host, port, code: 'INPUT_CANNOT_START', ...sockets }, this.#context)
+    await listen(
+      server,
+      { name: 'http', host, port, code: 'INPUT_CANNOT_START', certificates: this.#tls, ...sockets },
+      this.#context,
+    )
     await untilAborted(stop)
     const closed = new Promise<void>((resolve) => server.close(() => resolve()))
     server.closeIdleConnections()
@@ -113,7 +117,7 @@ export class HttpServer implements Source {
       requestTimeout: request_timeout_ms,
       connectionsCheckingInterval: checking_interval_ms,
     }
-    const server = this.#tls === undefined ? createServer(options) : createTlsServer({ ...options, ...this.#tls })
+    const server = this.#tls === undefined ? createServer(options) : createTlsServer({ ...options, ...this.#tls.options })
     server.maxConnections = this.#options.max_connections
     const serve = (request: IncomingMessage, response: ServerResponse): void => {
       // It handles its failures itself; `run` waits for it by the number of pending requests.

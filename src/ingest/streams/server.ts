@@ -1,9 +1,10 @@
 import { createServer, type Server, type Socket } from 'node:net'
-import { createServer as createTlsServer, type TLSSocket, type TlsOptions } from 'node:tls'
+import { createServer as createTlsServer, type TLSSocket } from 'node:tls'
 import type { InputContext } from '../../core/contracts.ts'
 import { messageOf } from '../../core/errors.ts'
 import { peerOf } from '../../network/address.ts'
 import { listen } from '../../network/listen.ts'
+import type { ServerCertificates } from '../../network/server-tls.ts'
 import { pump, type StreamConsumer, type StreamPeer } from './pump.ts'
 
 type Accept = (peer: StreamPeer) => Promise<StreamConsumer>
@@ -13,7 +14,7 @@ export interface StreamServerSettings {
   readonly name: string
   readonly host: string
   readonly port: number
-  readonly tls: TlsOptions | undefined
+  readonly tls: ServerCertificates | undefined
   readonly max_connections: number
   /** What unfinished lines of all connections may take together; then the one with the largest is closed. */
   readonly max_pending_bytes: number
@@ -49,7 +50,11 @@ export class StreamServer {
   /** Resolves with the port. @throws MillraceError INPUT_CANNOT_START */
   listen(): Promise<number> {
     const { name, host, port, keep_alive } = this.#settings
-    return listen(this.#server, { name, host, port, code: 'INPUT_CANNOT_START', keep_alive }, this.#context)
+    return listen(
+      this.#server,
+      { name, host, port, code: 'INPUT_CANNOT_START', keep_alive, certificates: this.#settings.tls },
+      this.#context,
+    )
   }
 
   /** Reads no more. Resolves when what was read is handed on. */
@@ -66,7 +71,7 @@ export class StreamServer {
       const serving = this.#serve(socket).finally(() => this.#serving.delete(serving))
       this.#serving.add(serving)
     }
-    const server = tls === undefined ? createServer(connected) : createTlsServer(tls, connected)
+    const server = tls === undefined ? createServer(connected) : createTlsServer(tls.options, connected)
     server.on('tlsClientError', (error: Error, socket: TLSSocket) => {
       this.#context.log.warn(`${name}_tls_handshake`, `refused ${peerOf(socket)}: ${messageOf(error)}`)
     })

@@ -1,16 +1,17 @@
 import { createServer, type Server, type Socket } from 'node:net'
-import { createServer as createTlsServer, type TlsOptions } from 'node:tls'
+import { createServer as createTlsServer } from 'node:tls'
 import { type Binding, type Outcome, type OutputContext, type Sink, STORED, type WriteResult } from '../../core/contracts.ts'
 import { messageOf } from '../../core/errors.ts'
 import type { Event } from '../../core/event.ts'
 import { peerOf } from '../../network/address.ts'
 import { listen } from '../../network/listen.ts'
+import type { ServerCertificates } from '../../network/server-tls.ts'
 import { sendText } from './send.ts'
 
 export interface TcpServerSettings {
   readonly host: string
   readonly port: number
-  readonly tls: TlsOptions | undefined
+  readonly tls: ServerCertificates | undefined
   readonly max_connections: number
   /** A client that does not take a batch within this time loses its connection. */
   readonly send_timeout_ms: number
@@ -31,7 +32,7 @@ export class TcpServerSink implements Sink {
     this.#settings = settings
     this.#context = context
     const connected = (socket: Socket): void => this.#connected(socket)
-    this.#server = settings.tls === undefined ? createServer(connected) : createTlsServer(settings.tls, connected)
+    this.#server = settings.tls === undefined ? createServer(connected) : createTlsServer(settings.tls.options, connected)
     this.#server.maxConnections = settings.max_connections
     this.#server.on('tlsClientError', (error: Error, socket: Socket) => {
       context.log.warn('tcp_tls_handshake', `refused ${peerOf(socket)}: ${messageOf(error)}`)
@@ -46,7 +47,11 @@ export class TcpServerSink implements Sink {
 
   async open(): Promise<void> {
     const { host, port } = this.#settings
-    await listen(this.#server, { name: 'tcp', host, port, code: 'OUTPUT_CANNOT_START' }, this.#context)
+    await listen(
+      this.#server,
+      { name: 'tcp', host, port, code: 'OUTPUT_CANNOT_START', certificates: this.#settings.tls },
+      this.#context,
+    )
     this.#is_listening = true
   }
 

@@ -1,0 +1,244 @@
+import { mkdir, readFile, rename, symlink, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { freePort } from './helpers/free-port.ts'
+import { encodeWindow, type LumberjackAddress, LumberjackClient } from './helpers/lumberjack-client.ts'
+import { Program } from './helpers/program.ts'
+import { temporaryFolder } from './helpers/temporary-folder.ts'
+
+let folder: Awaited<ReturnType<typeof temporaryFolder>>
+beforeEach(async () => {
+  folder = await temporaryFolder()
+})
+afterEach(async () => {
+  await folder[Symbol.asyncDispose]()
+})
+
+function inFolder(name: string): string {
+  return join(folder.path, name)
+}
+
+interface Answer {
+  readonly result: string
+  readonly changed: readonly string[]
+  readonly added: readonly string[]
+  readonly removed: readonly string[]
+  readonly problems: readonly { readonly message: string }[]
+}
+
+async function reload(program: Program): Promise<Answer> {
+  const response = await fetch(`${program.apiUrl}/api/pipeline`, { method: 'PUT' })
+  const answer = (await response.json()) as Answer
+  expect(response.status).toBe(answer.result === 'refused' ? 422 : 200)
+  return answer
+}
+
+async function linesOf(name: string): Promise<string[]> {
+  const text = await readFile(inFolder(name), 'utf8').catch(() => '')
+  return text.split('\n').filter((line) => line !== '')
+}
+
+async function metric(program: Program, line: string): Promise<number> {
+  const text = await (await fetch(`${program.apiUrl}/metrics`)).text()
+  const found = text.split('\n').find((one) => one.startsWith(`${line} `))
+  return Number(found?.slice(line.length))
+}
+
+const WINDOW_EVENTS = 20
+
+/** A sender like Filebeat: what is not acknowledged it sends again, on a new connection. */
+class Sender {
+  readonly acknowledged: string[] = []
+  readonly refusals: string[] = []
+  connections = 0
+  readonly #address: LumberjackAddress
+  readonly #name: string
+  #is_stopped = false
+
+  constructor(address: LumberjackAddress, name: string) {
+    this.#address = address
+    this.#name = name
+  }
+
+  stop(): void {
+    this.#is_stopped = true
+  }
+
+  async run(): Promise<void> {
+    let client: LumberjackClient | undefined
+    for (let window = 0; !this.#is_stopped; window++) {
+      const ids = Array.from({ length: WINDOW_EVENTS }, (_, index) => `${this.#name}-${window}-${index}`)
+      const bytes = encodeWindow(ids.map((id) => ({ id })))
+      for (let is_stored = false; !is_stored; ) {
+        const at: LumberjackClient = client ?? (await this.#connect())
+        client = at
+        const acks = at.acks.length
+        await at.send(bytes)
+        await at.until(() => at.isClosed || at.acks.length > acks)
+        is_stored = at.acks.length > acks
+        if (at.isClosed) client = undefined
+      }
+      this.acknowledged.push(...ids)
+    }
+    client?.close()
+  }
+
+  async #connect(): Promise<LumberjackClient> {
+    try {
+      this.connections++
+      return await LumberjackClient.connect(this.#address)
+    } catch (thrown) {
+      this.refusals.push(String(thrown))
+      throw thrown
+    }
+  }
+}
+
+function config(port: number, generation: string, more = ''): string {
+  return `input { beats { host => "127.0.0.1" port => ${port} } ${more} }
+    filter { mutate { add_field => { generation => "${generation}" } }
+      metric { type => counter name => seen_total ${generation === '3' ? 'labels => { generation => "%{generation}" }' : ''} } }
+    output { file { path => "${inFolder('out.ndjson')}" } }`
+}
+
+test('under load: no connection is refused, nothing is lost and nothing comes twice, whatever the new config is', async () => {
+  const port = await freePort()
+  const stolen = createServer()
+  const stolen_port = await freePort()
+  await new Promise<void>((resolve) => stolen.listen(stolen_port, '127.0.0.1', resolve))
+  const file = inFolder('main.conf')
+  await writeFile(file, config(port, '1'))
+  await using program = await Program.start({ args: ['-f', file, '--log.format', 'json'] })
+  const senders = ['a', 'b', 'c', 'd'].map((name) => new Sender({ host: '127.0.0.1', port }, name))
+  const running = Promise.all(senders.map((sender) => sender.run()))
+  const isSeen = async (generation: string): Promise<boolean> =>
+    (await readFile(inFolder('out.ndjson'), 'utf8').catch(() => '')).includes(`"generation":"${generation}"`)
+  const put = async (text: string): Promise<Answer> => {
+    await writeFile(file, text)
+    return await reload(program)
+  }
+  try {
+    await program.waitUntil('the first events', () => isSeen('1'))
+    for (const generation of ['2', '3']) {
+      expect(await put(config(port, generation))).toMatchObject({ result: 'loaded', changed: ['main'], problems: [] })
+      await program.waitUntil(`events of ${generation}`, () => isSeen(generation))
+    }
+    expect(await reload(program)).toMatchObject({ result: 'unchanged' })
+
+    expect(await put(config(port, 'broken', 'no_such {}'))).toMatchObject({
+      result: 'refused',
+      problems: [{ message: expect.stringContaining("Couldn't find any input plugin named 'no_such'") as string }],
+    })
+    expect(await put(config(port, 'thief', `tcp { host => "127.0.0.1" port => ${stolen_port} }`))).toMatchObject({
+      result: 'refused',
+      problems: [{ message: expect.stringContaining('another program listens there') as string }],
+    })
+    expect((await fetch(`${program.apiUrl}/readyz`)).status).toBe(200)
+
+    await writeFile(file, config(port, '4'))
+    process.kill(program.pid, 'SIGHUP')
+    await program.waitUntil('events of 4', () => isSeen('4'))
+  } finally {
+    for (const sender of senders) sender.stop()
+    await running
+    stolen.close()
+  }
+  const unbalanced = 'millrace_ledger_unbalanced_events{pipeline="main"}'
+  expect(await metric(program, unbalanced)).toBe(0)
+  expect(await metric(program, 'millrace_reloads_total{result="loaded"}')).toBe(3)
+  expect(await metric(program, 'millrace_reloads_total{result="refused"}')).toBe(2)
+  const { code } = await program.stop()
+  expect(code).toBe(0)
+
+  const stored = (await linesOf('out.ndjson')).map((line) => JSON.parse(line) as { id: string; generation: string })
+  expect(stored.map(({ id }) => id).toSorted()).toEqual(senders.flatMap(({ acknowledged }) => acknowledged).toSorted())
+  expect([...new Set(stored.map(({ generation }) => generation))].toSorted()).toEqual(['1', '2', '3', '4'])
+  expect(senders.flatMap(({ refusals }) => refusals)).toEqual([])
+  expect(senders.every(({ connections }) => connections > 1)).toBe(true)
+})
+
+test('with -r a changed file is taken over by itself, also by a swapped link, and what stays wrong is told once', async () => {
+  const write = async (version: string, generation: string): Promise<void> => {
+    await mkdir(inFolder(version))
+    const text = `input { heartbeat { interval => 1 message => "beat" count => 1000 } }
+      filter { mutate { add_field => { generation => "${generation}" } } }
+      output { file { path => "${inFolder('out')}" codec => line { format => "%{generation}" } } }`
+    await writeFile(inFolder(`${version}/main.conf`), text)
+    await symlink(version, inFolder('..next'))
+    await rename(inFolder('..next'), inFolder('..data'))
+  }
+  await write('v1', 'one')
+  await symlink('..data/main.conf', inFolder('main.conf'))
+  const args = ['-f', inFolder('main.conf'), '-r', '--config.reload.interval', '100ms', '--log.format', 'json']
+  await using program = await Program.start({ args })
+  await program.waitUntil('the first event', async () => (await linesOf('out')).includes('one'))
+  await write('v2', 'two" { broken')
+  await program.waitUntil('the refusal', () => program.stderr.includes('the new config is refused'))
+  await write('v3', 'three')
+  await program.waitUntil('the new config', async () => (await linesOf('out')).includes('three'))
+  expect(program.stderr.split('the new config is refused')).toHaveLength(2)
+})
+
+test('of several pipelines only those that changed are made again; others come and go', async () => {
+  const write = async (pipelines: { readonly [id: string]: string }): Promise<void> => {
+    const entries = Object.entries(pipelines).map(([id, text]) => ({ 'pipeline.id': id, 'config.string': text }))
+    await writeFile(inFolder('pipelines.yml'), JSON.stringify(entries))
+  }
+  const from = (id: string, mark: string): string =>
+    `input { pipeline { address => ${id} } } filter { mutate { add_field => { mark => "${mark}" } } }
+     output { file { path => "${inFolder('out')}" codec => line { format => "${id} %{mark}" } } }`
+  const source = 'input { heartbeat { interval => 1 } } output { pipeline { send_to => [left, right] } }'
+  await write({ source, left: from('left', '1'), right: from('right', '1') })
+  await using program = await Program.start({ args: ['--path.settings', folder.path, '--log.format', 'json'] })
+  await program.waitUntil('events of both', async () => {
+    const lines = await linesOf('out')
+    return lines.includes('left 1') && lines.includes('right 1')
+  })
+
+  await write({ source, left: from('left', '1'), right: from('right', '2') })
+  expect(await reload(program)).toMatchObject({ result: 'loaded', changed: ['right'], added: [], removed: [] })
+  await program.waitUntil('the new one', async () => (await linesOf('out')).includes('right 2'))
+
+  await write({ source: source.replace('left, right', 'right, more'), right: from('right', '2'), more: from('more', '1') })
+  expect(await reload(program)).toMatchObject({ result: 'loaded', changed: ['source'], added: ['more'], removed: ['left'] })
+  await program.waitUntil('the added one', async () => (await linesOf('out')).includes('more 1'))
+  const lines = await linesOf('out')
+  expect(lines.slice(lines.lastIndexOf('more 1')).filter((line) => line.startsWith('left'))).toEqual([])
+  for (const id of ['source', 'right', 'more', 'left']) {
+    expect(await metric(program, `millrace_ledger_unbalanced_events{pipeline="${id}"}`)).toBe(0)
+  }
+  expect((await program.stop()).code).toBe(0)
+})
+
+test('a pipeline that reads the standard input says that it cannot be replaced, and goes on', async () => {
+  const file = inFolder('main.conf')
+  const text = (mark: string): string => `input { stdin {} heartbeat { interval => 1 } }
+    output { file { path => "${inFolder('out')}" codec => line { format => "${mark}" } } }`
+  await writeFile(file, text('one'))
+  await using program = await Program.start({ args: ['-f', file], stdin: 'x\n' })
+  await writeFile(file, text('two'))
+  const { result, problems } = await reload(program)
+  expect(result).toBe('refused')
+  expect(problems[0]?.message).toContain('not reloadable, for the stdin input')
+  const before = (await linesOf('out')).length
+  await program.waitUntil('more events', async () => (await linesOf('out')).length > before)
+  expect(await linesOf('out')).not.toContain('two')
+})
+
+test('a file is read on from where it was', async () => {
+  const file = inFolder('main.conf')
+  const text = (
+    mark: string,
+  ): string => `input { file { path => "${inFolder('in.log')}" start_position => beginning stat_interval => 0.1 } }
+    output { file { path => "${inFolder('out')}" codec => line { format => "%{message} ${mark}" } } }`
+  await writeFile(inFolder('in.log'), 'a\nb\n')
+  await writeFile(file, text('1'))
+  await using program = await Program.start({ args: ['-f', file] })
+  await program.waitUntil('both lines', async () => (await linesOf('out')).length === 2)
+  await writeFile(file, text('2'))
+  expect(await reload(program)).toMatchObject({ result: 'loaded' })
+  await writeFile(inFolder('in.log'), 'c\n', { flag: 'a' })
+  await program.waitUntil('the third line', async () => (await linesOf('out')).length > 2)
+  expect(await linesOf('out')).toEqual(['a 1', 'b 1', 'c 2'])
+})
