@@ -100,13 +100,13 @@ export class Pipelines {
     const first = this.members
     stop.addEventListener('abort', () => this.#stop(), { once: true })
     if (stop.aborted) this.#stop()
-    while (this.#running.size > 0 || (waits && !stop.aborted)) {
+    for (;;) {
       if (this.#running.size > 0) await Promise.race(this.#running)
-      else await untilAborted(stop)
-      const faults = first.flatMap(({ pipeline }) => this.#faults.get(pipeline) ?? [])
+      else if (waits && !stop.aborted) await untilAborted(stop)
+      else return this.#left
+      const faults = first.flatMap((member) => (this.members.includes(member) ? (this.#faults.get(member.pipeline) ?? []) : []))
       if (faults.length === first.length && faults[0] !== undefined) throw faults[0]
     }
-    return this.#left
   }
 
   /**
