@@ -2,6 +2,7 @@ import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Variables } from '../config/variables.ts'
 import { MillraceError, messageOf } from '../core/errors.ts'
+import { keepSecret } from '../core/secret.ts'
 import { Keystore } from '../storage/keystore.ts'
 
 /** Logstash's variable is taken too, so that a service file needs no change. */
@@ -42,7 +43,9 @@ export async function loadVariables(environment: NodeJS.ProcessEnv, settings_fol
   }
   const keystore = await Keystore.open(keystorePath(settings_folder), keystorePassword(environment))
   for (const name of keystore?.names ?? []) {
-    Object.defineProperty(variables, name, { value: keystore?.get(name), configurable: true, enumerable: true })
+    const value = keystore?.get(name)
+    keepSecret(value ?? '')
+    Object.defineProperty(variables, name, { value, configurable: true, enumerable: true })
   }
   return variables
 }
@@ -50,7 +53,9 @@ export async function loadVariables(environment: NodeJS.ProcessEnv, settings_fol
 function readSecret(variable: string, path: string): string {
   try {
     if (statSync(path).size > SECRET_BYTES_MAX) throw new Error(`it is larger than ${SECRET_BYTES_MAX} bytes`)
-    return readFileSync(path, 'utf8').replace(/\r?\n$/, '')
+    const value = readFileSync(path, 'utf8').replace(/\r?\n$/, '')
+    keepSecret(value)
+    return value
   } catch (thrown) {
     throw new MillraceError(
       'SECRET_FILE_UNREADABLE',

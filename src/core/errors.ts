@@ -1,3 +1,5 @@
+import { withoutSecrets } from './secret.ts'
+
 /** A place in a config file. `line` and `column` count from 1. */
 export interface Position {
   readonly file: string
@@ -42,7 +44,8 @@ export class ConfigError extends Error {
   readonly problems: readonly Problem[]
 
   constructor(problems: readonly Problem[], options?: { cause?: unknown }) {
-    const sorted = problems.toSorted(
+    const told = problems.map((problem) => ({ ...problem, message: withoutSecrets(problem.message) }))
+    const sorted = told.toSorted(
       (a, b) => compareText(a.at.file, b.at.file) || a.at.line - b.at.line || a.at.column - b.at.column,
     )
     super(sorted.map(formatProblem).join('\n'), options)

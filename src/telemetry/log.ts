@@ -1,6 +1,7 @@
 import { styleText } from 'node:util'
 import { type DestinationStream, destination, pino, stdTimeFunctions } from 'pino'
 import type { Log, LogDetails } from '../core/context.ts'
+import { withoutSecrets } from '../core/secret.ts'
 import { RepeatFolder } from './repeats.ts'
 import { printable, type Terminal } from './terminal.ts'
 
@@ -62,8 +63,14 @@ function logOf(component: string | undefined, write: (line: Line) => void): Log 
   const at =
     (level: LogLevel): Log['info'] =>
     (kind, message, details = {}) =>
-      write({ level, component, kind, message, details })
+      write({ level, component, kind, message: withoutSecrets(message), details: withoutSecretsIn(details) })
   return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
+}
+
+function withoutSecretsIn(details: LogDetails): LogDetails {
+  return Object.fromEntries(
+    Object.entries(details).map(([name, value]) => [name, typeof value === 'string' ? withoutSecrets(value) : value]),
+  )
 }
 
 function printJson(to: DestinationStream = openStderr()): Print {
