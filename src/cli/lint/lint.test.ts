@@ -74,6 +74,15 @@ test('--fix rewrites the file, keeps comments and layout, and tells what is left
   expect(code).toBe(1)
 })
 
+test('--fix tells of what is left where it stands afterwards', async () => {
+  await using folder = await temporaryFolder()
+  const file = join(folder.path, 'a.conf')
+  await writeFile(file, 'filter { if [n] > 1 { grok { match => { "message" => "x" } } } }')
+  const { stdout } = await runTool(['lint', '--fix', file])
+  const column = (await readFile(file, 'utf8')).indexOf('"x"') + 1
+  expect(stdout).toContain(`a.conf:1:${column}: `)
+})
+
 test('--json prints one object per finding', async () => {
   await using folder = await temporaryFolder()
   const file = join(folder.path, 'a.conf')

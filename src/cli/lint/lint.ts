@@ -1,8 +1,10 @@
 import { writeFile } from 'node:fs/promises'
 import { styleText } from 'node:util'
 import { catalog } from '../../components.ts'
+import { parseConf } from '../../config/logstash-conf/parser.ts'
 import { readSyntax } from '../../config/logstash-conf/read-files.ts'
 import type { ConfigSyntax } from '../../config/logstash-conf/syntax.ts'
+import { SourceText } from '../../config/source-text.ts'
 import { ConfigError, formatPosition } from '../../core/errors.ts'
 import { readFlags, type Tool, UsageError } from '../tool.ts'
 import { applyFixes, type LintFinding, lintConfig } from './lint-config.ts'
@@ -41,7 +43,7 @@ async function lintFiles({ path, is_json, fixes }: LintCommand): Promise<number>
     let mended = 0
     for (const tree of trees) {
       const findings = lintConfig(tree, catalog, trees.length)
-      const rest = fixes ? await fix(tree, findings) : findings
+      const rest = fixes ? await fix(tree, findings, trees.length) : findings
       mended += findings.length - rest.length
       left.push(...rest)
     }
@@ -55,12 +57,13 @@ async function lintFiles({ path, is_json, fixes }: LintCommand): Promise<number>
   }
 }
 
-/** Rewrites a file and returns the findings that are for a person to mend. */
-async function fix(tree: ConfigSyntax, findings: readonly LintFinding[]): Promise<LintFinding[]> {
+/** Rewrites a file and returns the findings that are for a person to mend, where they stand now. */
+async function fix(tree: ConfigSyntax, findings: readonly LintFinding[], files: number): Promise<LintFinding[]> {
   const { file, text } = tree.source
   const fixed = applyFixes(text, findings)
-  if (fixed !== text) await writeFile(file, fixed)
-  return findings.filter((finding) => finding.fix === undefined)
+  if (fixed === text) return [...findings]
+  await writeFile(file, fixed)
+  return lintConfig(parseConf(new SourceText(file, fixed)).syntax, catalog, files)
 }
 
 function printText({ rule, at, message, hint }: LintFinding): string {
