@@ -41,6 +41,15 @@ describe('the id', () => {
     expect(idOf(later)).toBe(idOf(BASE))
   })
 
+  test('is the same under the new name of a rotated file whose fingerprint is known', () => {
+    const named = (path: string, fingerprint?: string): string | undefined =>
+      idOf({ ...BASE, log: { offset: 311, file: { path, inode: '7', ...(fingerprint === undefined ? {} : { fingerprint }) } } })
+    expect(named('/var/log/a.log.1', 'f00d')).toBe(named('/var/log/a.log', 'f00d'))
+    expect(named('/var/log/a.log', 'beef')).not.toBe(named('/var/log/a.log', 'f00d'))
+    // The next file may get the inode.
+    expect(named('/var/log/a.log.1')).not.toBe(named('/var/log/a.log'))
+  })
+
   test('differs with whatever tells lines apart', () => {
     const log = BASE['log'] as { file: object }
     const others: Line[] = [

@@ -72,7 +72,9 @@ export class BeatsOrigin implements Origin {
   /**
    * Of host, path, device and inode, fingerprint, offset and the line itself, 27 characters; `undefined` where the
    * event tells no path and offset, for then two equal events are not known to be one. The line is in it because a
-   * file that was cut and written again has the same place for another line.
+   * file that was cut and written again has the same place for another line. A fingerprint stands for the file by
+   * itself: a Filebeat that starts after a rotation repeats lines under the file's new name. An inode does not, for
+   * the next file may get it.
    */
   stableId(): string | undefined {
     const place = this.#place
@@ -83,7 +85,9 @@ export class BeatsOrigin implements Origin {
 
   #computeId(place: Place): string {
     const line = this.#is_raw ? this.#line : canonicalLine(this.#line, place.shipper_fields)
-    const parts = [place.host, place.path, place.device, place.inode, place.fingerprint, place.offset, line]
+    const { host, path, device, inode, fingerprint, offset } = place
+    const file = fingerprint === undefined ? [path, device, inode, undefined] : [undefined, undefined, undefined, fingerprint]
+    const parts = [host, ...file, offset, line]
     // Each part stands behind its length, so that no text can pose as the border between two.
     let text = this.#ordinal === 0 ? '' : `${this.#ordinal};`
     for (const part of parts) text += part === undefined ? '-' : `${part.length}:${part}`

@@ -33,6 +33,12 @@ test('an event of an input without stable ids is created with an id of the serve
   expect(actionOf({})(eventFrom({}))).toMatchObject({ line: '{"create":{"_index":"logs"}}\n' })
 })
 
+test('with none the server makes all ids, also of events that have a stable one', () => {
+  const decide = (document_id: string): unknown => actionOf({ document_id })(eventFrom({}, 'stable'))
+  expect(decide('auto')).toMatchObject({ line: '{"create":{"_index":"logs","_id":"stable"}}\n' })
+  expect(decide('none')).toMatchObject({ line: '{"index":{"_index":"logs"}}\n' })
+})
+
 test("an id of the user's own means index, as in Logstash, unless the action says otherwise", () => {
   expect(actionOf({ document_id: '%{id}' })(eventFrom({ id: 7 }))).toMatchObject({
     line: '{"index":{"_index":"logs","_id":"7"}}\n',

@@ -48,8 +48,10 @@ class Refusal extends Error {}
  */
 export function compileAction(options: ActionOptions): (event: Event) => Action | Outcome {
   const describe = describeIndices()
-  const idOf = options.document_id.constant === 'auto' ? undefined : options.document_id
-  const preset = idOf === undefined && options.version === undefined ? 'create' : 'index'
+  const { constant } = options.document_id
+  const is_stable = constant === 'auto'
+  const idOf = isChosenByUs(constant) ? undefined : options.document_id
+  const preset = is_stable && options.version === undefined ? 'create' : 'index'
   const operationOf = options.action ?? compileTemplate(preset)
   return (event) => {
     try {
@@ -58,7 +60,7 @@ export function compileAction(options: ActionOptions): (event: Event) => Action 
       const ingest = isFields(wanted) ? wanted : NOTHING
       const index = describe(options.index.format(event))
       if (typeof index === 'string') throw new Refusal(index)
-      const id = idOf === undefined ? (textIn(ingest, 'id') ?? event.stableId()) : idOf.format(event)
+      const id = idOf === undefined ? (textIn(ingest, 'id') ?? (is_stable ? event.stableId() : undefined)) : idOf.format(event)
       const rest = idPart(id, idOf !== undefined, operation) + details(options, event, operation, ingest)
       const line = `{"${operation}":${index.beginning}${rest}}}`
       if (operation === 'delete') return { index: index.name, line, document: '', is_partial: true }
@@ -70,6 +72,11 @@ export function compileAction(options: ActionOptions): (event: Event) => Action 
       throw thrown
     }
   }
+}
+
+/** Whether a `document_id` is no id and no template of one, but says whether there is to be any. */
+export function isChosenByUs(document_id: string | undefined): boolean {
+  return document_id === 'auto' || document_id === 'none'
 }
 
 export function isAction(decided: Action | Outcome): decided is Action {

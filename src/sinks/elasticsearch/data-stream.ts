@@ -1,6 +1,7 @@
 import type { Event } from '../../core/event.ts'
 import { type FieldRef, parseFieldRef } from '../../core/field-ref.ts'
 import { type Fields, isFields, member, setMember, type Value } from '../../core/values.ts'
+import { isChosenByUs } from './action.ts'
 import { refused } from './nodes.ts'
 import type { ElasticsearchOptions } from './options.ts'
 
@@ -65,7 +66,7 @@ function optionsAgainst(options: ElasticsearchOptions): string[] {
   const { document_id, action, doc_as_upsert, scripted_upsert, manage_template } = options
   return [
     ...AGAINST.filter((name) => options[name] !== undefined),
-    ...(document_id !== undefined && document_id.constant !== 'auto' ? ['document_id'] : []),
+    ...(document_id !== undefined && !isChosenByUs(document_id.constant) ? ['document_id'] : []),
     ...(action !== undefined && action.constant !== 'create' ? ['action'] : []),
     ...(doc_as_upsert ? ['doc_as_upsert'] : []),
     ...(scripted_upsert ? ['scripted_upsert'] : []),

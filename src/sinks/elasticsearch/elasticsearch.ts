@@ -1,7 +1,7 @@
 import { defineOutput } from '../../core/component.ts'
 import { type Entry, readText } from '../../core/options.ts'
 import { compileTemplate, type Template } from '../../core/template.ts'
-import { compileAction } from './action.ts'
+import { compileAction, isChosenByUs } from './action.ts'
 import type { ClientSettings } from './client.ts'
 import { readDataStream } from './data-stream.ts'
 import { OPERATIONS } from './document.ts'
@@ -123,7 +123,7 @@ function checkedAction(options: ElasticsearchOptions): ElasticsearchOptions['act
     throw refused(`action: expected one of ${OPERATIONS.join(', ')}, got ${JSON.stringify(constant)}`)
   }
   const needs_id = constant === 'update' || constant === 'delete'
-  if (needs_id && (document_id === undefined || document_id.constant === 'auto')) {
+  if (needs_id && (document_id === undefined || isChosenByUs(document_id.constant))) {
     throw refused(`action ${constant} needs document_id, which says whose document it is`)
   }
   if (parent !== undefined && join_field === undefined)
