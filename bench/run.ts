@@ -5,9 +5,11 @@ import { benchDissect, DISSECT_TITLE, dissectRows } from './dissect.ts'
 import { benchGeoip, GEOIP_TITLE, geoipRows } from './geoip.ts'
 import { benchGrok, GROK_TITLE, grokRows } from './grok.ts'
 import { printTable, showProgress } from './harness/table.ts'
+import { benchIdleConnections, IDLE_CONNECTIONS_TITLE } from './idle-connections.ts'
 import { benchKv, KV_TITLE, kvRows } from './kv.ts'
 import { benchLumberjack, LUMBERJACK_TITLE } from './lumberjack.ts'
 import { benchRedact, REDACT_TITLE, redactRows } from './redact.ts'
+import { benchStableIds, STABLE_IDS_TITLE, stableIdsRows } from './stable-ids.ts'
 import { benchStartUp, START_UP_TITLE } from './start-up.ts'
 import { benchUseragent, USERAGENT_TITLE, useragentRows } from './useragent.ts'
 
@@ -22,3 +24,5 @@ printTable(GEOIP_TITLE, geoipRows(await benchGeoip()))
 printTable(REDACT_TITLE, redactRows(await benchRedact()))
 printTable(GROK_TITLE, grokRows(await benchGrok()))
 printTable(DATE_TITLE, dateRows(await benchDate()))
+printTable(STABLE_IDS_TITLE, stableIdsRows(await benchStableIds()))
+printTable(IDLE_CONNECTIONS_TITLE, await benchIdleConnections())
