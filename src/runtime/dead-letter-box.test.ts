@@ -35,10 +35,7 @@ test('at the limit the one pipeline loses letters, which are counted and told; t
   const entry = entryOfRaw(Buffer.alloc(400), 'input_beats_1', 'bad', undefined, 400)
   for (let n = 0; n < 10; n++) expect(await box.keep('lossy', [entry], never)).toBe(true)
   const text = await metrics.text()
-  const [kept = '', dropped = ''] = [
-    'millrace_dead_letters_total{pipeline="lossy"}',
-    'millrace_dead_letters_dropped_total{why="newer"}',
-  ].map(
+  const [kept = '', dropped = ''] = ['millrace_dead_letters_total{', 'millrace_dead_letters_dropped_total{why="newer"}'].map(
     (name) =>
       text
         .split('\n')

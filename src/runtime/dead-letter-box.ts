@@ -1,6 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { Backoff } from '../core/backoff.ts'
-import type { Log, Metrics } from '../core/context.ts'
+import type { Counter, Log, Metrics } from '../core/context.ts'
 import { messageOf } from '../core/errors.ts'
 import type { Event, Origin } from '../core/event.ts'
 import type { PipelineSettings } from '../core/plan.ts'
@@ -139,9 +139,7 @@ export class DeadLetterBox implements AsyncDisposable {
     while (!abandon.aborted) {
       try {
         if (await this.#letters.append(letters, this.#policies.get(pipeline))) {
-          this.#metrics
-            .counter('millrace_dead_letters_total', 'Events kept among the dead letters.', { pipeline })
-            .inc(letters.length)
+          for (const { component } of letters) this.#kept(pipeline, component).inc()
         }
         return true
       } catch (thrown) {
@@ -150,6 +148,12 @@ export class DeadLetterBox implements AsyncDisposable {
       }
     }
     return false
+  }
+
+  #kept(pipeline: string, component: string): Counter {
+    // Where the component stands in the config is no part of its name.
+    const labels = { pipeline, component: component.replace(/ \(.*\)$/, '') }
+    return this.#metrics.counter('millrace_dead_letters_total', 'Events kept among the dead letters, by what gave up.', labels)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

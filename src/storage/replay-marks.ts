@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { MillraceError, messageOf } from '../core/errors.ts'
 import { SegmentLog } from './segment-log.ts'
 import { listSegments, type ReportDamage, readSegments } from './segment-reader.ts'
 import { SequenceSet, type Span } from './sequence-set.ts'
@@ -40,16 +41,19 @@ export class ReplayMarks {
   /**
    * @param letters the folder of the dead letters
    * @param report hears of marks that are damaged: their letters wait again
+   * @throws MillraceError STORAGE_CORRUPT where they cannot be read: then nobody knows which letters wait
    */
   static async read(letters: string, report: ReportDamage): Promise<ReplayMarks> {
     const marks = new ReplayMarks()
-    // A mark may be half written just now, and its letter waits then.
-    const atEnd = (await listSegments(marksFolder(letters))).at(-1)?.path
-    for await (const { payload } of readSegments(
-      marksFolder(letters),
-      (path, ...more) => path !== atEnd && report(path, ...more),
-    )) {
-      marks.#apply(JSON.parse(payload.toString()) as Mark)
+    const folder = marksFolder(letters)
+    try {
+      // A replay that was killed may have left half a mark: its letter waits.
+      const newest = (await listSegments(folder)).at(-1)?.path
+      const reportOlder: ReportDamage = (path, ...more) => path !== newest && report(path, ...more)
+      for await (const { payload } of readSegments(folder, reportOlder)) marks.#apply(JSON.parse(payload.toString()) as Mark)
+    } catch (thrown) {
+      const why = `${folder}: cannot read what was sent again: ${messageOf(thrown)}. The user that the program runs as must be able to`
+      throw new MillraceError('STORAGE_CORRUPT', why, { cause: thrown })
     }
     return marks
   }

@@ -49,6 +49,36 @@ test('appends at the same time all get through, each with its own numbers', asyn
   expect((await readAll()).length).toBe(100)
 })
 
+test('a record that is half written while it is read is not taken for damage, and is read once it is whole', async () => {
+  {
+    await using log = await SegmentLog.open(folder)
+    await log.append(buffers('first', 'second'))
+  }
+  const path = await lastPath()
+  const whole = await readFile(path)
+  await truncate(path, whole.length - 3)
+  const damage: string[] = []
+  const records = readSegments(folder, (_path, bytes, why) => damage.push(`${bytes}: ${why}`))
+  expect((await records.next()).value?.payload.toString()).toBe('first')
+  await appendFile(path, whole.subarray(-3))
+  expect((await records.next()).value?.payload.toString()).toBe('second')
+  expect((await records.next()).done).toBe(true)
+  expect(damage).toEqual([])
+})
+
+test('a new segment keeps the numbers, also when it is the only one left; what is appended meanwhile waits', async () => {
+  await using log = await SegmentLog.open(folder)
+  await log.append(buffers('a', 'b'))
+  const [, sequence] = await Promise.all([log.rotate(), log.append(buffers('c'))])
+  expect(sequence).toBe(3n)
+  await log.rotate()
+  await log.rotate()
+  await log.removeBefore(4n)
+  expect([log.segment_count, await readAll()]).toEqual([1, []])
+  await using again = await SegmentLog.open(folder)
+  expect(await again.append(buffers('d'))).toBe(4n)
+})
+
 test('segments rotate by size, and those wholly read can be removed', async () => {
   await using log = await SegmentLog.open(folder, { segment_bytes: 100 })
   for (let index = 1; index <= 6; index++) await log.append(buffers('x'.repeat(40)))

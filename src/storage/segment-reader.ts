@@ -1,5 +1,6 @@
 import { type FileHandle, open, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
 import { MillraceError, messageOf } from '../core/errors.ts'
 import {
   decodeRecord,
@@ -135,18 +136,32 @@ export async function openListed(path: string): Promise<SegmentReader | undefine
   }
 }
 
-/** All whole records of a folder's segments, oldest first. A damaged file is reported and the next one is read. */
+/** A write that is on its way has ended after so long. */
+const WRITE_MS = 200
+
+/**
+ * All whole records of a folder's segments, oldest first. A damaged file is reported and the next one is read. The end of the
+ * newest file may be half written just now: it is looked at a second time before it counts as damaged.
+ */
 export async function* readSegments(folder: string, report: ReportDamage): AsyncGenerator<StoredRecord, void, void> {
-  for (const { path } of await listSegments(folder)) {
-    await using reader = await openListed(path)
-    if (reader === undefined) continue
-    try {
-      yield* reader.records()
-    } catch (thrown) {
-      if (!(thrown instanceof MillraceError)) throw thrown
-      report(path, reader.torn_bytes, messageOf(thrown))
-      continue
+  const segments = await listSegments(folder)
+  for (const { path } of segments) {
+    let good_bytes = 0
+    for (const may_be_written of path === segments.at(-1)?.path ? [true, false] : [false]) {
+      await using reader = await openListed(path)
+      if (reader === undefined) break
+      try {
+        yield* reader.records(good_bytes)
+      } catch (thrown) {
+        if (!(thrown instanceof MillraceError)) throw thrown
+        report(path, reader.torn_bytes, messageOf(thrown))
+        break
+      }
+      if (reader.torn_bytes === 0) break
+      const has_grown = good_bytes > 0 && reader.good_bytes > good_bytes
+      good_bytes = reader.good_bytes
+      if (may_be_written) await wait(WRITE_MS)
+      else if (!has_grown) report(path, reader.torn_bytes, 'the last record is torn or damaged')
     }
-    if (reader.torn_bytes > 0) report(path, reader.torn_bytes, 'the last record is torn or damaged')
   }
 }

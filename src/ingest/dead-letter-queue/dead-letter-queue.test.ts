@@ -10,6 +10,7 @@ import { plain } from '../../codecs/plain.ts'
 import { parseFieldRef } from '../../core/field-ref.ts'
 import { Timestamp } from '../../core/values.ts'
 import { type DeadLetter, DeadLetters, deadLettersFolder } from '../../storage/dead-letters.ts'
+import { ReplayMarker } from '../../storage/replay-marks.ts'
 import { deadLetterQueue } from './dead-letter-queue.ts'
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>
@@ -124,6 +125,22 @@ test('letters that come after the old ones were taken away by hand are read, alt
   await using again = start()
   await again.collector.until(() => again.collector.events.length > 0)
   expect(numbersOf(again.collector)).toEqual([7])
+})
+
+test('what a person has sent again is passed over, and what failed then is not tried once more', async () => {
+  await keep(numbered(4))
+  {
+    await using marker = await ReplayMarker.open(deadLettersFolder(folder.path), () => {})
+    await marker.done(1n)
+    await marker.done(3n)
+    await marker.failed(4n, { replays: 1, time: '2026-01-02T00:00:00.000Z', component: 'output_file_1', reason: 'no' })
+  }
+  await using running = start()
+  await running.collector.until(() => running.collector.events.length === 1)
+  await waitFor('the last is looked at', () => running.context.lines.some((line) => line.includes('dead_letter_failed_again')), {
+    timeout_ms: 5_000,
+  })
+  expect(numbersOf(running.collector)).toEqual([1])
 })
 
 test.each([{ commit_offsets: false }, {}])('what was not stored comes again (%o)', async (options) => {

@@ -85,7 +85,7 @@ class LetterReader {
   readonly #settings: LetterSettings
   readonly #context: InputContext
   readonly #positions: PositionStore<string>
-  /** Of the position: the folder. */
+  /** The folder, which the position is of. */
   readonly #key: string
   readonly #follower: SegmentFollower
   /** The file that is read now; it was read from its first letter on, and none was left in it. */
@@ -94,7 +94,6 @@ class LetterReader {
   readonly #consumed: { readonly path: string; readonly next: bigint }[] = []
   /** What a person has sent again meanwhile. */
   #marks = new ReplayMarks()
-  readonly #folder: string
   readonly #report: ReportDamage
   /** Batches settle in any order; the position moves in theirs. */
   #committed = Promise.resolve()
@@ -105,7 +104,6 @@ class LetterReader {
     this.#context = context
     this.#positions = positions
     this.#key = folder
-    this.#folder = folder
     this.#report = (path, torn_bytes, why) => {
       context.log.error('dead_letters_damaged', `${path}: ${why}; ${torn_bytes} bytes are passed over`)
     }
@@ -115,8 +113,10 @@ class LetterReader {
   async run(deliver: Deliver, stop: AbortSignal): Promise<void> {
     while (!stop.aborted) {
       let batch = emptyBatch()
-      this.#marks = await ReplayMarks.read(this.#folder, this.#report)
+      let is_new = false
       for await (const record of this.#follower.records()) {
+        if (!is_new) this.#marks = await ReplayMarks.read(this.#key, this.#report)
+        is_new = true
         this.#noteFile(record)
         this.#add(record, batch)
         if (batch.events.length < BATCH_EVENTS && batch.size_bytes < BATCH_BYTES) continue
