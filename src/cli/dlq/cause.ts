@@ -41,7 +41,7 @@ const VALUES: readonly (readonly [RegExp, string])[] = [
   // Elasticsearch: the value, the place in the document, the document's id.
   [/[.:,]? Preview of field's value: .*$/su, ''],
   [/\[-?\d+:-?\d+\] ?/gu, ''],
-  [/ with id ['"[].*?(?:['"\]](?=[\s.:,])|$)/gu, ''],
+  [/(?<= document) with id ['"[].*?(?:['"\]](?=[\s.:,])|$)/gu, ''],
   // A place in a config moves when it is edited.
   [/ \(\S+?:\d+:\d+\)/gu, ''],
   [/"(?:[^"\\]|\\.)*"?|'[^']*'/gu, '…'],

@@ -40,7 +40,9 @@ export class ReplaySource implements Source {
   /** By what their origin calls itself, which is all that a dead letter tells of where its event came from. */
   readonly #onTheirWay = new Map<string, { failure: ReplayFailure | undefined; readonly replays: number }>()
   readonly #marking = new Set<Promise<void>>()
-  #broken = new AbortController()
+  readonly #broken = new AbortController()
+  /** All letters that are meant were looked at. */
+  is_complete = false
 
   constructor(services: Services) {
     this.#services = services
@@ -72,6 +74,7 @@ export class ReplaySource implements Source {
       const { settled } = await deliver(events)
       this.#follow(settled.then(async (state) => await this.#conclude(name, sequence, state)))
     }
+    this.is_complete = !ending.aborted
   }
 
   /** In place of the program's dead letters: a letter that fails again stays where it is, with its new reason. */

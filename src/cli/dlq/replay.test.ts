@@ -1,6 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { keepLetters, letterOf, listLetters } from '../../../test/helpers/dead-letters.ts'
 import { Program } from '../../../test/helpers/program.ts'
 import { runTool, type ToolRun } from '../../../test/helpers/run-tool.ts'
@@ -9,6 +9,9 @@ import { type TemporaryFolder, temporaryFolder } from '../../../test/helpers/tem
 import { type DeadLetter, DeadLetters, deadLettersFolder } from '../../storage/dead-letters.ts'
 import { lockFolder } from '../../storage/folder-lock.ts'
 import { listSegments } from '../../storage/segment-reader.ts'
+
+// Every test starts the program several times.
+vi.setConfig({ testTimeout: 90_000 })
 
 let folder: TemporaryFolder
 let stub: StubElasticsearch
@@ -49,7 +52,7 @@ const raw = (text: string, size_bytes = text.length): DeadLetter['content'] => (
   raw: Buffer.from(text),
   size_bytes,
 })
-const refusing = (reason: string) => () => ({ item: () => ({ status: 400, type: 'document_parsing_exception', reason }) })
+const refusing = (reason: string) => () => ({ item: () => ({ status: 400, type: 'illegal_argument_exception', reason }) })
 
 test('letters are stored under their ids with the rest of their way, and are gone then', async () => {
   await keepLetters(folder.path, [
@@ -79,11 +82,11 @@ test('letters are stored under their ids with the rest of their way, and are gon
 
 test('what fails again stays once, with its new reason and how often it was tried', async () => {
   await keepLetters(folder.path, [letterOf('old', '{"n":1}'), letterOf('old', '{"n":2}', { replays: 2 })])
-  stub.onBulk = refusing('failed to parse field [n] of type [ip]')
+  stub.onBulk = refusing('pipeline with id [p] does not exist')
   expect(await replay()).toMatchObject({ code: 1, json: { chosen: 2, done: 0, failed_again: 2 } })
   const { letters, groups } = await listLetters(folder.path)
   expect(letters).toBe(2)
-  const cause = 'document_parsing_exception: failed to parse field [n] of type [ip]'
+  const cause = 'illegal_argument_exception: pipeline with id [p] does not exist'
   expect(groups).toMatchObject([{ cause, component: 'output_elasticsearch_1', replays: 3, count: 2 }])
   await replay()
   const { stdout } = await runTool(['dlq', 'show', '--path.data', folder.path, '--where', '[n] == 1'])

@@ -14,7 +14,7 @@ import { Terminal } from '../../telemetry/terminal.ts'
 import { type Choice, chosenLetters, DamageReport } from './choice.ts'
 import { type CompiledReplay, compileReplay, type ReplayConfig, readReplayConfig } from './replay-config.ts'
 import { dryReplay } from './replay-dry.ts'
-import { type ReplayCounts, ReplaySource } from './replay-source.ts'
+import { ReplaySource } from './replay-source.ts'
 
 const PROGRESS_MS = 200
 
@@ -75,9 +75,16 @@ async function replay(command: ReplayCommand, config: ReplayConfig, terminal: Te
   }
   const removed_segments = await removeDoneSegments(choice.folder, marker.marks)
   const { counts } = source
-  const result = { chosen: counts.sent + counts.cut, ...counts, events: pipeline.ledger.totals().states, removed_segments }
-  process.stdout.write(command.is_json ? `${JSON.stringify(result)}\n` : print(counts, result.events, choice))
-  return counts.done === result.chosen && !damage.found ? 0 : 1
+  const { is_complete } = source
+  const result = {
+    is_complete,
+    chosen: counts.sent + counts.cut,
+    ...counts,
+    events: pipeline.ledger.totals().states,
+    removed_segments,
+  }
+  process.stdout.write(command.is_json ? `${JSON.stringify(result)}\n` : print(source, result.events, choice))
+  return is_complete && counts.done === result.chosen && !damage.found ? 0 : 1
 }
 
 /** A second replay at the same time would send the same letters. The running program has a lock of its own. */
@@ -132,12 +139,9 @@ function progressLine({ counts, on_their_way }: ReplaySource, { outputs }: Pipel
   return `replay: ${counts.done} done${failed}, ${on_their_way} on their way${trouble}`
 }
 
-function print(
-  { done, failed_again, left, cut, sent }: ReplayCounts,
-  events: LedgerTotals['states'],
-  { folder }: Choice,
-): string {
-  if (sent + cut === 0) return `no such dead letters in ${folder}\n`
+function print({ counts, is_complete }: ReplaySource, events: LedgerTotals['states'], { folder }: Choice): string {
+  const { done, failed_again, left, cut, sent } = counts
+  if (is_complete && sent + cut === 0) return `no such dead letters in ${folder}\n`
   const { stored, already_there, dropped } = events
   const lines = [
     `${done} of ${sent + cut} letters done: ${stored} events stored, ${already_there} were there already, ${dropped} dropped by filters`,
@@ -145,6 +149,7 @@ function print(
   if (failed_again > 0) lines.push(`${failed_again} failed again and are kept with their new reason: bin/millrace dlq ls`)
   if (left > 0)
     lines.push(`${left} had not arrived when the replay ended: start it again, nothing is stored twice where documents have ids`)
+  if (!is_complete) lines.push('it was stopped before all were sent: start it again for the rest')
   if (cut > 0) lines.push(`${cut} cannot be sent, for only their beginning was kept (they were too large): bin/millrace dlq show`)
   return `${lines.join('\n')}\n`
 }
