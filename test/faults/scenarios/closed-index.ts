@@ -8,6 +8,8 @@ const DAYS = [0, 1, 2] as const
 const CLOSED_DAY = '2026.03.02'
 const TIMEOUT_MS = 300_000
 const SPEED_KEPT = 0.8
+/** One that is not measured, for it makes the indices and warms the program up; all open; one closed. */
+const ROUNDS = 3
 
 /** Three Filebeats with a day each; the index of the first day is closed, then opened again. */
 export const closedIndex: Scenario = {
@@ -15,10 +17,10 @@ export const closedIndex: Scenario = {
   title: 'one of three daily indices closed',
   run: async (stage) => {
     const { events, is_quick } = stage.extent
-    const each = Math.ceil(Math.min(events, 60_000) / 6)
+    const each = Math.ceil(Math.min(events, 90_000) / 9)
     await using store = await stage.store()
     await using millrace = await Millrace.start({ elasticsearch_url: store.url })
-    const lines = DAYS.map((day) => linesOfDay(stage.seed * 3 + day, each * 2, day))
+    const lines = DAYS.map((day) => linesOfDay(stage.seed * 3 + day, each * ROUNDS, day))
     const stop = AbortSignal.timeout(TIMEOUT_MS)
     const ship = (day: number, part: readonly LogLine[], round: string): { sender: FilebeatSender; done: Promise<void> } => {
       const path = `/var/log/exchange/${day}-${round}.log`
@@ -30,15 +32,16 @@ export const closedIndex: Scenario = {
       await Promise.all(work)
       return (performance.now() - started_ms) / 1_000
     }
-    const firstHalf = (day: number): LogLine[] => (lines[day] ?? []).slice(0, each)
-    const secondHalf = (day: number): LogLine[] => (lines[day] ?? []).slice(each)
+    const partOf = (day: number, round: number): LogLine[] => (lines[day] ?? []).slice(round * each, (round + 1) * each)
 
+    stage.progress('making the indices')
+    await Promise.all(DAYS.map((day) => ship(day, partOf(day, 0), 'first').done))
     stage.progress('all indices open')
-    const open_s = await secondsFor(DAYS.map((day) => ship(day, firstHalf(day), 'open').done))
+    const open_s = await secondsFor(DAYS.map((day) => ship(day, partOf(day, 1), 'open').done))
     await store.closeIndex(CLOSED_DAY)
     stage.progress('one index closed')
-    const parked = ship(0, secondHalf(0), 'closed')
-    const closed_s = await secondsFor([1, 2].map((day) => ship(day, secondHalf(day), 'closed').done))
+    const parked = ship(0, partOf(0, 2), 'closed')
+    const closed_s = await secondsFor([1, 2].map((day) => ship(day, partOf(day, 2), 'closed').done))
     const waiting = each - parked.sender.acknowledged
     stage.progress('open again')
     await store.openIndex(CLOSED_DAY)
