@@ -17,8 +17,12 @@ export interface LinePattern {
  */
 export function compileLinePattern(pattern: string, folders: readonly string[], context: Context): LinePattern {
   const builtIn = builtInPatterns(context.ecs_compatibility === 'disabled' ? 'legacy' : 'ecs')
-  const own = readPatternFiles(folders, '*', context.paths.config, (path) =>
-    context.log.warn('grok_patterns_missing', `${context.where}: patterns_dir: there is no file at ${path}`),
+  const own = readPatternFiles(
+    folders,
+    '*',
+    context.paths.config,
+    (path) => context.log.warn('grok_patterns_missing', `${context.where}: patterns_dir: there is no file at ${path}`),
+    context.files,
   )
   const { source, captures } = new Expander(new Map([...builtIn, ...own]), true).expand(pattern)
   // Grok's patterns are compiled so that the dot matches line ends too.

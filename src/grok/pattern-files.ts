@@ -1,5 +1,6 @@
 import { globSync, readFileSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import type { Files } from '../core/context.ts'
 import { MillraceError, messageOf } from '../core/errors.ts'
 
 /**
@@ -7,6 +8,7 @@ import { MillraceError, messageOf } from '../core/errors.ts'
  * definitions win. Relative paths start at `folder`.
  * @param glob which files of a folder are read
  * @param onNothing hears of a path that no file was found at
+ * @param files_read is told what is read
  * @throws MillraceError OPTION_INVALID for a file that cannot be read
  */
 export function readPatternFiles(
@@ -14,19 +16,25 @@ export function readPatternFiles(
   glob: string,
   folder: string,
   onNothing: (path: string) => void,
+  files_read: Files,
 ): Map<string, string> {
   const patterns = new Map<string, string>()
   for (const path of paths) {
-    const files = filesAt(resolve(folder, path), glob)
+    const pattern = patternAt(resolve(folder, path), glob)
+    files_read.reads(pattern)
+    const files = filesAt(pattern)
     if (files.length === 0) onNothing(path)
     for (const file of files) for (const [name, pattern] of readPatternFile(file)) patterns.set(name, pattern)
   }
   return patterns
 }
 
-function filesAt(path: string, glob: string): string[] {
-  const isFolder = statSync(path, { throwIfNoEntry: false })?.isDirectory() === true
-  return globSync(isFolder ? join(path, glob) : path)
+function patternAt(path: string, glob: string): string {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true ? join(path, glob) : path
+}
+
+function filesAt(pattern: string): string[] {
+  return globSync(pattern)
     .filter((file) => statSync(file).isFile())
     .toSorted()
 }

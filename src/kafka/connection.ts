@@ -1,6 +1,6 @@
 import type { ConnectionOptions as TlsSettings } from 'node:tls'
 import type { Kafka } from 'kafkajs'
-import type { Log } from '../core/context.ts'
+import type { Context, Log } from '../core/context.ts'
 import { MillraceError } from '../core/errors.ts'
 import { CLIENT_LOG_LEVEL, createLogCreator } from './client-log.ts'
 import { type KafkaCodec, loadCodecs } from './compression.ts'
@@ -21,7 +21,11 @@ export interface ConnectionSettings {
 }
 
 /** @throws MillraceError of that code for options that do not fit together */
-export function readConnection(options: ConnectionOptions, config_folder: string, code: StartCode): ConnectionSettings {
+export function readConnection(
+  options: ConnectionOptions,
+  context: Pick<Context, 'paths' | 'files'>,
+  code: StartCode,
+): ConnectionSettings {
   const brokers = options.bootstrap_servers
     .split(',')
     .map((broker) => broker.trim())
@@ -37,7 +41,7 @@ export function readConnection(options: ConnectionOptions, config_folder: string
     request_timeout_ms: options.request_timeout_ms,
     connection_timeout_ms: options.connection_timeout_ms,
     retry_backoff_ms: options.retry_backoff_ms,
-    tls: readTls(options, config_folder, code),
+    tls: readTls(options, context, code),
     sasl: readSasl(options, code),
   }
 }

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { ConnectionOptions as TlsSettings } from 'node:tls'
+import type { Context } from '../core/context.ts'
 import { MillraceError, messageOf } from '../core/errors.ts'
 import { Secret } from '../core/secret.ts'
 import type { ConnectionOptions } from './options.ts'
@@ -14,13 +15,22 @@ export interface SaslSettings {
 /** Which code a refusal has: an input or an output cannot start. */
 export type StartCode = 'INPUT_CANNOT_START' | 'OUTPUT_CANNOT_START'
 
-/** TLS as the options ask for it, `undefined` for none. Relative files are searched from `folder`. */
-export function readTls(options: ConnectionOptions, folder: string, code: StartCode): TlsSettings | undefined {
+/** TLS as the options ask for it, `undefined` for none. Relative files are searched from the config's folder. */
+export function readTls(
+  options: ConnectionOptions,
+  { paths, files }: Pick<Context, 'paths' | 'files'>,
+  code: StartCode,
+): TlsSettings | undefined {
   if (!options.security_protocol.endsWith('SSL')) return undefined
   const { ssl_truststore_location, ssl_keystore_location, ssl_keystore_password, ssl_key_password } = options
+  const read = (option: string, file: string): Buffer => {
+    const path = resolve(paths.config, file)
+    files.reads(path)
+    return readFile(option, path, code)
+  }
   const tls: TlsSettings = {}
   if (ssl_truststore_location !== undefined) {
-    const ca = readFile('ssl_truststore_location', resolve(folder, ssl_truststore_location), code)
+    const ca = read('ssl_truststore_location', ssl_truststore_location)
     if (!isPem(ca))
       throw refuse(
         code,
@@ -29,7 +39,7 @@ export function readTls(options: ConnectionOptions, folder: string, code: StartC
     tls.ca = ca
   }
   if (ssl_keystore_location !== undefined) {
-    const store = readFile('ssl_keystore_location', resolve(folder, ssl_keystore_location), code)
+    const store = read('ssl_keystore_location', ssl_keystore_location)
     if (isPem(store)) {
       tls.cert = store
       tls.key = store

@@ -1,5 +1,6 @@
 import type { ConnectionOptions } from 'node:tls'
 import { createSecureContext } from 'node:tls'
+import type { Context } from '../core/context.ts'
 import { messageOf } from '../core/errors.ts'
 import type { Secret } from '../core/secret.ts'
 import { type StartCode, TlsFiles } from './pem.ts'
@@ -25,8 +26,12 @@ export interface ClientTls {
  * What Node's TLS client needs, files read.
  * @throws MillraceError of that code for files and settings that do not fit together
  */
-export function readClientTls(options: ClientTls, config_folder: string, code: StartCode): ConnectionOptions {
-  const files = new TlsFiles(config_folder, code)
+export function readClientTls(
+  options: ClientTls,
+  { paths, files: files_read }: Pick<Context, 'paths' | 'files'>,
+  code: StartCode,
+): ConnectionOptions {
+  const files = new TlsFiles(paths.config, code)
   const { ssl_certificate, ssl_key, ssl_key_passphrase, ssl_keystore_path, ssl_keystore_password, ssl_truststore_path } = options
   const { ssl_certificate_authorities = [], ssl_supported_protocols = [], ssl_cipher_suites = [] } = options
   if ((ssl_certificate === undefined) !== (ssl_key === undefined)) {
@@ -46,6 +51,7 @@ export function readClientTls(options: ClientTls, config_folder: string, code: S
     ...(passphrase === undefined ? {} : { passphrase }),
     ...(ssl_cipher_suites.length === 0 ? {} : { ciphers: ssl_cipher_suites.join(':') }),
   }
+  for (const file of files.contents.keys()) files_read.reads(file)
   try {
     createSecureContext(tls)
   } catch (thrown) {

@@ -207,7 +207,7 @@ function readClientSettings(options: KafkaOptions, context: InputContext): Clien
     throw new MillraceError('INPUT_CANNOT_START', message)
   }
   return {
-    ...readConnection(options, context.paths.config, 'INPUT_CANNOT_START'),
+    ...readConnection(options, context, 'INPUT_CANNOT_START'),
     group_id: options.group_id,
     reads_from_start: options.auto_offset_reset === 'earliest',
     session_timeout_ms,

@@ -110,7 +110,7 @@ function createClient(options: Options, context: InputContext): Source {
   }
   const { ssl_verify, ssl_verification_mode = ssl_verify === false ? 'none' : 'full' } = options
   const tls = options.ssl_enabled
-    ? readClientTls({ ...options, ssl_verification_mode }, context.paths.config, 'INPUT_CANNOT_START')
+    ? readClientTls({ ...options, ssl_verification_mode }, context, 'INPUT_CANNOT_START')
     : undefined
   const settings = { ...options, tls, keep_alive: options.tcp_keep_alive }
   return new TcpClient(settings, context, (peer, deliver) => createReader(peer, options, context, deliver))

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path'
 import { defineOutput } from '../../core/component.ts'
 import { type Entry, readText } from '../../core/options.ts'
 import { compileTemplate, type Template } from '../../core/template.ts'
@@ -60,6 +61,10 @@ At the start the index templates \`exchange-logs\` and \`exchange-alerts\` are i
         'elasticsearch_index',
         `${context.where}: index is not used: documents go to the alias ${rollover.alias} (ilm_rollover_alias)`,
       )
+    }
+    const { ssl_certificate_authorities = [], ssl_certificate, ssl_key, template } = options
+    for (const file of [...ssl_certificate_authorities, ssl_certificate, ssl_key, template]) {
+      if (file !== undefined) context.files.reads(resolve(context.paths.config, file))
     }
     return new ElasticsearchSink(
       {

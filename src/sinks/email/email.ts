@@ -104,7 +104,8 @@ class EmailSink implements Sink {
       throw refused('expected username and password together, got only one of them')
     }
     const inConfig = (file: string): string => resolve(context.paths.config, file)
-    this.#settings = transportSettings(options, context.paths.config)
+    if (options.template_file !== undefined) context.files.reads(inConfig(options.template_file))
+    this.#settings = transportSettings(options, context)
     this.#renderHtml = options.template_file === undefined ? undefined : readTemplate(inConfig(options.template_file))
     this.#attachments = options.attachments.map((file) => ({ path: readable(inConfig(file)) }))
   }
@@ -178,7 +179,7 @@ interface Attempt {
   readonly unreachable?: MillraceError
 }
 
-function transportSettings(options: Options, config_folder: string): object {
+function transportSettings(options: Options, context: OutputContext): object {
   if (options.via === 'sendmail') return { sendmail: true, newline: 'unix' }
   const { address, port, domain, username, password, authentication, use_tls } = options
   return {
@@ -190,7 +191,7 @@ function transportSettings(options: Options, config_folder: string): object {
     secure: use_tls && port === 465,
     requireTLS: use_tls,
     ignoreTLS: !use_tls,
-    tls: readClientTls(options, config_folder, 'OUTPUT_CANNOT_START'),
+    tls: readClientTls(options, context, 'OUTPUT_CANNOT_START'),
     connectionTimeout: CONNECT_MS,
     greetingTimeout: CONNECT_MS,
     socketTimeout: SILENCE_MS,

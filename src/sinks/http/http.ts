@@ -76,7 +76,7 @@ class HttpSink implements Sink {
       concurrency: format === 'json_batch' ? pool_max_per_route : 1,
     }
     this.#client = new HttpClient({
-      tls: readClientTls(options, context.paths.config, 'OUTPUT_CANNOT_START'),
+      tls: readClientTls(options, context, 'OUTPUT_CANNOT_START'),
       pool_max,
       pool_max_per_route,
       keep_alive: options.keepalive,

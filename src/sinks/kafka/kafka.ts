@@ -93,7 +93,7 @@ class KafkaSink implements Sink {
   constructor(options: Options, context: OutputContext) {
     this.#options = options
     this.#context = context
-    this.#connection = readConnection(options, context.paths.config, 'OUTPUT_CANNOT_START')
+    this.#connection = readConnection(options, context, 'OUTPUT_CANNOT_START')
     this.#headers = options.message_headers.map(({ name, value }) => [
       name,
       compileTemplate(option.readText(value, () => {}) ?? ''),

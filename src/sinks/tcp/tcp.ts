@@ -73,7 +73,7 @@ function createClient(options: Options, context: OutputContext): Sink {
   }
   const { ssl_verification_mode = options.ssl_verify === false ? 'none' : 'full', reconnect_interval } = options
   const tls = options.ssl_enabled
-    ? readClientTls({ ...options, ssl_verification_mode }, context.paths.config, 'OUTPUT_CANNOT_START')
+    ? readClientTls({ ...options, ssl_verification_mode }, context, 'OUTPUT_CANNOT_START')
     : undefined
   return new TcpClientSink({ ...options, tls, reconnect_interval_ms: reconnect_interval * 1_000 }, context)
 }

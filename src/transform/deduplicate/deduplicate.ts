@@ -41,10 +41,11 @@ The window is of the program's clock, not of \`@timestamp\`.
   async compile({ key, window, action, max_keys, persist }, context) {
     const is_kept = persist && context.paths.dry_run !== true
     const path = is_kept ? join(context.paths.data, 'deduplicate', fileName(context.id, key.text)) : undefined
-    const seen = await SeenKeys.open(path, { window_ms: window, keys_max: max_keys }, context.clock, context.log)
+    const seen = await SeenKeys.open(path, context.clock, context.log)
+    const options = { window_ms: window, keys_max: max_keys }
     return {
       step: (event) => {
-        if (!seen.isSeen(shortKey(key.format(event)), event)) return
+        if (!seen.isSeen(shortKey(key.format(event)), event, options)) return
         if (action === 'tag') context.matched(event)
         else event.cancel('duplicate')
       },

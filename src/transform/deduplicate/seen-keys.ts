@@ -26,7 +26,8 @@ const SAVE_INTERVAL_MS = 10_000
  * event that was on its way comes again and must not meet its own key.
  */
 export class SeenKeys {
-  readonly #options: SeenKeysOptions
+  #users = 0
+  #path: string | undefined
   readonly #clock: Clock
   readonly #log: Log
   readonly #store: PositionStore<StoredFirst>
@@ -34,8 +35,7 @@ export class SeenKeys {
   readonly #firsts = new Map<string, First>()
   readonly #timer: NodeJS.Timeout
 
-  private constructor(options: SeenKeysOptions, clock: Clock, log: Log, store: PositionStore<StoredFirst>) {
-    this.#options = options
+  private constructor(clock: Clock, log: Log, store: PositionStore<StoredFirst>) {
     this.#clock = clock
     this.#log = log
     this.#store = store
@@ -46,16 +46,34 @@ export class SeenKeys {
     this.#timer = setInterval(() => void this.save(), SAVE_INTERVAL_MS).unref()
   }
 
-  /** @param path where the keys are kept; `undefined`: nowhere */
-  static async open(path: string | undefined, options: SeenKeysOptions, clock: Clock, log: Log): Promise<SeenKeys> {
-    const store = path === undefined ? PositionStore.inMemory<StoredFirst>() : await PositionStore.open(path, isStoredFirst)
-    return new SeenKeys(options, clock, log, store)
+  /**
+   * Keys that are kept in a file are shared by all who open it: during a reload two do.
+   * @param path where the keys are kept; `undefined`: nowhere
+   */
+  static async open(path: string | undefined, clock: Clock, log: Log): Promise<SeenKeys> {
+    if (path === undefined) return new SeenKeys(clock, log, PositionStore.inMemory<StoredFirst>())
+    const present = opened.get(path) ?? SeenKeys.#openFile(path, clock, log)
+    opened.set(path, present)
+    const seen = await present
+    seen.#users++
+    return seen
+  }
+
+  static async #openFile(path: string, clock: Clock, log: Log): Promise<SeenKeys> {
+    try {
+      const seen = new SeenKeys(clock, log, await PositionStore.open(path, isStoredFirst))
+      seen.#path = path
+      return seen
+    } catch (thrown) {
+      opened.delete(path)
+      throw thrown
+    }
   }
 
   /** Whether another event had this key within the window. If not, this one is the first. */
-  isSeen(key: string, event: Event): boolean {
+  isSeen(key: string, event: Event, options: SeenKeysOptions): boolean {
     const now_ms = this.#clock.now()
-    this.#forgetOld(now_ms)
+    this.#forgetOld(now_ms, options)
     const stable_id = event.stableId()
     const first = this.#firsts.get(key)
     if (first !== undefined) return stable_id === undefined || first.stable_id !== stable_id
@@ -72,14 +90,14 @@ export class SeenKeys {
     else this.#store.set(key, [seen.seen_ms, seen.stable_id ?? null])
   }
 
-  #forgetOld(now_ms: number): void {
+  #forgetOld(now_ms: number, { window_ms, keys_max }: SeenKeysOptions): void {
     for (const [key, { seen_ms }] of this.#firsts) {
-      const is_old = now_ms - seen_ms >= this.#options.window_ms
-      if (!is_old && this.#firsts.size < this.#options.keys_max) return
+      const is_old = now_ms - seen_ms >= window_ms
+      if (!is_old && this.#firsts.size < keys_max) return
       if (!is_old) {
         this.#log.warn(
           'deduplicate_keys',
-          `deduplicate has ${this.#options.keys_max} keys within its window (max_keys): the oldest are forgotten, and their duplicates pass`,
+          `deduplicate has ${keys_max} keys within its window (max_keys): the oldest are forgotten, and their duplicates pass`,
         )
       }
       this.#firsts.delete(key)
@@ -96,11 +114,20 @@ export class SeenKeys {
     }
   }
 
+  /** The last one who closes it ends it. */
   async close(): Promise<void> {
-    clearInterval(this.#timer)
+    this.#users--
+    if (this.#users > 0) return
     await this.save()
+    // Somebody may have opened it meanwhile.
+    if (this.#users > 0) return
+    clearInterval(this.#timer)
+    if (this.#path !== undefined) opened.delete(this.#path)
   }
 }
+
+/** Files of this process that are open. */
+const opened = new Map<string, Promise<SeenKeys>>()
 
 function isStoredFirst(value: Json): value is StoredFirst {
   return (

@@ -178,8 +178,12 @@ function textOfPattern(value: ConfigValue): string {
 /** The built-in ones, then those of files, then those of the config: the last one of a name counts. */
 function patternsOf(options: GrokOptions, context: FilterContext): Patterns {
   const builtIn = builtInPatterns(context.ecs_compatibility === 'disabled' ? 'legacy' : 'ecs')
-  const fromFiles = readPatternFiles(options.patterns_dir, options.patterns_files_glob, context.paths.config, (path) =>
-    context.log.warn('grok_patterns_missing', `${context.where}: patterns_dir: there is no file at ${path}`),
+  const fromFiles = readPatternFiles(
+    options.patterns_dir,
+    options.patterns_files_glob,
+    context.paths.config,
+    (path) => context.log.warn('grok_patterns_missing', `${context.where}: patterns_dir: there is no file at ${path}`),
+    context.files,
   )
   const own = options.pattern_definitions.map(({ name, value }) => [name, textOfPattern(value)] as const)
   return new Map([...builtIn, ...fromFiles, ...own])

@@ -79,6 +79,7 @@ number or a boolean is tagged, where it would stop Logstash. Of a text only the 
   ],
   async compile({ source, target, prefix, regexes, lru_cache_size, tag_on_failure }, context) {
     const layout = chooseLayout(target, prefix, context)
+    if (regexes !== undefined) context.files.reads(resolve(context.paths.config, regexes))
     const rules = regexes === undefined ? undefined : await readRulesFile(resolve(context.paths.config, regexes))
     const factsOf = cachedFacts(rules, layout, lru_cache_size)
     // Where the text stands in the way of the facts it gives way to them.
