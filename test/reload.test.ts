@@ -242,3 +242,23 @@ test('a file is read on from where it was', async () => {
   await program.waitUntil('the third line', async () => (await linesOf('out')).length > 2)
   expect(await linesOf('out')).toEqual(['a 1', 'b 1', 'c 2'])
 })
+
+test('a file that a component reads is read again, and what deduplicate has seen is known to the next one', async () => {
+  const file = inFolder('main.conf')
+  const text = (mark: string): string => `input { heartbeat { interval => 1 message => "word" } }
+    filter {
+      grok { patterns_dir => ["${inFolder('patterns')}"] match => { message => "%{MINE:mine}" } }
+      deduplicate { id => seen key => "%{message}" action => tag add_tag => ["again"] }
+    }
+    output { file { path => "${inFolder('out')}" codec => line { format => "%{mine} %{tags} ${mark}" } } }`
+  await mkdir(inFolder('patterns'))
+  await writeFile(inFolder('patterns/own'), 'MINE w\n')
+  await writeFile(file, text('1'))
+  await using program = await Program.start({ args: ['-f', file, '-r', '--config.reload.interval', '100ms'] })
+  await program.waitUntil('a duplicate', async () => (await linesOf('out')).includes('w again 1'))
+  await writeFile(inFolder('patterns/own'), 'MINE wo\n')
+  await program.waitUntil('the new pattern', async () => (await linesOf('out')).includes('wo again 1'))
+  await writeFile(file, text('2'))
+  await program.waitUntil('the new config', async () => (await linesOf('out')).includes('wo again 2'))
+  expect((await linesOf('out')).filter((line) => !line.includes('again'))).toHaveLength(1)
+})

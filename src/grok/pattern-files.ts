@@ -20,9 +20,9 @@ export function readPatternFiles(
 ): Map<string, string> {
   const patterns = new Map<string, string>()
   for (const path of paths) {
-    const pattern = patternAt(resolve(folder, path), glob)
-    files_read.reads(pattern)
-    const files = filesAt(pattern)
+    const wanted = patternAt(resolve(folder, path), glob)
+    files_read.reads(wanted)
+    const files = filesAt(wanted)
     if (files.length === 0) onNothing(path)
     for (const file of files) for (const [name, pattern] of readPatternFile(file)) patterns.set(name, pattern)
   }

@@ -309,6 +309,9 @@ function drawHealth(view) {
       `The books do not balance by ${count(view.totals.unbalanced)} events. This is a fault of the program: please report it.`,
     )
   }
+  if (view.reload?.result === 'refused') {
+    problems.push(`The new config is refused, and what ran before goes on: ${view.reload.message}`)
+  }
   const { dead_lettered } = view.totals.states
   showDeadLetters(dead_lettered)
   if (problems.length > 0) return showHealth('bad', 'needs attention', problems.join('\n'))
