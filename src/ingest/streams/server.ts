@@ -19,6 +19,8 @@ export interface StreamServerSettings {
   /** What unfinished lines of all connections may take together; then the one with the largest is closed. */
   readonly max_pending_bytes: number
   readonly keep_alive: boolean
+  /** So long without a byte closes a connection; 0 or nothing: never. */
+  readonly inactivity_ms?: number
   readonly proxy_protocol: boolean
 }
 
@@ -95,6 +97,16 @@ export class StreamServer {
     const connection: Connection = { socket, pending_bytes: 0 }
     const address = peerOf(socket)
     this.#connections.add(connection)
+    socket.setTimeout(this.#settings.inactivity_ms ?? 0, () => {
+      // While the pipeline holds it back the silence is ours.
+      if (socket.readableLength > 0) return
+      this.#context.log.debug(
+        `${this.#settings.name}_silent`,
+        `closed the connection from ${address}: it said nothing for too long`,
+      )
+      socket.end()
+      socket.destroySoon()
+    })
     try {
       const taken = ({ pending_bytes }: StreamConsumer): void => this.#limitPending(connection, pending_bytes)
       await pump(socket, this.#settings.proxy_protocol, this.#accept, taken)

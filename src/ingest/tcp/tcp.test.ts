@@ -148,6 +148,16 @@ test('connections over the limit are refused', async () => {
   await input.collector.until(() => input.collector.events.length === 1)
 })
 
+test('a connection that is silent too long is closed, and what it sent is kept', async () => {
+  await using input = await start({ client_inactivity_timeout: 0.1 })
+  const silent = await input.connect()
+  silent.resume()
+  silent.write('whole\nhalf')
+  await once(silent, 'close')
+  await input.collector.until(() => input.collector.events.length === 2)
+  expect(input.collector.documents.map(({ message }) => message)).toEqual(['whole', 'half'])
+})
+
 test('a connection that is reset gives what came before', async () => {
   await using input = await start()
   const socket = await input.connect()

@@ -30,6 +30,10 @@ const OPTIONS = {
     default: true,
   }),
   max_connections: option.integer('Ours. Connections at the same time; more are closed at once.', { default: 4_096, min: 1 }),
+  client_inactivity_timeout: option.number(
+    'Ours. Mode server: seconds without a byte after which a connection is closed; 0 for never, as in Logstash.',
+    { default: 0, min: 0 },
+  ),
   max_pending_bytes: option.bytes(
     'Ours. What unfinished lines of all connections may take together: then the connection with the largest is closed.',
     { default: 256 * 1024 * 1024, min: 1 },
@@ -83,7 +87,8 @@ function createServer(options: Options, context: InputContext): Source {
     bindings: [{ protocol: 'tcp', host: options.host, port: options.port }],
     run: async (deliver, stop) => {
       if (stop.aborted) return
-      const settings = { ...options, name: 'tcp', tls, keep_alive: options.tcp_keep_alive }
+      const times = { keep_alive: options.tcp_keep_alive, inactivity_ms: options.client_inactivity_timeout * 1000 }
+      const settings = { ...options, ...times, name: 'tcp', tls }
       const server = new StreamServer(settings, context, (peer) => createReader(peer, options, context, deliver))
       await server.listen()
       await untilAborted(stop)
