@@ -10,7 +10,7 @@ import type { Findings } from './codec.ts'
 import { compileCondition, type Predicate } from './condition.ts'
 import { compileFilter } from './filter.ts'
 import { compileInput, type InputServices } from './input.ts'
-import { compileOutput } from './output.ts'
+import { type BlockedPolicy, compileOutput } from './output.ts'
 import type { RouteNode } from './route.ts'
 import { instead } from './substitutes.ts'
 
@@ -38,11 +38,13 @@ export interface CompiledInput {
   readonly reloadable: boolean
 }
 
-interface CompiledOutput {
+export interface CompiledOutput {
   readonly id: string
   readonly name: string
   readonly where: string
   readonly sink: Sink
+  /** Left out: its events wait in memory, and nothing of an earlier run is looked for. */
+  readonly policy?: BlockedPolicy
 }
 
 /** What the program gives the components. */
@@ -164,9 +166,9 @@ class PipelineCompiler {
       const spec = this.#find('output', node)
       if (spec === undefined) return []
       const context = this.#context('output', node)
-      const sink = compileOutput(spec, node, this.#catalog, context, this.#findings)
-      if (sink === undefined) return []
-      this.#outputs.push({ id: context.id, name: node.name, where: context.where, sink })
+      const made = compileOutput(spec, node, this.#catalog, context, this.#findings)
+      if (made === undefined) return []
+      this.#outputs.push({ id: context.id, name: node.name, where: context.where, ...made })
       return { kind: 'output', index: this.#outputs.length - 1 }
     })
   }

@@ -151,9 +151,21 @@ export interface Sink {
    * not be held until then: they are three times their bytes. False where they still are needed.
    */
   prepare?(event: Event): boolean
+  /** Of one that lets fields go (`prepare`): how its events get to the disk and back. */
+  readonly saved?: SavedEvents
   /** One attempt, no retry inside: one outcome per event, by position. Throwing means that all may be tried again. */
   write(events: readonly Event[], signal: AbortSignal): Promise<WriteResult>
   close(): Promise<void>
+}
+
+/** What an output keeps of events whose fields are gone, as bytes that outlive the program. */
+export interface SavedEvents {
+  /** What `write` would send: index and id stay what they are. */
+  save(event: Event): Buffer | undefined
+  /** Takes back what `save` gave, in this run of the program or a later one; false where it is something else. */
+  restore(event: Event, bytes: Buffer): boolean
+  /** The event will not be written. */
+  forget(event: Event): void
 }
 
 export interface Batching {

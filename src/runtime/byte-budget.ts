@@ -1,3 +1,17 @@
+import type { Event } from '../core/event.ts'
+
+/**
+ * What a held event costs in V8's heap: itself, its origin and its receipt, and its fields, which take about three
+ * times their JSON (measured: 3,560 bytes for an envelope of Filebeat of 1,050 bytes whose line was parsed).
+ */
+const EVENT_BYTES = 512
+const HEAP_BYTES_PER_WIRE_BYTE = 3
+
+/** The memory that an event stands for, estimated from its size on the wire. */
+export function memoryOf({ size_bytes }: Event): number {
+  return EVENT_BYTES + size_bytes * HEAP_BYTES_PER_WIRE_BYTE
+}
+
 /**
  * The bytes of events that the process may hold at once (promise 5). Who wants more waits in line; that wait is
  * the backpressure which reaches the sender. A batch larger than the whole budget is let through when nothing else is held.

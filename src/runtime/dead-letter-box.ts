@@ -15,6 +15,16 @@ const SWEEP_MS = 60_000
 /** What is known of a dead letter before it is put into the box. */
 export type Entry = Omit<DeadLetter, 'pipeline' | 'time'>
 
+/** An event that can never be stored. */
+export interface Rejected {
+  readonly event: Event
+  readonly reason: string
+  /** Where the event's fields were let go. */
+  readonly document?: string | undefined
+  /** Where it was to go. */
+  readonly target?: string | undefined
+}
+
 /** The dead letter of an event. */
 export function entryOfEvent(event: Event, component: string, reason: string, plugin_type?: string, document?: string): Entry {
   const { origin } = event

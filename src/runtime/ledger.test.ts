@@ -32,6 +32,7 @@ function once(lost: Holder | DeliveryHolder): Loses {
 /** What the output answers first, so that events get to the holder. */
 const ANSWERS: { readonly [holder in Holder | DeliveryHolder]: Outcome['kind'] } = {
   intake: 'stored',
+  buffered: 'stored',
   filters: 'stored',
   outputs: 'stored',
   dead_letters: 'stored',
@@ -46,8 +47,14 @@ test.each(Object.entries(ANSWERS) as [Holder | DeliveryHolder, Outcome['kind']][
   async (holder, kind) => {
     const ends = new TestEnds()
     ends.write = (events, attempt) => all(attempt === 1 ? kind : 'stored', events.length)
-    await using running = await startPipeline(CONFIG, ends, { loses: once(holder), drain_timeout_ms: 1 })
+    const opened = Promise.withResolvers<void>()
+    if (holder === 'buffered') ends.open = () => opened.promise
+    const blocked = holder === 'buffered' ? { when_blocked: 'spill', blocked_after_ms: 1 } : {}
+    const config = { ...CONFIG, outputs: [{ test: { id: 'out', ...blocked } }] }
+    await using running = await startPipeline(config, ends, { loses: once(holder), drain_timeout_ms: 1 })
     await ends.feed(holder === 'dead_letters' ? [{}, {}, {}] : [{ a: 1 }, { a: 2 }, { a: 3 }])
+    if (holder === 'buffered') await waitFor('the disk', () => running.pipeline.buffered === 3, { timeout_ms: 5_000 })
+    opened.resolve()
     await waitFor('the end of the other two', () => settledOf(running) === 2, { timeout_ms: 5_000 })
     expect(await samplesOf(running, 'millrace_ledger_unbalanced_events')).toEqual([1])
   },
@@ -69,6 +76,8 @@ test('events are in the books of their input, and what filters made of them is t
     received: 2,
     created: 3,
     states: { dead_lettered: 0, dropped: 0, unrouted: 0, stored: 3, already_there: 0, consumed: 2 },
+    buffered: 0,
+    read_back: 0,
     held: 0,
     unbalanced: 0,
   })

@@ -2,8 +2,8 @@ import type { Counter, Metrics } from '../core/context.ts'
 import { EVENT_STATES, type EventState } from '../core/event.ts'
 import { DELIVERY_OUTCOMES, type DeliveryOutcome, TargetBooks } from './target-books.ts'
 
-/** Where an event can be until it has its final state. */
-const HOLDERS = ['intake', 'filters', 'outputs', 'dead_letters'] as const
+/** Where an event can be until it has its final state. `buffered`: on our disk, and its sender was told so. */
+const HOLDERS = ['intake', 'filters', 'outputs', 'dead_letters', 'buffered'] as const
 export type Holder = (typeof HOLDERS)[number]
 /** Where an event can be while it is with an output. */
 export type DeliveryHolder = 'queue' | 'writes' | 'retries' | 'parked'
@@ -15,6 +15,9 @@ export interface InputTotals {
   readonly received: number
   readonly created: number
   readonly states: { readonly [state in EventState]: number }
+  /** Went to our disk, and came back from there. */
+  readonly buffered: number
+  readonly read_back: number
   readonly held: number
   readonly unbalanced: number
 }
@@ -22,9 +25,11 @@ export interface InputTotals {
 export interface LedgerTotals {
   readonly received: number
   readonly created: number
+  /** Were on our disk when the program started. */
+  readonly recovered: number
   readonly states: { readonly [state in EventState]: number }
   readonly holders: { readonly [holder in Holder]: number }
-  /** `received + created - states - holders`: anything but 0 is a fault of the program. */
+  /** `received + created + recovered - states - holders`: anything but 0 is a fault of the program. */
   readonly unbalanced: number
 }
 
@@ -33,13 +38,20 @@ export class InputBooks {
   readonly received: Counter
   readonly created: Counter
   readonly states: { readonly [state in EventState]: Counter }
+  readonly buffered: Counter
+  readonly read_back: Counter
+  /** Its id. */
+  readonly input: string
   /** Events whose receipts are open: counted by the receipts, not made of the other numbers. */
   held = 0
 
   constructor(metrics: Metrics, pipeline: string, input: string) {
     const labels = { pipeline, input }
+    this.input = input
     this.received = metrics.counter('millrace_events_received_total', 'Events that an input handed over.', labels)
     this.created = metrics.counter('millrace_events_created_total', 'Events that filters made.', labels)
+    this.buffered = metrics.counter('millrace_events_buffered_total', 'Events that went to our disk.', labels)
+    this.read_back = metrics.counter('millrace_events_read_back_total', 'Events that came back from our disk.', labels)
     const counters = EVENT_STATES.map((state) => [
       state,
       metrics.counter('millrace_events_total', 'Events by the one state they ended in.', { ...labels, state }),
@@ -49,38 +61,46 @@ export class InputBooks {
 
   totals(): InputTotals {
     const states = Object.fromEntries(EVENT_STATES.map((state) => [state, this.states[state].value])) as InputTotals['states']
-    const { received, created } = this
-    const unbalanced = received.value + created.value - sum(Object.values(states)) - this.held
-    return { received: received.value, created: created.value, states, held: this.held, unbalanced }
+    const { held } = this
+    const [received, created] = [this.received.value, this.created.value]
+    const [buffered, read_back] = [this.buffered.value, this.read_back.value]
+    const unbalanced = received + created + read_back - sum(Object.values(states)) - buffered - held
+    return { received, created, states, buffered, read_back, held, unbalanced }
   }
 }
 
 /** Stands for the inputs of events that filters made of no single one (`metrics`, an `aggregate` that timed out). */
 export const MADE_BY_FILTERS = '(filters)'
+/** Stands for the input of what came back from our disk without saying which input it came from. */
+export const FROM_DISK = '(disk)'
 
 /**
- * The books of events (promise 1): everything received or created is either held somewhere or has exactly one
+ * The books of events (promise 1): everything received, created or found on our disk is either held somewhere or has exactly one
  * final state. Each holder counts its own; what is in flight is never computed by subtraction, so the balance can be wrong.
  */
 export class EventLedger {
   readonly #metrics: Metrics
   readonly #pipeline: string
   readonly #inputs = new Map<string, InputBooks>()
+  readonly #recovered: Counter
   readonly #deliveries = new Set<DeliveryLedger>()
   readonly #holders: { readonly [holder in Holder]: (() => number)[] } = {
     intake: [],
     filters: [],
     outputs: [],
     dead_letters: [],
+    buffered: [() => sum([...this.#deliveries].map(({ on_disk }) => on_disk))],
   }
 
   constructor(metrics: Metrics, pipeline: string) {
     this.#metrics = metrics
     this.#pipeline = pipeline
     this.input(MADE_BY_FILTERS)
+    const help = 'Events that were on our disk when the program started.'
+    this.#recovered = metrics.counter('millrace_events_recovered_total', help, { pipeline })
     metrics.gauge(
       'millrace_ledger_unbalanced_events',
-      'Must be 0: received + created - ended - held, and handed - outcomes - held of the outputs.',
+      'Must be 0: received + created + recovered - ended - held, and handed + recovered - outcomes - held of the outputs.',
       { pipeline },
       () => this.unbalanced,
     )
@@ -117,6 +137,11 @@ export class EventLedger {
     return this.#inputs
   }
 
+  /** Events of an earlier run that were found on our disk. */
+  recovered(count: number): void {
+    this.#recovered.inc(count)
+  }
+
   /** What an output loses stays with the outputs for ever in these books, and only shows in the output's own. */
   includes(deliveries: DeliveryLedger): void {
     this.#deliveries.add(deliveries)
@@ -138,12 +163,14 @@ export class EventLedger {
     const holders = Object.fromEntries(
       HOLDERS.map((holder) => [holder, sum(this.#holders[holder].map((count) => count()))]),
     ) as LedgerTotals['holders']
-    const unbalanced = received + created - sum(Object.values(states)) - sum(Object.values(holders))
-    return { received, created, states, holders, unbalanced }
+    const recovered = this.#recovered.value
+    const unbalanced = received + created + recovered - sum(Object.values(states)) - sum(Object.values(holders))
+    return { received, created, recovered, states, holders, unbalanced }
   }
 }
 
 export interface DeliveryTotals {
+  /** With those that were on our disk when the program started. */
   readonly handed: number
   readonly outcomes: { readonly [outcome in DeliveryOutcome]: number }
   readonly held: number
@@ -154,13 +181,18 @@ export interface DeliveryTotals {
 export class DeliveryLedger {
   /** Where the events went, for the API alone: index names come from events, and are no labels of metrics. */
   readonly targets = new TargetBooks()
+  /** Events that a runner of this output left on the disk, for the next one to take over. */
+  on_disk = 0
   readonly #handed: Counter
+  readonly #recovered: Counter
   readonly #outcomes: { readonly [outcome in DeliveryOutcome]: Counter }
   readonly #held: (() => number)[] = []
 
   constructor(metrics: Metrics, pipeline: string, output: string) {
     const labels = { pipeline, output }
     this.#handed = metrics.counter('millrace_deliveries_handed_total', 'Events handed to the output.', labels)
+    const help = 'Events that waited on our disk for the output when the program started.'
+    this.#recovered = metrics.counter('millrace_deliveries_recovered_total', help, labels)
     const counters = DELIVERY_OUTCOMES.map((outcome) => [
       outcome,
       metrics.counter('millrace_deliveries_total', 'Events handed to the output, by outcome.', { ...labels, outcome }),
@@ -169,7 +201,7 @@ export class DeliveryLedger {
     metrics.gauge('millrace_deliveries_held', 'Events that are with the output.', labels, () => this.#countHeld())
     metrics.gauge(
       'millrace_deliveries_unbalanced',
-      'Must be 0: handed - outcomes - held.',
+      'Must be 0: handed + recovered - outcomes - held.',
       labels,
       () => this.totals().unbalanced,
     )
@@ -185,6 +217,14 @@ export class DeliveryLedger {
     this.#handed.inc(count)
   }
 
+  /** So many events were found on the disk. Returns how many of them no runner of this output had left there. */
+  found(count: number): number {
+    const known = Math.min(count, this.on_disk)
+    this.on_disk -= known
+    this.#recovered.inc(count - known)
+    return count - known
+  }
+
   /** @param target the index, or what else the output says it went to */
   ended(outcome: DeliveryOutcome, target?: string): void {
     this.#outcomes[outcome].inc()
@@ -195,13 +235,13 @@ export class DeliveryLedger {
     const outcomes = Object.fromEntries(DELIVERY_OUTCOMES.map((outcome) => [outcome, this.#outcomes[outcome].value])) as {
       [outcome in DeliveryOutcome]: number
     }
-    const handed = this.#handed.value
+    const handed = this.#handed.value + this.#recovered.value
     const held = this.#countHeld()
     return { handed, outcomes, held, unbalanced: handed - sum(Object.values(outcomes)) - held }
   }
 
   #countHeld(): number {
-    return sum(this.#held.map((count) => count()))
+    return sum(this.#held.map((count) => count())) + this.on_disk
   }
 }
 

@@ -5,8 +5,12 @@ import type { Batching, Outcome, Sink, WriteResult } from '../core/contracts.ts'
 import { MillraceError, messageOf } from '../core/errors.ts'
 import type { Event, EventState } from '../core/event.ts'
 import { BatchQueue } from './batch-queue.ts'
+import type { BlockedSettings } from './blocked-settings.ts'
+import type { Rejected } from './dead-letter-box.ts'
 import type { DeliveryLedger, Loses } from './ledger.ts'
+import { Overflow, type OverflowServices } from './overflow.ts'
 import { Pace } from './pace.ts'
+import { Spill } from './spill.ts'
 import type { DeliveryOutcome } from './target-books.ts'
 import { WaitingRoom } from './waiting-room.ts'
 
@@ -30,20 +34,11 @@ interface Batch {
   readonly tried: () => void
 }
 
-/** An event that can never be stored. */
-export interface Rejected {
-  readonly event: Event
-  readonly reason: string
-  /** Where the event's fields were let go. */
-  readonly document?: string | undefined
-  /** Where it was to go. */
-  readonly target?: string | undefined
-}
-
-export interface OutputServices {
+export interface OutputServices extends Pick<OverflowServices, 'standing' | 'buffered' | 'restored' | 'returned' | 'unreadable'> {
   readonly ledger: DeliveryLedger
   readonly batch_size: number
   readonly batch_delay_ms: number
+  readonly policy: BlockedSettings
   /** An event has its outcome at this output. */
   ended(event: Event, state: EventState): void
   readonly loses: Loses
@@ -69,6 +64,8 @@ export class OutputRunner {
   readonly #queue = new BatchQueue()
   readonly #retries: WaitingRoom
   readonly #parked: WaitingRoom
+  readonly #spill: Spill
+  readonly #overflow: Overflow
   readonly #backoff: Backoff
   readonly #pace: Pace
   readonly #abandon: AbortSignal
@@ -78,6 +75,9 @@ export class OutputRunner {
   #writes = 0
   #opened = false
   #draining = false
+  #leaving = false
+  /** The other side has not answered since. */
+  #blockedSince: number | undefined
   /** Not before: the other side does not answer at all. */
   #blockedUntil = 0
   #timer: NodeJS.Timeout | undefined
@@ -94,22 +94,22 @@ export class OutputRunner {
     this.#batching = { ...own, events_max: Math.min(own.events_max, services.batch_size) }
     this.#limit = pLimit(this.#batching.concurrency)
     this.#pace = new Pace(this.#batching)
+    this.#pace.showIn(context.metrics, context.id)
     const { retry_first_ms = RETRY_FIRST_MS, retry_max_ms = RETRY_MAX_MS } = own
     this.#backoff = new Backoff(retry_first_ms, retry_max_ms)
-    this.#retries = new WaitingRoom(retry_first_ms, retry_max_ms)
-    this.#parked = new WaitingRoom(retry_first_ms * 5, retry_max_ms)
-    const labels = { output: context.id }
-    context.metrics.gauge(
-      'millrace_output_batch_events_max',
-      'Most events in a write: fewer while the other side is overloaded.',
-      labels,
-      () => this.#pace.events_max,
-    )
-    context.metrics.gauge(
-      'millrace_output_writes_max',
-      'Most writes at the same time: fewer while the other side is overloaded.',
-      labels,
-      () => this.#pace.concurrency,
+    const { log, id } = context
+    this.#spill = new Spill({ folder: services.policy.spill_folder, sink, log, max_bytes: services.policy.spill_max_bytes })
+    this.#retries = new WaitingRoom(retry_first_ms, retry_max_ms, this.#spill)
+    this.#parked = new WaitingRoom(retry_first_ms * 5, retry_max_ms, this.#spill)
+    const waiting = { queue: this.#queue, retries: this.#retries, parked: this.#parked }
+    this.#overflow = new Overflow(
+      { id, log, ...services.policy, spill: this.#spill, ...waiting },
+      {
+        ...services,
+        dropped: (event) => this.#drop(event),
+        unreadable: (payload) => this.#unreadable(payload),
+        wake: () => this.#wake(),
+      },
     )
     this.ledger = services.ledger
     this.#leaveLedger = this.ledger.join(() => this.held)
@@ -117,7 +117,12 @@ export class OutputRunner {
 
   /** Events that are with this output. */
   get held(): number {
-    return this.#queue.length + this.#writing + this.#retries.length + this.#parked.length
+    return this.#queue.length + this.#writing + this.#retries.length + this.#parked.length + this.#overflow.moving + this.buffered
+  }
+
+  /** Those of them that wait on the disk alone. */
+  get buffered(): number {
+    return this.#spill.length
   }
 
   get isOpen(): boolean {
@@ -128,20 +133,28 @@ export class OutputRunner {
   get state(): string {
     if (!this.#opened) return 'waiting for the other side'
     if (this.#backoff.attempts > 0) return `no answer, try ${this.#backoff.attempts + 1} follows`
+    if (this.buffered > 0) return `${this.buffered} events on the disk follow`
     if (this.#parked.length > 0) return `${this.#parked.length} events parked: ${this.#parked.keys.join(', ')}`
     return this.#pace.isSlowed ? 'slowed down: the other side is overloaded' : 'open'
   }
 
+  /** Opens what is on the disk, and returns how many events of an earlier run there are. */
+  async recover(): Promise<number> {
+    const count = this.ledger.found(await this.#spill.open())
+    this.#wake()
+    return count
+  }
+
   /** Opens the sink; until then events wait. */
   async open(signal: AbortSignal): Promise<void> {
+    this.#blockedSince = performance.now()
     await this.#sink.open(signal)
     this.#opened = true
+    this.#blockedSince = undefined
     this.#wake()
   }
 
-  /**
-   * Takes one event. Room was made for it by the process's byte budget. True when its fields are not needed here any more.
-   */
+  /** Takes one event, for which the process's byte budget made room. True when its fields are not needed here any more. */
   push(event: Event): boolean {
     this.ledger.handed(1)
     if (!this.#services.loses('queue')) this.#queue.push(event, performance.now())
@@ -150,14 +163,18 @@ export class OutputRunner {
     return this.#sink.prepare?.(event) ?? false
   }
 
-  /** From here on batches are cut without waiting. */
-  drain(): void {
+  /** From here on batches are cut without waiting. `is_leaving`: the program is stopped, and what is on the disk stays there. */
+  drain(is_leaving: boolean): void {
     this.#draining = true
+    this.#leaving ||= is_leaving
     this.#wake()
   }
 
   async close(): Promise<void> {
     clearTimeout(this.#timer)
+    await this.#overflow.moved
+    this.ledger.on_disk += this.buffered
+    await this.#spill[Symbol.asyncDispose]()
     await this.#sink.close()
     this.#leaveLedger()
   }
@@ -173,9 +190,14 @@ export class OutputRunner {
   }
 
   #pump(): void {
-    if (!this.#opened || this.#abandon.aborted) return
+    if (this.#abandon.aborted) return
     const now = performance.now()
-    if (now < this.#blockedUntil) return this.#wakeAt(this.#blockedUntil)
+    const blocked = { since_ms: this.#blockedSince, is_leaving: this.#leaving }
+    this.#overflow.heed(now, blocked)
+    const overflow_due = this.#overflow.due_ms(blocked)
+    if (!this.#opened) return this.#wakeAt(overflow_due)
+    if (!this.#leaving) this.#overflow.readBack(now, this.#pace.events_max)
+    if (now < this.#blockedUntil) return this.#wakeAt(Math.min(this.#blockedUntil, overflow_due))
     while (this.#writes < this.#pace.concurrency) {
       const batch = this.#nextBatch(now)
       if (batch === undefined) break
@@ -183,7 +205,7 @@ export class OutputRunner {
       // While the other side does not answer, one batch at a time finds out whether it does again.
       if (this.#backoff.attempts > 0) break
     }
-    this.#wakeAt(this.#nextDue(now))
+    this.#wakeAt(Math.min(this.#nextDue(now), this.#overflow.due_ms(blocked)))
     if (this.#queue.length > 0 && this.#writes === 0 && this.#quiet_turns < QUIET_TURNS) {
       this.#quiet_turns++
       this.#wake()
@@ -202,7 +224,8 @@ export class OutputRunner {
 
   #isCut(now: number): boolean {
     const { length } = this.#queue
-    if (length === 0) return false
+    // What is on the disk is older.
+    if (length === 0 || this.#spill.isBehind('') || this.#retries.hasRestored('')) return false
     if (length >= this.#pace.events_max || this.#queue.bytes >= this.#batching.bytes_max) return true
     if (this.#draining || now >= this.#queue.since_ms + this.#services.batch_delay_ms) return true
     return this.#writes === 0 && this.#quiet_turns >= QUIET_TURNS
@@ -235,6 +258,7 @@ export class OutputRunner {
     if (result !== undefined) {
       if (this.#backoff.attempts > 0) this.#context.health.well()
       this.#backoff.reset()
+      this.#blockedSince = undefined
       this.#pace.heed(result)
       await this.#conclude(batch, result)
     }
@@ -261,6 +285,7 @@ export class OutputRunner {
     const now = performance.now()
     // Writes that were on their way together fail together, and count as one failure.
     if (now >= this.#blockedUntil) this.#blockedUntil = now + this.#backoff.next()
+    this.#blockedSince ??= now
     const wait_ms = this.#blockedUntil - now
     this.#retries.add('', batch, this.#blockedUntil)
     this.#countRetries(batch.length)
@@ -306,8 +331,24 @@ export class OutputRunner {
   #end(event: Event, outcome: DeliveryOutcome, target: string | undefined): void {
     this.#writing--
     if (this.#services.loses('writes')) return
+    this.#spill.done(event)
     this.ledger.ended(outcome, target)
     this.#services.ended(event, outcome)
+  }
+
+  /** Of one that waited in memory. */
+  #drop(event: Event): void {
+    this.#sink.saved?.forget(event)
+    this.ledger.ended('dropped')
+    this.#services.ended(event, 'dropped')
+  }
+
+  async #unreadable(payload: Buffer): Promise<boolean> {
+    this.#writing++
+    const is_kept = await this.#services.unreadable(payload)
+    this.#writing--
+    if (is_kept) this.ledger.ended('dead_lettered')
+    return is_kept
   }
 
   #retry(events: Event[], after_ms: number, outcomes: readonly Outcome[], overloaded: boolean): void {

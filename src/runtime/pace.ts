@@ -1,3 +1,4 @@
+import type { Metrics } from '../core/context.ts'
 import type { Batching, WriteResult } from '../core/contracts.ts'
 
 /** Smaller than this a batch is not made for a slow other side: the requests themselves would be the load. */
@@ -30,5 +31,12 @@ export class Pace {
   heed(result: WriteResult): void {
     if (result.overloaded === true || result.tooLarge === true) this.#share = Math.max(1 / 64, this.#share / 2)
     else this.#share = Math.min(1, this.#share + 1 / 16)
+  }
+
+  showIn(metrics: Metrics, output: string): void {
+    const events_help = 'Most events in a write: fewer while the other side is overloaded.'
+    metrics.gauge('millrace_output_batch_events_max', events_help, { output }, () => this.events_max)
+    const writes_help = 'Most writes at the same time: fewer while the other side is overloaded.'
+    metrics.gauge('millrace_output_writes_max', writes_help, { output }, () => this.concurrency)
   }
 }

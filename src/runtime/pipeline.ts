@@ -1,39 +1,24 @@
-import { setImmediate as nextTurnOfTheLoop, setTimeout as wait } from 'node:timers/promises'
+import { setImmediate as nextTurnOfTheLoop } from 'node:timers/promises'
 import { linkChain } from '../compile/chain/chain.ts'
 import type { Chain } from '../compile/chain/nodes.ts'
-import type { CompiledInput, CompiledPipeline } from '../compile/pipeline.ts'
+import type { CompiledInput, CompiledOutput, CompiledPipeline } from '../compile/pipeline.ts'
 import { linkRoute, type Route } from '../compile/route.ts'
-import { Backoff } from '../core/backoff.ts'
 import type { Context, Log } from '../core/context.ts'
 import type { Deliver, Settled } from '../core/contracts.ts'
-import { MillraceError, messageOf } from '../core/errors.ts'
+import { messageOf } from '../core/errors.ts'
 import type { Event, EventState, Origin } from '../core/event.ts'
 import type { PipelineSettings } from '../core/plan.ts'
 import { unlessAborted } from '../core/waiting.ts'
+import { blockedSettings } from './blocked-settings.ts'
 import type { ByteBudget } from './byte-budget.ts'
 import { type DeadLetterBox, entryOfEvent, entryOfRaw } from './dead-letter-box.ts'
+import { EventTracker } from './event-tracker.ts'
 import { FilterTurns } from './filter-turns.ts'
-import { type EventLedger, type InputBooks, type Loses, MADE_BY_FILTERS, PipelineLedgers } from './ledger.ts'
-import { OutputRunner, type Rejected } from './output-runner.ts'
-import { Receipt, Tracked, trackedOf } from './receipt.ts'
+import { runInput } from './input-loop.ts'
+import { type EventLedger, FROM_DISK, type InputBooks, type Loses, PipelineLedgers } from './ledger.ts'
+import { OutputRunner } from './output-runner.ts'
+import type { Receipt } from './receipt.ts'
 import type { RecentEvents } from './recent-events.ts'
-
-/** How long an input that failed while running rests before it is started again. */
-const INPUT_RESTART_FIRST_MS = 1_000
-const INPUT_RESTART_MAX_MS = 30_000
-/** After so long without a failure the next one is a first one. */
-const INPUT_SOUND_MS = 60_000
-
-/**
- * What a held event costs in V8's heap: itself, its origin and its receipt, and its fields, which take about three
- * times their JSON (measured: 3,560 bytes for an envelope of Filebeat of 1,050 bytes whose line was parsed).
- */
-const EVENT_BYTES = 512
-const HEAP_BYTES_PER_WIRE_BYTE = 3
-
-function memoryOf({ size_bytes }: Event): number {
-  return EVENT_BYTES + size_bytes * HEAP_BYTES_PER_WIRE_BYTE
-}
 
 export interface PipelineServices {
   /** The context of the pipeline itself and of its outputs, by id. */
@@ -79,12 +64,7 @@ export class Pipeline {
   readonly #leaveLedger: () => void
   readonly #loses: Loses
   readonly #taken: number[] = []
-  /** Memory that its events stand for, estimated from their sizes on the wire. */
-  #bytes = 0
-  #inIntake = 0
-  #inFilters = 0
-  #inOutputs = 0
-  #inDeadLetters = 0
+  readonly #tracker: EventTracker
   #whenEmpty: (() => void) | undefined
 
   constructor(compiled: CompiledPipeline, settings: PipelineSettings, services: PipelineServices) {
@@ -98,50 +78,34 @@ export class Pipeline {
       'millrace_in_flight_bytes',
       'Memory that the events stand for which the pipeline holds, estimated from their sizes on the wire.',
       { pipeline: settings.id },
-      () => this.#bytes,
+      () => this.#tracker.bytes,
     )
     this.ledgers = services.ledgers ?? new PipelineLedgers(own.metrics, settings.id)
     this.ledger = this.ledgers.events
+    const tracking = { ledger: this.ledger, budget: services.budget, loses: this.#loses, left: () => this.#tellWhenEmpty() }
+    this.#tracker = new EventTracker(tracking)
     this.#leaveLedger = this.ledger.join({
-      intake: () => this.#inIntake,
-      filters: () => this.#inFilters,
-      outputs: () => this.#inOutputs,
-      dead_letters: () => this.#inDeadLetters,
+      intake: () => this.#tracker.intake,
+      filters: () => this.#tracker.filters,
+      outputs: () => this.#tracker.outputs,
+      dead_letters: () => this.#tracker.dead_letters,
+      buffered: () => this.buffered,
     })
     this.#route = linkRoute(compiled.routes)
     this.#chain = linkChain(compiled.chain, {
       passed: (event) => this.#passed(event),
       dropped: (event) => this.#end(event, event.isConsumed ? 'consumed' : 'dropped'),
       failed: (event, filter, where, thrown) => this.#failed(event, filter, where, thrown),
-      created: (child, parent) => this.#created(child, parent),
+      created: (child, parent) => this.#tracker.created(child, parent),
       flushFailed: (filter, where, thrown) => {
         this.#log.error('flush_failed', `${filter} (${where}) could not give out what it held: ${messageOf(thrown)}`)
       },
     })
     this.#turns = new FilterTurns(this.#chain, settings.batch_size, this.#abandon.signal, (count) => {
-      this.#inIntake -= count
-      this.#inFilters += count
+      this.#tracker.intake -= count
+      this.#tracker.filters += count
     })
-    const outputServices = {
-      batch_size: settings.batch_size,
-      batch_delay_ms: settings.batch_delay_ms,
-      ended: (event: Event, state: EventState) => this.#endedAtOutput(event, state),
-      loses: this.#loses,
-    }
-    this.outputs = compiled.outputs.map(({ id, name, where, sink }) => {
-      const deadLetter = (rejected: readonly Rejected[]): Promise<boolean> =>
-        services.deadLetters.keep(
-          settings.id,
-          rejected.map(({ event, reason, document }) => entryOfEvent(event, `${id} (${where})`, reason, name, document)),
-          this.#abandon.signal,
-        )
-      return new OutputRunner(
-        sink,
-        services.context(id),
-        { ...outputServices, ledger: this.ledgers.output(id), deadLetter },
-        this.#abandon.signal,
-      )
-    })
+    this.outputs = compiled.outputs.map((output) => this.#runnerOf(output, settings))
     for (const output of this.outputs) this.ledger.includes(output.ledger)
   }
 
@@ -165,11 +129,14 @@ export class Pipeline {
     await nextTurnOfTheLoop()
     // An output that never opens must not keep a stopped program, so opening is not waited for.
     for (const output of this.outputs) output.open(this.#abandon.signal).catch(fail)
+    const recovering = this.#recover().catch(fail)
     await Promise.all(inputs)
+    await recovering
     if (fatal.length > 0) this.#abandonAll()
     await this.#turns.finish()
-    for (const output of this.outputs) output.drain()
-    await this.#empty()
+    for (const output of this.outputs) output.drain(false)
+    // Nobody else brings what is on the disk to its end, as long as nobody wants to stop.
+    await this.#empty(() => this.held + (stop.aborted ? 0 : this.buffered) === 0)
     clearTimeout(deadline.timer)
     const left = this.held
     this.#abandonAll()
@@ -178,6 +145,11 @@ export class Pipeline {
     this.#leaveLedger()
     if (fatal.length > 0) throw fatal[0]
     return left
+  }
+
+  /** Events on our disk, whose senders were told so. */
+  get buffered(): number {
+    return this.outputs.reduce((sum, output) => sum + output.buffered, 0)
   }
 
   /** Whether an input has come to its end. */
@@ -196,14 +168,14 @@ export class Pipeline {
     const books = this.ledger.input(input)
     books.received.inc()
     books.held++
-    this.#inDeadLetters++
+    this.#tracker.dead_letters++
     const kept = await this.#services.deadLetters.keep(
       this.#id,
       [entryOfRaw(raw, input, reason, origin, size_bytes)],
       this.#abandon.signal,
     )
     if (!kept) throw this.#abandon.signal.reason as Error
-    this.#inDeadLetters--
+    this.#tracker.dead_letters--
     books.held--
     books.states.dead_lettered.inc()
     this.#tellWhenEmpty()
@@ -211,13 +183,67 @@ export class Pipeline {
 
   /** Events that have no final state yet. */
   get held(): number {
-    return this.#inIntake + this.#inFilters + this.#inOutputs + this.#inDeadLetters
+    return this.#tracker.held
+  }
+
+  #runnerOf({ id, name, where, sink, policy }: CompiledOutput, settings: PipelineSettings): OutputRunner {
+    const tracker = this.#tracker
+    const context = this.#services.context(id)
+    return new OutputRunner(
+      sink,
+      context,
+      {
+        ledger: this.ledgers.output(id),
+        batch_size: settings.batch_size,
+        batch_delay_ms: settings.batch_delay_ms,
+        policy: blockedSettings(id, policy, settings, this.#compiled.outputs.length, context.paths),
+        ended: (event, state) => tracker.endedAtOutput(event, state),
+        standing: (event) => tracker.standing(event),
+        buffered: (event, standing) => tracker.buffered(event, standing),
+        restored: (stored) => tracker.restored(stored),
+        returned: (event) => tracker.returned(event),
+        unreadable: (payload) => this.#deadLetterStored(payload, id),
+        loses: this.#loses,
+        deadLetter: (rejected) =>
+          this.#services.deadLetters.keep(
+            settings.id,
+            rejected.map(({ event, reason, document }) => entryOfEvent(event, `${id} (${where})`, reason, name, document)),
+            this.#abandon.signal,
+          ),
+      },
+      this.#abandon.signal,
+    )
+  }
+
+  /** Opens what an earlier run left on the disk. */
+  async #recover(): Promise<void> {
+    // As long as the one before it runs, the folders are its.
+    await unlessAborted(Promise.resolve(this.#services.predecessor), this.#abandon.signal)
+    if (this.#abandon.signal.aborted) return
+    for (const output of this.outputs) this.ledger.recovered(await output.recover())
+  }
+
+  /** Keeps a record of an earlier run that its output can make nothing of. */
+  async #deadLetterStored(payload: Buffer, output: string): Promise<boolean> {
+    const books = this.ledger.input(FROM_DISK)
+    books.read_back.inc()
+    books.held++
+    this.#tracker.dead_letters++
+    const reason = 'it waited on the disk, and is no event of this output'
+    const entry = entryOfRaw(payload, output, reason, undefined, payload.length)
+    if (!(await this.#services.deadLetters.keep(this.#id, [entry], this.#abandon.signal))) return false
+    this.#tracker.dead_letters--
+    books.held--
+    books.states.dead_lettered.inc()
+    this.#tellWhenEmpty()
+    return true
   }
 
   #abandonAfter(stopping: AbortSignal): { timer: NodeJS.Timeout | undefined } {
     const deadline: { timer: NodeJS.Timeout | undefined } = { timer: undefined }
     const begin = (): void => {
-      for (const output of this.outputs) output.drain()
+      for (const output of this.outputs) output.drain(true)
+      this.#tellWhenEmpty()
       deadline.timer = setTimeout(() => this.#abandonAll(), this.#services.drain_timeout_ms)
     }
     if (stopping.aborted) begin()
@@ -231,40 +257,24 @@ export class Pipeline {
     this.#whenEmpty?.()
   }
 
-  async #empty(): Promise<void> {
-    if (this.held === 0 || this.#abandon.signal.aborted) return
-    await new Promise<void>((resolve) => {
-      this.#whenEmpty = resolve
-    })
+  async #empty(isEmpty: () => boolean): Promise<void> {
+    if (isEmpty() || this.#abandon.signal.aborted) return
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#whenEmpty = () => {
+      if (this.#abandon.signal.aborted || isEmpty()) resolve()
+    }
+    await promise
   }
 
   #tellWhenEmpty(): void {
-    if (this.#whenEmpty !== undefined && this.held === 0) this.#whenEmpty()
+    if (this.held === 0) this.#whenEmpty?.()
   }
 
   async #runInput(input: CompiledInput, stopping: AbortSignal): Promise<void> {
     const stop = input.yields ? AbortSignal.any([stopping, this.#stopYielding.signal]) : stopping
-    const deliver = this.#deliverOf(input)
-    const backoff = new Backoff(INPUT_RESTART_FIRST_MS, INPUT_RESTART_MAX_MS)
     if (input.yields) await this.#services.listening()
     if (!input.listens && !input.has_room) await unlessAborted(Promise.resolve(this.#services.predecessor), stop).catch(() => {})
-    while (!stop.aborted) {
-      const started = performance.now()
-      try {
-        await input.source.run(deliver, stop, this.#abandon.signal)
-        this.#ended.add(input.id)
-        return
-      } catch (thrown) {
-        if (thrown instanceof MillraceError && thrown.code === 'INPUT_CANNOT_START') throw thrown
-        if (stop.aborted) return
-        if (performance.now() - started > INPUT_SOUND_MS) backoff.reset()
-        const wait_ms = backoff.next()
-        this.#log.error('input_failed', `${input.id} (${input.where}) stopped: ${messageOf(thrown)}. It is started again`, {
-          wait_ms,
-        })
-        await wait(wait_ms, undefined, { signal: stop }).catch(() => {})
-      }
-    }
+    if (await runInput(input, this.#deliverOf(input), stop, this.#abandon.signal, this.#log)) this.#ended.add(input.id)
   }
 
   #deliverOf(input: CompiledInput): Deliver {
@@ -277,13 +287,7 @@ export class Pipeline {
   }
 
   async #accept(events: Event[], books: InputBooks, has_room: boolean): Promise<{ readonly settled: Promise<Settled> }> {
-    const receipt = new Receipt(events.length, books)
-    let bytes = 0
-    for (const event of events) {
-      event.tracking = new Tracked(receipt)
-      bytes += memoryOf(event)
-    }
-    this.#inIntake += events.length
+    const { receipt, bytes } = this.#tracker.arrived(events, books)
     this.#unsettled.add(receipt)
     if (!(await this.#admit(bytes, has_room))) receipt.abandon()
     else if (events.length > 0) {
@@ -295,7 +299,7 @@ export class Pipeline {
   }
 
   #allButOne(events: readonly Event[]): readonly Event[] {
-    this.#inIntake--
+    this.#tracker.intake--
     return events.slice(1)
   }
 
@@ -311,14 +315,14 @@ export class Pipeline {
         return false
       }
     }
-    this.#bytes += bytes
+    this.#tracker.bytes += bytes
     return true
   }
 
   #passed(event: Event): void {
     this.#taken.length = 0
     if (this.#loses('filters')) {
-      this.#inFilters--
+      this.#tracker.filters--
       return
     }
     try {
@@ -332,61 +336,30 @@ export class Pipeline {
       this.#end(event, 'unrouted')
       return
     }
-    trackedOf(event).pending = this.#taken.length
-    this.#inFilters--
-    this.#inOutputs++
+    this.#tracker.routed(event, this.#taken.length)
     let isNeeded = false
     for (const output of this.#taken) if (this.outputs[output]?.push(event) !== true) isNeeded = true
     if (!isNeeded) event.letFieldsGo()
   }
 
-  #created(child: Event, parent: Event | undefined): void {
-    const receipt = parent === undefined ? new Receipt(1, this.ledger.input(MADE_BY_FILTERS)) : trackedOf(parent).receipt
-    if (parent !== undefined) receipt.join()
-    child.tracking = new Tracked(receipt)
-    this.#services.budget.take(memoryOf(child))
-    this.#bytes += memoryOf(child)
-    receipt.books.created.inc()
-    this.#inFilters++
-  }
-
-  #endedAtOutput(event: Event, state: EventState): void {
-    const tracked = trackedOf(event)
-    tracked.worsen(state)
-    tracked.pending--
-    if (tracked.pending > 0) return
-    this.#inOutputs--
-    if (!this.#loses('outputs')) this.#conclude(event, tracked.worst)
-  }
-
   /** An event ends without having been at an output. */
   #end(event: Event, state: EventState): void {
-    this.#inFilters--
-    this.#conclude(event, state)
-  }
-
-  #conclude(event: Event, state: EventState): void {
-    const { receipt } = trackedOf(event)
-    receipt.books.states[state].inc()
-    event.settle(state)
-    this.#services.budget.release(memoryOf(event))
-    this.#bytes -= memoryOf(event)
-    receipt.leave()
-    this.#tellWhenEmpty()
+    this.#tracker.filters--
+    this.#tracker.conclude(event, state)
   }
 
   #failed(event: Event, filter: string, where: string, thrown: unknown): void {
     const reason = `${filter} (${where}) failed: ${messageOf(thrown)}`
     this.#log.error('filter_failed', `${reason}. The event is kept: look with bin/millrace dlq ls`)
-    this.#inFilters--
-    this.#inDeadLetters++
+    this.#tracker.filters--
+    this.#tracker.dead_letters++
     // Neither rejects: `keep` tries until the entry is on disk or the program leaves.
     void this.#deadLetter(event, filter, reason)
   }
 
   async #deadLetter(event: Event, component: string, reason: string): Promise<void> {
     if (!(await this.#services.deadLetters.keep(this.#id, [entryOfEvent(event, component, reason)], this.#abandon.signal))) return
-    this.#inDeadLetters--
-    if (!this.#loses('dead_letters')) this.#conclude(event, 'dead_lettered')
+    this.#tracker.dead_letters--
+    if (!this.#loses('dead_letters')) this.#tracker.conclude(event, 'dead_lettered')
   }
 }

@@ -17,6 +17,34 @@ test('events wait until they are due, then come in batches of their group', () =
   expect(room.takeDue(100, 2)).toBeUndefined()
 })
 
+test('events that come back from a try are before those that came meanwhile', () => {
+  const room = new WaitingRoom(100, 1_000)
+  const came = events(3)
+  const [first, second, third] = came as [Event, Event, Event]
+  room.fail('a', [first, second], 0, 0)
+  const taken = room.takeDue(100, 2)?.events ?? []
+  room.fail('a', [third], 100, 0)
+  room.fail('a', taken, 100, 0)
+  expect(room.takeDue(1_000, 3)?.events.map((event) => came.indexOf(event))).toEqual([0, 1, 2])
+})
+
+test('events read back from the disk go before the others, which wait for those that still are there', () => {
+  const on_disk = new Map<Event, bigint>()
+  let is_behind = true
+  const room = new WaitingRoom(100, 1_000, { sequenceOf: (event) => on_disk.get(event), isBehind: () => is_behind })
+  const came = events(3)
+  const [one, two, young] = came as [Event, Event, Event]
+  on_disk.set(one, 1n).set(two, 2n)
+  room.add('a', [young], 0)
+  expect(room.takeDue(0, 10)).toBeUndefined()
+  expect(room.due_ms).toBe(Number.POSITIVE_INFINITY)
+  room.restore('a', [two])
+  room.restore('a', [one])
+  expect(room.takeDue(0, 10)?.events.map((event) => came.indexOf(event))).toEqual([0, 1])
+  is_behind = false
+  expect(room.takeDue(0, 10)?.events.map((event) => came.indexOf(event))).toEqual([2])
+})
+
 test('a group that fails again waits longer, whatever happens to others meanwhile', () => {
   const room = new WaitingRoom(100, 100_000)
   let now = 0

@@ -18,6 +18,8 @@ const SEGMENTS_MIN = 8
 export interface DurableQueueOptions {
   /** On the disk; `append` refuses beyond. */
   readonly max_bytes: number
+  /** What it is for, where its folder's name does not tell: kept with it. */
+  readonly label?: string
   /** Damage that is found in its files. */
   readonly report: ReportDamage
 }
@@ -31,6 +33,7 @@ export class DurableQueue implements AsyncDisposable {
   readonly repair: Repair | undefined
   /** Of this queue: together with a sequence it never stands for another record. */
   readonly identity: string
+  readonly label: string | undefined
   readonly #max_bytes: number
   readonly #log: SegmentLog
   readonly #positions: PositionStore<string>
@@ -52,6 +55,7 @@ export class DurableQueue implements AsyncDisposable {
     this.#log = found.log
     this.repair = found.log.repair
     this.identity = found.identity
+    this.label = found.positions.get('label')
     this.#positions = found.positions
     this.#next = found.next
     this.#unread = found.unread
@@ -71,6 +75,7 @@ export class DurableQueue implements AsyncDisposable {
     const identity = positions.get('identity') ?? randomUUID()
     if (positions.get('identity') === undefined) {
       positions.set('identity', identity)
+      if (options.label !== undefined) positions.set('label', options.label)
       await positions.save()
     }
     const segment_bytes = Math.max(SEGMENT_BYTES_MIN, Math.min(SEGMENT_BYTES_MAX, Math.floor(options.max_bytes / SEGMENTS_MIN)))
@@ -124,7 +129,7 @@ export class DurableQueue implements AsyncDisposable {
     let bytes = 0
     let ends = 0
     // Never further than what `append` has resolved for: what stands behind that may still be taken back.
-    while (this.#unread > 0 && records.length < records_max && bytes < bytes_max) {
+    while (records.length < this.#unread && records.length < records_max && bytes < bytes_max) {
       this.#reading ??= this.#follower.records()
       const { value, done } = await this.#reading.next()
       if (done === true) {
@@ -134,12 +139,13 @@ export class DurableQueue implements AsyncDisposable {
         continue
       }
       ends = 0
-      this.#unread--
       this.#open.add(value.sequence)
       this.#next = value.sequence + 1n
       bytes += value.payload.length
       records.push({ sequence: value.sequence, payload: Buffer.from(value.payload) })
     }
+    // Not before: whoever counts them has them in the same turn.
+    this.#unread -= records.length
     return records
   }
 

@@ -6,7 +6,7 @@ import { type Fields, isFields, member, stringify } from '../core/values.ts'
  * An event on disk, the payload of one record of a segment file, numbers big-endian:
  *
  *   payload = version u8 (1)  body kind u8  head length u32  head  body
- *   head    = JSON in UTF-8: { key, worst, input, origin, id, ordinal, replays, size_bytes, metadata }
+ *   head    = JSON in UTF-8: { key, input, worst, origin, id, ordinal, replays, size_bytes, metadata }
  *   body    = kind 0: the event's document as JSON; kind 1: bytes of the output that it waits for
  *
  * The document keeps its numbers as they came. `id` is the origin's; with `ordinal` behind it, it is the stable id.
@@ -20,6 +20,8 @@ const FIXED_BYTES = 6
 export interface Kept {
   /** What it waits for: the key that it was parked with. */
   readonly key?: string | undefined
+  /** The input that it came from. */
+  readonly input?: string | undefined
   /** The worst of what other outputs made of it, where this was its last one. */
   readonly worst?: EventState | undefined
   /** What its output would send, instead of its document. */
@@ -32,11 +34,11 @@ export interface StoredEvent extends Kept {
 }
 
 /** The payload of an event's record. */
-export function encodeEvent(event: Event, { key, worst, own }: Kept = {}): Buffer {
+export function encodeEvent(event: Event, { key, input, worst, own }: Kept = {}): Buffer {
   const { origin, size_bytes } = event
-  const from = { input: origin?.input, origin: origin?.describe(), id: origin?.stableId(), replays: origin?.replays }
+  const from = { origin: origin?.describe(), id: origin?.stableId(), replays: origin?.replays }
   const ordinal = event.ordinal === '' ? undefined : event.ordinal
-  const known = JSON.stringify({ key, worst, ...from, ordinal, size_bytes }).slice(0, -1)
+  const known = JSON.stringify({ key, input: input ?? origin?.input, worst, ...from, ordinal, size_bytes }).slice(0, -1)
   const head = Buffer.from(`${known},"metadata":${stringify(event.metadata)}}`)
   const body = own ?? event.toJson()
   const fixed = Buffer.allocUnsafe(FIXED_BYTES)
@@ -59,14 +61,14 @@ export function decodeEvent(payload: Buffer, own_id?: string): StoredEvent | und
     const { value: head } = parseJson(payload.toString('utf8', FIXED_BYTES, body_at))
     const metadata = isFields(head) ? member(head, 'metadata') : undefined
     if (!isFields(head) || !isFields(metadata)) return undefined
-    const origin = new StoredOrigin(head, own_id)
-    const options = { origin: origin.isKnown ? origin : undefined, ordinal: textIn(head, 'ordinal') ?? '' }
+    const is_known = textIn(head, 'origin') !== undefined || own_id !== undefined
+    const options = { origin: is_known ? new StoredOrigin(head, own_id) : undefined, ordinal: textIn(head, 'ordinal') ?? '' }
     const body = payload.subarray(body_at)
     const event = kind === KIND_OWN ? withoutFields(metadata, options) : fromDocument(body, metadata, options)
     if (event === undefined) return undefined
     event.size_bytes = numberIn(head, 'size_bytes') ?? body.length
     const worst = EVENT_STATES.find((state) => state === member(head, 'worst'))
-    return { event, key: textIn(head, 'key'), worst, own: kind === KIND_OWN ? body : undefined }
+    return { event, key: textIn(head, 'key'), input: textIn(head, 'input'), worst, own: kind === KIND_OWN ? body : undefined }
   } catch {
     // Not JSON: the checksum was right, so another program wrote it.
     return undefined
@@ -99,10 +101,6 @@ class StoredOrigin implements Origin {
     this.#description = textIn(head, 'origin') ?? this.#id ?? ''
     const replays = numberIn(head, 'replays')
     if (replays !== undefined) this.replays = replays
-  }
-
-  get isKnown(): boolean {
-    return this.input !== '' || this.#id !== undefined
   }
 
   describe(): string {

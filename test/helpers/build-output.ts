@@ -17,12 +17,12 @@ export function buildOutput(
 ): Sink {
   const problems: Problem[] = []
   const output = spec as OutputSpec
-  const sink = compileOutput(output, componentNode(output.name, options), new Catalog(codecs as readonly AnySpec[]), context, {
+  const made = compileOutput(output, componentNode(output.name, options), new Catalog(codecs as readonly AnySpec[]), context, {
     report: (problem) => problems.push(problem),
     warn: (_at, message) => context.log.warn('config', message),
   })
-  if (sink === undefined) throw new ConfigError(problems)
-  return sink
+  if (made === undefined) throw new ConfigError(problems)
+  return made.sink
 }
 
 /** An event of 2026-01-02T00:00:00Z from JSON text. */

@@ -4,7 +4,7 @@ import { readPipelineJson } from '../../src/config/pipeline-json/read-pipeline.t
 import type { Variables } from '../../src/config/variables.ts'
 import { type AnySpec, Catalog, defineInput, defineOutput } from '../../src/core/component.ts'
 import type { Context } from '../../src/core/context.ts'
-import type { Batching, Deliver, Outcome, Settled, Sink, WriteResult } from '../../src/core/contracts.ts'
+import type { Batching, Deliver, Outcome, SavedEvents, Settled, Sink, WriteResult } from '../../src/core/contracts.ts'
 import type { Event } from '../../src/core/event.ts'
 import { parseJson } from '../../src/core/json.ts'
 import type { Exact, Fields } from '../../src/core/values.ts'
@@ -38,6 +38,7 @@ export class TestEnds {
   write: Write = (events) => ({ outcomes: events.map(() => ({ kind: 'stored' })) })
   /** Of an output that takes what it needs of an event when it comes. */
   prepare: ((event: Event) => boolean) | undefined
+  saved: SavedEvents | undefined
   /** Quick tries, so that no test waits for them. */
   batching: Batching = { events_max: 100, bytes_max: 1_000_000, concurrency: 2, retry_first_ms: 1, retry_max_ms: 4 }
   open: () => Promise<void> = () => Promise.resolve()
@@ -80,6 +81,7 @@ export class TestEnds {
       batching: this.batching,
       open: () => this.open(),
       ...(this.prepare === undefined ? {} : { prepare: this.prepare }),
+      ...(this.saved === undefined ? {} : { saved: this.saved }),
       write: async (events) => {
         this.batches.push(events.length)
         const result = await this.write(events, ++attempt)
@@ -137,6 +139,8 @@ interface PipelineOptions {
   readonly variables?: Variables
   readonly drain_timeout_ms?: number
   readonly loses?: Loses
+  /** Of an earlier run, for a test of what survives. Default: one of its own, removed at the end. */
+  readonly folder?: string
 }
 
 /** Runs a pipeline from the text of a config, with the test's ends beside the program's own components. */
@@ -151,9 +155,9 @@ export async function startPipeline(config: object, ends: TestEnds, options: Pip
 export async function startPipelines(
   configs: readonly object[],
   ends: readonly TestEnds[],
-  { variables = {}, drain_timeout_ms = 5_000, loses }: PipelineOptions = {},
+  { variables = {}, drain_timeout_ms = 5_000, loses, folder: kept }: PipelineOptions = {},
 ): Promise<RunningPipelines> {
-  const folder = await temporaryFolder()
+  const folder = kept === undefined ? await temporaryFolder() : { path: kept, [Symbol.asyncDispose]: () => Promise.resolve() }
   const context = testContext({ paths: { data: folder.path, config: folder.path } })
   const plans = configs.map((config) => readPipelineJson(JSON.stringify(config), 'pipeline.json', variables))
   const own = (['input', 'filter', 'output', 'codec'] as const).flatMap((kind) => catalog.all(kind))

@@ -1,5 +1,5 @@
 import type { Context } from '../../core/context.ts'
-import type { Batching, Outcome, Sink, WriteResult } from '../../core/contracts.ts'
+import type { Batching, Outcome, SavedEvents, Sink, WriteResult } from '../../core/contracts.ts'
 import { messageOf } from '../../core/errors.ts'
 import type { Event } from '../../core/event.ts'
 import { type Action, isAction } from './action.ts'
@@ -90,6 +90,10 @@ export class ElasticsearchSink implements Sink {
     }
     const bulk = new Bulk(client, this.#context, { limit: new SizeLimit(batching.bytes_max), parameters, path: bulk_path, own })
     this.#opened = { client, bulk }
+  }
+
+  get saved(): SavedEvents {
+    return this.#attempts
   }
 
   prepare(event: Event): boolean {
