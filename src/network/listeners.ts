@@ -48,7 +48,7 @@ const WAITING_MAX = 511
  * The addresses that this process listens on. They belong to no input, so that a reload hands them on: the system never sees
  * them closed, and no connection is refused. A server gets its connections by the event `connection`, as from a listener of its own.
  */
-export class Listeners {
+class Listeners {
   readonly #tcp = new Map<string, TcpDoor>()
   readonly #udp = new Map<string, UdpDoor>()
 

@@ -39,8 +39,8 @@ export interface LedgerRow {
   readonly deliveries: readonly DeliveriesMoved[]
 }
 
-export type EventsMoved = Omit<EventBooks, 'held' | 'unbalanced'>
-export type DeliveriesMoved = Omit<DeliveryBooks, 'held' | 'unbalanced' | 'targets'>
+type EventsMoved = Omit<EventBooks, 'held' | 'unbalanced'>
+type DeliveriesMoved = Omit<DeliveryBooks, 'held' | 'unbalanced' | 'targets'>
 
 /** What `/api/ledger` answers. */
 export interface LedgerView extends Books {

@@ -1,7 +1,7 @@
 import { isFields, isNumber, type Value } from '../../core/values.ts'
 
 /** Why a field cannot be stored: a closed list, for the tag and the metric. */
-export const ASIDE_REASONS = ['mapping_conflict', 'field_limit', 'value_too_long', 'field_name', 'field_budget'] as const
+const ASIDE_REASONS = ['mapping_conflict', 'field_limit', 'value_too_long', 'field_name', 'field_budget'] as const
 export type AsideReason = (typeof ASIDE_REASONS)[number]
 
 /** The field that a refusal speaks of. */

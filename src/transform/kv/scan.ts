@@ -1,7 +1,7 @@
 import type { AsciiSet } from './char-class.ts'
 
 /** Takes a pair that was found. The value is empty where there is none. */
-export type TakePair = (key: string, value: string) => void
+type TakePair = (key: string, value: string) => void
 
 /** Finds all pairs of a text, in their order. */
 export type ScanPairs = (text: string, take: TakePair) => void
