@@ -1,7 +1,7 @@
 // Claim: an id that is the same at every delivery costs little beside what an event of Filebeat costs anyway.
 // An envelope of Filebeat in, action line and document out: with `document_id => auto` and with `none`.
 import { Event } from '../src/core/event.ts'
-import { parseJson } from '../src/core/json.ts'
+import { parseJson } from '../src/core/json/json.ts'
 import { compileTemplate } from '../src/core/template.ts'
 import { type Fields, Timestamp } from '../src/core/values.ts'
 import { BeatsOrigin } from '../src/ingest/beats/origin.ts'

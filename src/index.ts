@@ -16,6 +16,6 @@ export type { Decoder, Deliver, Encoder, Outcome, Settled, Sink, Source, Step, W
 export { ConfigError, MillraceError } from './core/errors.ts'
 export { Event, type EventState, type Origin, type Settlement } from './core/event.ts'
 export { parseFieldRef } from './core/field-ref.ts'
-export * as option from './core/options.ts'
+export * as option from './core/options/options.ts'
 export { SourceNumber, Timestamp, type Value } from './core/values.ts'
 export { Pipeline } from './runtime/pipeline.ts'

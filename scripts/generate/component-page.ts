@@ -2,7 +2,7 @@ import { FILTER_OPTIONS } from '../../src/compile/common-options.ts'
 import { INPUT_OPTIONS } from '../../src/compile/input.ts'
 import { OUTPUT_OPTIONS } from '../../src/compile/output.ts'
 import type { AnySpec } from '../../src/core/component.ts'
-import type { OptionSpecs } from '../../src/core/options.ts'
+import type { OptionSpecs } from '../../src/core/options/options.ts'
 
 /** The options that a kind of component has beside each one's own. */
 export const COMMON_OPTIONS: { readonly [kind in AnySpec['kind']]: OptionSpecs } = {

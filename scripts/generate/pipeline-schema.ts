@@ -1,6 +1,6 @@
 import { SETTINGS } from '../../src/config/pipeline-json/settings.ts'
 import type { AnySpec, Catalog } from '../../src/core/component.ts'
-import type { JsonSchema, OptionSpecs } from '../../src/core/options.ts'
+import type { JsonSchema, OptionSpecs } from '../../src/core/options/options.ts'
 import { COMMON_OPTIONS } from './component-page.ts'
 
 const ENABLED: JsonSchema = {

@@ -2,7 +2,7 @@ import type { Context } from '../core/context.ts'
 import type { Decoded } from '../core/contracts.ts'
 import { messageOf } from '../core/errors.ts'
 import type { FieldRef } from '../core/field-ref.ts'
-import { endOfJson, type ParsedJson, parseJson } from '../core/json.ts'
+import { endOfJson, type ParsedJson, parseJson } from '../core/json/json.ts'
 import { type Fields, isFields, type Value } from '../core/values.ts'
 import { keepOriginal, setIfMissing } from './text.ts'
 

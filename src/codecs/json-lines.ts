@@ -1,5 +1,5 @@
 import { defineCodec } from '../core/component.ts'
-import * as option from '../core/options.ts'
+import * as option from '../core/options/options.ts'
 import { createJsonReader } from './json-events.ts'
 import { createLineDecoder, DELIMITER, LINE_SIZE_LIMIT } from './line-stream.ts'
 import { LINE_CHARSET } from './text.ts'

@@ -1,5 +1,5 @@
 import { defineCodec } from '../core/component.ts'
-import * as option from '../core/options.ts'
+import * as option from '../core/options/options.ts'
 import { createJsonReader } from './json-events.ts'
 import { CHARSET, createTextReader } from './text.ts'
 

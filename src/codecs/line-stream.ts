@@ -1,7 +1,7 @@
 import type { Charset } from '../core/charset.ts'
 import type { Context } from '../core/context.ts'
 import type { Decoded, Decoder } from '../core/contracts.ts'
-import * as option from '../core/options.ts'
+import * as option from '../core/options/options.ts'
 import { type Line, LineSplitter, TOO_LONG_KEPT_BYTES } from './line-splitter.ts'
 import { createTextReader } from './text.ts'
 

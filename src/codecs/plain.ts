@@ -1,6 +1,6 @@
 import { defineCodec } from '../core/component.ts'
 import type { Decoded } from '../core/contracts.ts'
-import * as option from '../core/options.ts'
+import * as option from '../core/options/options.ts'
 import { CHARSET, createTextReader, DEFAULT_FORMAT, keepOriginal } from './text.ts'
 
 export const plain = defineCodec({

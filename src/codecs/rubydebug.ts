@@ -1,7 +1,7 @@
 import { defineCodec } from '../core/component.ts'
 import { MillraceError } from '../core/errors.ts'
 import type { Event } from '../core/event.ts'
-import * as option from '../core/options.ts'
+import * as option from '../core/options/options.ts'
 import type { Fields } from '../core/values.ts'
 import { setMember } from '../core/values.ts'
 import { printRuby } from './ruby-print.ts'

@@ -1,6 +1,6 @@
 import { CHARSETS, type Charset, decoderOf, LINE_CHARSETS } from '../core/charset.ts'
 import type { Context } from '../core/context.ts'
-import * as option from '../core/options.ts'
+import * as option from '../core/options/options.ts'
 import { compileTemplate } from '../core/template.ts'
 import { type Fields, isFields, member, setMember, type Value } from '../core/values.ts'
 

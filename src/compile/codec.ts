@@ -1,9 +1,9 @@
 import type { Catalog } from '../core/component.ts'
 import type { Context } from '../core/context.ts'
 import type { Decoder, Encoder } from '../core/contracts.ts'
-import type { Report } from '../core/options.ts'
+import type { Report } from '../core/options/options.ts'
+import { readOptions } from '../core/options/read-options.ts'
 import type { ComponentNode } from '../core/plan.ts'
-import { readOptions } from '../core/read-options.ts'
 import { instead } from './substitutes.ts'
 
 /** Why a plan is refused or odd, collected over all components. */

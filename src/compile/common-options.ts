@@ -1,7 +1,7 @@
 import type { Event } from '../core/event.ts'
 import { parseFieldRef } from '../core/field-ref.ts'
-import { type RefOf, readLateRefOf, readLateTemplate } from '../core/late-options.ts'
-import * as option from '../core/options.ts'
+import { type RefOf, readLateRefOf, readLateTemplate } from '../core/options/late-options.ts'
+import * as option from '../core/options/options.ts'
 import type { Template } from '../core/template.ts'
 import { isFields, type Value } from '../core/values.ts'
 

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { parseCondition } from '../config/condition-parser.ts'
 import { Event } from '../core/event.ts'
 import { parseFieldRef } from '../core/field-ref.ts'
-import { parseJson } from '../core/json.ts'
+import { parseJson } from '../core/json/json.ts'
 import { type Fields, Timestamp } from '../core/values.ts'
 import { compileCondition } from './condition.ts'
 

@@ -1,6 +1,6 @@
 import type { CompareOperator, Condition, Operand } from '../core/condition.ts'
 import type { Event } from '../core/event.ts'
-import { guardedRegex, isInterrupted, type RegexLimits } from '../core/regex-guard.ts'
+import { guardedRegex, isInterrupted, type RegexLimits } from '../core/regex/guard.ts'
 import { textOf } from '../core/template.ts'
 import { isFields, isNumber, SourceNumber, Timestamp, type Value } from '../core/values.ts'
 

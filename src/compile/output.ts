@@ -1,10 +1,10 @@
 import type { Catalog, OutputSpec } from '../core/component.ts'
 import type { Context } from '../core/context.ts'
 import type { Sink } from '../core/contracts.ts'
-import { kept } from '../core/kept-options.ts'
-import * as option from '../core/options.ts'
+import { kept } from '../core/options/kept-options.ts'
+import * as option from '../core/options/options.ts'
+import { readOptions } from '../core/options/read-options.ts'
 import type { ComponentNode } from '../core/plan.ts'
-import { readOptions } from '../core/read-options.ts'
 import { cannotRegister } from './cannot-register.ts'
 import { compileCodec, type Findings } from './codec.ts'
 

@@ -10,8 +10,8 @@ import type {
   Source,
   Step,
 } from './contracts.ts'
-import type { OptionSpecs, OptionValues } from './options.ts'
-import type { OldOptions } from './read-options.ts'
+import type { OptionSpecs, OptionValues } from './options/options.ts'
+import type { OldOptions } from './options/read-options.ts'
 
 /**
  * A documented example: printed in the docs and run as a test. `before` and `after` are documents; `after` lists what

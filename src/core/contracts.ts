@@ -1,7 +1,7 @@
 import type { Context } from './context.ts'
 import type { Event, Origin } from './event.ts'
+import type { SourceText } from './json/source-document.ts'
 import type { ComponentNode } from './plan.ts'
-import type { SourceText } from './source-document.ts'
 import type { Exact, Fields } from './values.ts'
 
 /** Changes one event in place: synchronous; tags bad data instead of throwing; may cancel the event or emit others. */

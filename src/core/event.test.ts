@@ -2,7 +2,7 @@ import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { Event } from './event.ts'
 import { parseFieldRef } from './field-ref.ts'
-import { parseJson } from './json.ts'
+import { parseJson } from './json/json.ts'
 import { type Fields, mergeExact, SourceNumber, Timestamp, type Value } from './values.ts'
 
 const NOW = new Timestamp(Date.UTC(2026, 0, 2, 3, 4, 5))

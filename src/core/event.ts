@@ -1,7 +1,7 @@
 import { descend, listIndex, notSettable, put } from './field-path.ts'
 import { type FieldRef, parseFieldRef } from './field-ref.ts'
-import { SourceDocument, type SourceText } from './source-document.ts'
-import { stringifyExact } from './stringify-exact.ts'
+import { SourceDocument, type SourceText } from './json/source-document.ts'
+import { stringifyExact } from './json/stringify-exact.ts'
 import {
   cloneFields,
   type Exact,

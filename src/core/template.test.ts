@@ -2,7 +2,7 @@ import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { Event } from './event.ts'
 import { parseFieldRef } from './field-ref.ts'
-import { parseJson } from './json.ts'
+import { parseJson } from './json/json.ts'
 import { compileTemplate } from './template.ts'
 import { type Fields, Timestamp } from './values.ts'
 

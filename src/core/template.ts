@@ -1,9 +1,9 @@
 import { MillraceError } from './errors.ts'
 import type { Event } from './event.ts'
 import { type FieldRef, isFieldRef, parseFieldRef } from './field-ref.ts'
-import { compileJavaTimeFormat } from './java-time-format.ts'
-import { compileJodaFormat } from './joda-format.ts'
-import { javaNumberText } from './number-text.ts'
+import { javaNumberText } from './json/number-text.ts'
+import { compileJavaTimeFormat } from './time/java-time-format.ts'
+import { compileJodaFormat } from './time/joda-format.ts'
 import { isFields, isNumber, stringify, Timestamp, type Value } from './values.ts'
 
 /** A compiled text with placeholders (Logstash's sprintf). */

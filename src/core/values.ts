@@ -1,4 +1,4 @@
-import { printIsoTime, readIsoTime } from './iso-time.ts'
+import { printIsoTime, readIsoTime } from './time/iso-time.ts'
 
 /**
  * The values an event can hold.

@@ -1,5 +1,5 @@
 import type { Context } from '../core/context.ts'
-import { type GuardedRegex, guardedRegex, regexLimits } from '../core/regex-guard.ts'
+import { type GuardedRegex, guardedRegex, regexLimits } from '../core/regex/guard.ts'
 import { type Capture, Expander } from './expand.ts'
 import { readPatternFiles } from './pattern-files.ts'
 import { builtInPatterns } from './pattern-sets.ts'

@@ -5,7 +5,7 @@ import type { Deliver, InputContext, Source } from '../core/contracts.ts'
 import { MillraceError } from '../core/errors.ts'
 import type { Event, Origin } from '../core/event.ts'
 import { parseFieldRef } from '../core/field-ref.ts'
-import * as option from '../core/options.ts'
+import * as option from '../core/options/options.ts'
 import { decodeWhole } from './whole-message.ts'
 
 const OPTIONS = {

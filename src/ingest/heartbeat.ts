@@ -4,7 +4,7 @@ import { defineInput } from '../core/component.ts'
 import type { Deliver, InputContext } from '../core/contracts.ts'
 import type { Origin } from '../core/event.ts'
 import { parseFieldRef } from '../core/field-ref.ts'
-import * as option from '../core/options.ts'
+import * as option from '../core/options/options.ts'
 
 const OPTIONS = {
   message: option.string(

@@ -1,5 +1,5 @@
 import { defineInput } from '../core/component.ts'
-import * as option from '../core/options.ts'
+import * as option from '../core/options/options.ts'
 
 export const pipelineInput = defineInput({
   name: 'pipeline',

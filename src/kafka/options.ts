@@ -1,5 +1,5 @@
-import { kept } from '../core/kept-options.ts'
-import * as option from '../core/options.ts'
+import { kept } from '../core/options/kept-options.ts'
+import * as option from '../core/options/options.ts'
 
 /** What the input and the output have in common: how to reach the brokers and to log in. Logstash's names and defaults. */
 export const CONNECTION_OPTIONS = {

@@ -1,7 +1,7 @@
 import { createSecureContext, type TlsOptions } from 'node:tls'
 import { messageOf } from '../core/errors.ts'
-import { kept } from '../core/kept-options.ts'
-import * as option from '../core/options.ts'
+import { kept } from '../core/options/kept-options.ts'
+import * as option from '../core/options/options.ts'
 import type { Secret } from '../core/secret.ts'
 import { type StartCode, TlsFiles } from './pem.ts'
 

@@ -4,7 +4,7 @@ import { ALREADY_THERE, type OutputContext, type Sink, type WriteResult } from '
 import { MillraceError } from '../core/errors.ts'
 import type { Event, EventState } from '../core/event.ts'
 import type { BusSender } from '../core/event-bus.ts'
-import * as option from '../core/options.ts'
+import * as option from '../core/options/options.ts'
 
 /**
  * Small batches, for all events of one wait for the last of them; and as many on their way as there are, for events that

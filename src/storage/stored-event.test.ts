@@ -2,7 +2,7 @@ import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { Event } from '../core/event.ts'
 import { parseFieldRef } from '../core/field-ref.ts'
-import { parseJson } from '../core/json.ts'
+import { parseJson } from '../core/json/json.ts'
 import { type Fields, Timestamp } from '../core/values.ts'
 import { decodeEvent, encodeEvent } from './stored-event.ts'
 

@@ -1,5 +1,5 @@
 import { EVENT_STATES, Event, type EventState, type Origin } from '../core/event.ts'
-import { parseJson } from '../core/json.ts'
+import { parseJson } from '../core/json/json.ts'
 import { type Fields, isFields, member, stringify } from '../core/values.ts'
 
 /*

@@ -1,4 +1,4 @@
-import { parseJson } from '../core/json.ts'
+import { parseJson } from '../core/json/json.ts'
 import { type Fields, isFields, member, parseTimestamp, setMember, type Timestamp } from '../core/values.ts'
 import { type ReplayFailure, ReplayMarks } from './replay-marks.ts'
 import { type ReportDamage, readSegments } from './segment-reader.ts'

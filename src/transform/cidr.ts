@@ -4,7 +4,7 @@ import { defineFilter } from '../core/component.ts'
 import type { FilterContext, FilterParts } from '../core/contracts.ts'
 import { MillraceError, messageOf } from '../core/errors.ts'
 import type { Event } from '../core/event.ts'
-import * as option from '../core/options.ts'
+import * as option from '../core/options/options.ts'
 import type { Template } from '../core/template.ts'
 import { NetworkSet, parseNetwork } from '../geoip/network-set.ts'
 

@@ -1,7 +1,7 @@
 import { defineFilter } from '../core/component.ts'
 import type { Event } from '../core/event.ts'
 import { parseFieldRef } from '../core/field-ref.ts'
-import * as option from '../core/options.ts'
+import * as option from '../core/options/options.ts'
 
 const TYPE = parseFieldRef('type')
 

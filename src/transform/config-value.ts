@@ -1,4 +1,4 @@
-import { numberOf } from '../core/exact-number.ts'
+import { numberOf } from '../core/json/exact-number.ts'
 import type { ConfigValue } from '../core/plan.ts'
 import { type Fields, setMember, type Value } from '../core/values.ts'
 

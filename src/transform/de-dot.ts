@@ -2,7 +2,7 @@ import { defineFilter } from '../core/component.ts'
 import { MillraceError, messageOf } from '../core/errors.ts'
 import type { Event } from '../core/event.ts'
 import { type FieldRef, fieldRefOf } from '../core/field-ref.ts'
-import * as option from '../core/options.ts'
+import * as option from '../core/options/options.ts'
 import { isFields } from '../core/values.ts'
 
 const FAILURE = '_de_dot_failure'

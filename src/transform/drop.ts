@@ -1,5 +1,5 @@
 import { defineFilter } from '../core/component.ts'
-import * as option from '../core/options.ts'
+import * as option from '../core/options/options.ts'
 
 export const drop = defineFilter({
   name: 'drop',

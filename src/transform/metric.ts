@@ -4,7 +4,7 @@ import type { Step } from '../core/contracts.ts'
 import { MillraceError } from '../core/errors.ts'
 import type { Event, Settlement } from '../core/event.ts'
 import type { FieldRef } from '../core/field-ref.ts'
-import * as option from '../core/options.ts'
+import * as option from '../core/options/options.ts'
 import { compileTemplate, type Template } from '../core/template.ts'
 import { isNumber, SourceNumber, type Value } from '../core/values.ts'
 

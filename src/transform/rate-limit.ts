@@ -1,9 +1,9 @@
 import { defineFilter } from '../core/component.ts'
 import type { FilterContext } from '../core/contracts.ts'
-import { duration } from '../core/duration.ts'
 import { Event } from '../core/event.ts'
 import type { FieldRef } from '../core/field-ref.ts'
-import * as option from '../core/options.ts'
+import * as option from '../core/options/options.ts'
+import { duration } from '../core/time/duration.ts'
 import { cloneValue, type Fields, type Value } from '../core/values.ts'
 import { shortKey } from './short-key.ts'
 

@@ -1,4 +1,4 @@
-import { rubyNumberText } from '../core/number-text.ts'
+import { rubyNumberText } from '../core/json/number-text.ts'
 import { type Fields, isFields, isNumber, Timestamp, type Value } from '../core/values.ts'
 
 /**

@@ -1,7 +1,7 @@
 import { defineFilter } from '../core/component.ts'
 import { messageOf } from '../core/errors.ts'
 import type { Event } from '../core/event.ts'
-import * as option from '../core/options.ts'
+import * as option from '../core/options/options.ts'
 import { stringify, type Value } from '../core/values.ts'
 
 /** More events than this are not made of one: `[0,0,0,…]` in one line must not become a million copies. */

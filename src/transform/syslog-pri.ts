@@ -1,7 +1,7 @@
 import { defineFilter } from '../core/component.ts'
 import { messageOf } from '../core/errors.ts'
 import { type FieldRef, parseFieldRef } from '../core/field-ref.ts'
-import * as option from '../core/options.ts'
+import * as option from '../core/options/options.ts'
 import { SourceNumber, Timestamp, type Value } from '../core/values.ts'
 
 // biome-ignore format: two tables of RFC 3164, by their numbers

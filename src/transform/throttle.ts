@@ -1,6 +1,6 @@
 import { defineFilter } from '../core/component.ts'
 import type { FilterContext } from '../core/contracts.ts'
-import * as option from '../core/options.ts'
+import * as option from '../core/options/options.ts'
 import { shortKey } from './short-key.ts'
 
 const PERIOD_S = 60

@@ -1,6 +1,6 @@
 import { defineFilter } from '../core/component.ts'
 import { fieldRefOf } from '../core/field-ref.ts'
-import * as option from '../core/options.ts'
+import * as option from '../core/options/options.ts'
 import { type Fields, isFields, setMember, type Value } from '../core/values.ts'
 
 export const truncate = defineFilter({

@@ -3,7 +3,7 @@ import { CHARSETS, decoderOf } from '../core/charset.ts'
 import { defineFilter } from '../core/component.ts'
 import { messageOf } from '../core/errors.ts'
 import { fieldRefOf } from '../core/field-ref.ts'
-import * as option from '../core/options.ts'
+import * as option from '../core/options/options.ts'
 import { type Fields, isFields, setMember, type Value } from '../core/values.ts'
 import { inspectText } from './ruby-text.ts'
 

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { defineFilter } from '../core/component.ts'
 import { messageOf } from '../core/errors.ts'
-import * as option from '../core/options.ts'
+import * as option from '../core/options/options.ts'
 
 export const uuid = defineFilter({
   name: 'uuid',

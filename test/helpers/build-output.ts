@@ -3,7 +3,7 @@ import { type AnySpec, Catalog, type OutputSpec } from '../../src/core/component
 import type { Sink } from '../../src/core/contracts.ts'
 import { ConfigError, type Problem } from '../../src/core/errors.ts'
 import { Event } from '../../src/core/event.ts'
-import { parseJson } from '../../src/core/json.ts'
+import { parseJson } from '../../src/core/json/json.ts'
 import { type Fields, Timestamp } from '../../src/core/values.ts'
 import { componentNode } from './config-value.ts'
 import { type TestContext, testContext } from './context.ts'

@@ -1,7 +1,7 @@
 import { plain } from '../../src/codecs/plain.ts'
 import type { Sink } from '../../src/core/contracts.ts'
 import { Event } from '../../src/core/event.ts'
-import { parseJson } from '../../src/core/json.ts'
+import { parseJson } from '../../src/core/json/json.ts'
 import { type Fields, Timestamp } from '../../src/core/values.ts'
 import { elasticsearch } from '../../src/sinks/elasticsearch/elasticsearch.ts'
 import { buildOutput } from './build-output.ts'

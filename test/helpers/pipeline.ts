@@ -6,7 +6,7 @@ import { type AnySpec, Catalog, defineInput, defineOutput } from '../../src/core
 import type { Context } from '../../src/core/context.ts'
 import type { Batching, Deliver, Outcome, SavedEvents, Settled, Sink, WriteResult } from '../../src/core/contracts.ts'
 import type { Event } from '../../src/core/event.ts'
-import { parseJson } from '../../src/core/json.ts'
+import { parseJson } from '../../src/core/json/json.ts'
 import type { Exact, Fields } from '../../src/core/values.ts'
 import { ByteBudget } from '../../src/runtime/byte-budget.ts'
 import { DeadLetterBox } from '../../src/runtime/dead-letter-box.ts'

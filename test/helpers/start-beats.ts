@@ -1,7 +1,7 @@
 import { json } from '../../src/codecs/json.ts'
 import { plain } from '../../src/codecs/plain.ts'
 import type { InputContext } from '../../src/core/contracts.ts'
-import type { OptionValues } from '../../src/core/options.ts'
+import type { OptionValues } from '../../src/core/options/options.ts'
 import { beats, createBeats, type Internals } from '../../src/ingest/beats/beats.ts'
 import { Intake } from '../../src/ingest/beats/intake.ts'
 import { type TestContext, testContext } from './context.ts'

@@ -1,5 +1,5 @@
 import { messageOf } from '../../core/errors.ts'
-import { parseJson } from '../../core/json.ts'
+import { parseJson } from '../../core/json/json.ts'
 import type { Plan } from '../../core/plan.ts'
 import { type Fields } from '../../core/values.ts'
 import { type Change, changesBetween, type Snapshot, snapshotOf, snapshotOfFields } from '../dry-run/changes.ts'

@@ -1,7 +1,7 @@
-import { duration } from '../../core/duration.ts'
-import * as option from '../../core/options.ts'
+import * as option from '../../core/options/options.ts'
+import { readOptions } from '../../core/options/read-options.ts'
 import { type ConfigValue, DEFAULT_SETTINGS, type PipelineSettings } from '../../core/plan.ts'
-import { readOptions } from '../../core/read-options.ts'
+import { duration } from '../../core/time/duration.ts'
 
 /** Less has no room for one letter of a large event. */
 export const DEAD_LETTERS_MIN_BYTES = 64 * 1024

@@ -1,7 +1,7 @@
-import { duration } from '../../core/duration.ts'
-import * as option from '../../core/options.ts'
+import * as option from '../../core/options/options.ts'
+import { readOptions } from '../../core/options/read-options.ts'
 import type { OptionNode, PipelineSettings } from '../../core/plan.ts'
-import { readOptions } from '../../core/read-options.ts'
+import { duration } from '../../core/time/duration.ts'
 import { DEAD_LETTERS_MIN_BYTES, STORAGE_POLICIES } from '../pipeline-json/settings.ts'
 import type { Settings } from './layer.ts'
 

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto'
 import type { Origin } from '../../core/event.ts'
-import { parseJson } from '../../core/json.ts'
+import { parseJson } from '../../core/json/json.ts'
 import { type Fields, isFields, isNumber, member, SourceNumber, type Value } from '../../core/values.ts'
 
 /** What the shipper adds around a line: it may change when the same line is read again, or is configuration. */

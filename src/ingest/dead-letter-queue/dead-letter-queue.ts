@@ -1,7 +1,7 @@
 import { join, resolve } from 'node:path'
 import { defineInput } from '../../core/component.ts'
 import { MillraceError } from '../../core/errors.ts'
-import * as option from '../../core/options.ts'
+import * as option from '../../core/options/options.ts'
 import { parseTimestamp } from '../../core/values.ts'
 import { createLetterSource } from './letter-source.ts'
 

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto'
 import { join, resolve } from 'node:path'
 import { defineInput } from '../../core/component.ts'
-import { duration } from '../../core/duration.ts'
 import { MillraceError } from '../../core/errors.ts'
-import { kept } from '../../core/kept-options.ts'
-import * as option from '../../core/options.ts'
+import { kept } from '../../core/options/kept-options.ts'
+import * as option from '../../core/options/options.ts'
+import { duration } from '../../core/time/duration.ts'
 import { createFileSource } from './file-source.ts'
 
 export const file = defineInput({

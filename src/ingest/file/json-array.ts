@@ -1,6 +1,6 @@
 import { jsonParser } from 'stream-json/core/parser.js'
-import { numberOf } from '../../core/exact-number.ts'
-import { JSON_DEPTH_MAX } from '../../core/json.ts'
+import { numberOf } from '../../core/json/exact-number.ts'
+import { JSON_DEPTH_MAX } from '../../core/json/json.ts'
 import { type Fields, setMember, type Value } from '../../core/values.ts'
 
 /** One element of a list, or why it was not kept. */

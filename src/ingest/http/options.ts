@@ -1,5 +1,5 @@
-import { kept } from '../../core/kept-options.ts'
-import * as option from '../../core/options.ts'
+import { kept } from '../../core/options/kept-options.ts'
+import * as option from '../../core/options/options.ts'
 import { KEYSTORE_TLS, OLD_SERVER_TLS, SERVER_TLS } from '../../network/server-tls.ts'
 
 /** Logstash's names and defaults; what is ours says so. */

@@ -1,5 +1,5 @@
-import { kept, keptAs } from '../../core/kept-options.ts'
-import * as option from '../../core/options.ts'
+import { kept, keptAs } from '../../core/options/kept-options.ts'
+import * as option from '../../core/options/options.ts'
 import { CONNECTION_OPTIONS, REFUSED_CONNECTION_OPTIONS } from '../../kafka/options.ts'
 
 const STRINGS = 'org.apache.kafka.common.serialization.StringDeserializer'

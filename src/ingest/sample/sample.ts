@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { defineInput } from '../../core/component.ts'
 import type { InputContext, Source } from '../../core/contracts.ts'
 import type { Event, Origin } from '../../core/event.ts'
-import * as option from '../../core/options.ts'
+import * as option from '../../core/options/options.ts'
 import { type ExchangeLogLine, exchangeLogLines, PUBLIC_ADDRESSES } from './exchange-log.ts'
 
 /** Often enough to look steady, seldom enough to cost nothing. */

@@ -4,7 +4,7 @@ import type { Decoder, Deliver, InputContext, Source } from '../../core/contract
 import { messageOf } from '../../core/errors.ts'
 import type { Event, Origin } from '../../core/event.ts'
 import { parseFieldRef } from '../../core/field-ref.ts'
-import * as option from '../../core/options.ts'
+import * as option from '../../core/options/options.ts'
 import { untilAborted } from '../../core/waiting.ts'
 import { formatAddress } from '../../network/address.ts'
 import { DatagramReceiver } from '../streams/datagrams.ts'

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import { defineOutput } from '../../core/component.ts'
-import { type Entry, readText } from '../../core/options.ts'
+import { type Entry, readText } from '../../core/options/options.ts'
 import { compileTemplate, type Template } from '../../core/template.ts'
 import { compileAction, isChosenByUs } from './action.ts'
 import type { ClientSettings } from './client.ts'

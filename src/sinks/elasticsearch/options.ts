@@ -1,6 +1,6 @@
-import { duration } from '../../core/duration.ts'
-import { kept, keptAs } from '../../core/kept-options.ts'
-import * as option from '../../core/options.ts'
+import { kept, keptAs } from '../../core/options/kept-options.ts'
+import * as option from '../../core/options/options.ts'
+import { duration } from '../../core/time/duration.ts'
 
 /** Most events in one bulk request: enough that the request's own cost vanishes, small enough for a quick answer. */
 const BULK_EVENTS_MAX = 2048

@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import type { Context } from '../../core/context.ts'
-import { parseJson } from '../../core/json.ts'
+import { parseJson } from '../../core/json/json.ts'
 import { type Exact, type Fields, isFields, member, stringify, type Value } from '../../core/values.ts'
 import { FieldBudget } from './field-budget.ts'
 import { type Aside, type AsideForm, IGNORED_FIELDS, putAside, reshapeAside, takeBadNames, takePath } from './ignored-fields.ts'

@@ -1,5 +1,5 @@
 import type { Event } from '../../core/event.ts'
-import { type Entry, readText } from '../../core/options.ts'
+import { type Entry, readText } from '../../core/options/options.ts'
 import type { ConfigValue } from '../../core/plan.ts'
 import { compileTemplate, type Template, textOf } from '../../core/template.ts'
 import type { Value } from '../../core/values.ts'

@@ -1,5 +1,5 @@
-import { kept } from '../../core/kept-options.ts'
-import * as option from '../../core/options.ts'
+import { kept } from '../../core/options/kept-options.ts'
+import * as option from '../../core/options/options.ts'
 
 /** Logstash's names and defaults. */
 export const HTTP_OPTIONS = {

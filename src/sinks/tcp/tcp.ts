@@ -1,7 +1,7 @@
 import { defineOutput } from '../../core/component.ts'
 import type { OutputContext, Sink } from '../../core/contracts.ts'
 import { MillraceError } from '../../core/errors.ts'
-import * as option from '../../core/options.ts'
+import * as option from '../../core/options/options.ts'
 import { readClientTls } from '../../network/client-tls.ts'
 import { readServerTls, SERVER_TLS } from '../../network/server-tls.ts'
 import { TcpClientSink } from './client.ts'

@@ -1,5 +1,5 @@
-import { DAY_MS, dayNumber, daysInMonth } from '../../core/calendar.ts'
-import { hostZone } from '../../core/time-zone.ts'
+import { DAY_MS, dayNumber, daysInMonth } from '../../core/time/calendar.ts'
+import { hostZone } from '../../core/time/time-zone.ts'
 import { Timestamp, type Value } from '../../core/values.ts'
 import { floatOf, strip } from '../mutate/convert.ts'
 

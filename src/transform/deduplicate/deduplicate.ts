@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { defineFilter } from '../../core/component.ts'
-import { duration } from '../../core/duration.ts'
-import * as option from '../../core/options.ts'
+import * as option from '../../core/options/options.ts'
+import { duration } from '../../core/time/duration.ts'
 import { shortKey } from '../short-key.ts'
 import { SeenKeys } from './seen-keys.ts'
 

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import * as option from '../../core/options.ts'
+import * as option from '../../core/options/options.ts'
 import type { ConfigValue } from '../../core/plan.ts'
 
 /** Whom to ask, and what to try behind a name that is not complete. */

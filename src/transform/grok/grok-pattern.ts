@@ -1,6 +1,6 @@
 import type { Event } from '../../core/event.ts'
 import { type FieldRef, isFieldRef, parseFieldRef } from '../../core/field-ref.ts'
-import { textRequiredBy } from '../../core/regex.ts'
+import { textRequiredBy } from '../../core/regex/regex.ts'
 import type { Value } from '../../core/values.ts'
 import { type Capture, Expander } from '../../grok/expand.ts'
 import type { Patterns } from '../../grok/pattern-sets.ts'

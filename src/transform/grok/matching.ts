@@ -1,7 +1,7 @@
 import { setImmediate as nextTurnOfTheLoop } from 'node:timers/promises'
 import type { Event } from '../../core/event.ts'
 import type { FieldRef } from '../../core/field-ref.ts'
-import { isInterrupted, runGuarded } from '../../core/regex-guard.ts'
+import { isInterrupted, runGuarded } from '../../core/regex/guard.ts'
 import type { Value } from '../../core/values.ts'
 import { rubyText } from '../ruby-text.ts'
 import type { GrokPattern } from './grok-pattern.ts'

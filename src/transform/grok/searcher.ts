@@ -1,4 +1,4 @@
-import { compileRegex, forgetfulLoopsOf } from '../../core/regex.ts'
+import { compileRegex, forgetfulLoopsOf } from '../../core/regex/regex.ts'
 
 /** Finds a pattern in a text. May take very long: to be run under a limit. */
 export type Search = (text: string) => RegExpExecArray | null

@@ -1,4 +1,4 @@
-import { guardedRegex, type RegexLimits } from '../../core/regex-guard.ts'
+import { guardedRegex, type RegexLimits } from '../../core/regex/guard.ts'
 import { capitalizeText } from '../mutate/text.ts'
 
 /** How a text can be written. */

@@ -1,7 +1,7 @@
 import type { FilterContext } from '../../core/contracts.ts'
 import { MillraceError } from '../../core/errors.ts'
-import { compileRegex } from '../../core/regex.ts'
-import { guardedRegex, regexLimits } from '../../core/regex-guard.ts'
+import { guardedRegex, regexLimits } from '../../core/regex/guard.ts'
+import { compileRegex } from '../../core/regex/regex.ts'
 import { readAsciiClass } from './char-class.ts'
 import { compileScan, type ScanPairs } from './scan.ts'
 

@@ -1,6 +1,6 @@
 import type { Event } from '../../core/event.ts'
 import type { FieldRef } from '../../core/field-ref.ts'
-import { guardedRegex, type RegexLimits } from '../../core/regex-guard.ts'
+import { guardedRegex, type RegexLimits } from '../../core/regex/guard.ts'
 import type { Template } from '../../core/template.ts'
 import type { Value } from '../../core/values.ts'
 

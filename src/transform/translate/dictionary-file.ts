@@ -1,6 +1,6 @@
 import { readFile, stat } from 'node:fs/promises'
 import { MillraceError, messageOf } from '../../core/errors.ts'
-import { parseJson } from '../../core/json.ts'
+import { parseJson } from '../../core/json/json.ts'
 import { textOf } from '../../core/template.ts'
 import { type Fields, isFields, type Value } from '../../core/values.ts'
 import { yaml } from '../../core/yaml.ts'

@@ -1,5 +1,5 @@
-import type { GuardedRegex, RegexLimits } from '../../core/regex-guard.ts'
-import { guardedRegex } from '../../core/regex-guard.ts'
+import type { GuardedRegex, RegexLimits } from '../../core/regex/guard.ts'
+import { guardedRegex } from '../../core/regex/guard.ts'
 import { cloneValue, type Value } from '../../core/values.ts'
 import { rubyText } from '../ruby-text.ts'
 

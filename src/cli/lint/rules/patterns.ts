@@ -1,5 +1,5 @@
 import type { PluginSyntax, StringSyntax, ValueSyntax } from '../../../config/logstash-conf/syntax.ts'
-import { whyExponentialRegex } from '../../../core/regex.ts'
+import { whyExponentialRegex } from '../../../core/regex/regex.ts'
 import { attributeOf, type Finding, type LintedConfig, partsOf, type Rule } from '../rule.ts'
 
 export const exponentialRegex: Rule = {
