@@ -34,7 +34,7 @@ test('what is on the disk for an Elasticsearch that is down survives kill -9, an
     await using _again = await start()
     await waitFor('all documents', () => stub.documents.get('logs')?.size === 20, { timeout_ms: 20_000 })
     const stored = stub.bulks.flatMap(({ items }) => items.map(({ id }) => id))
-    expect(stored.toSorted()).toEqual(Array.from({ length: 20 }, (_, n) => String(n)).toSorted())
+    expect(stored.map(Number).toSorted((a, b) => a - b)).toEqual(Array.from({ length: 20 }, (_, n) => n))
   } finally {
     await stub.close()
   }
