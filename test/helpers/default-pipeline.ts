@@ -10,6 +10,8 @@ const GEOIP_DATABASE = join(import.meta.dirname, '../../config/geoip/millrace-sa
 export interface DefaultPipelineOptions {
   readonly elasticsearch_url: string
   readonly kafka_brokers?: string
+  /** Default: what the pipeline says, `set_aside`. */
+  readonly on_mapping_conflict?: 'set_aside' | 'dead_letter'
   readonly flags?: readonly string[]
   readonly data?: string
   /** Waits until `/readyz` says 200. Default true; false waits until it listens for Beats. */
@@ -30,6 +32,7 @@ export async function startDefaultPipeline(options: DefaultPipelineOptions): Pro
     args: ['-f', DEFAULT_CONFIG, ...flags],
     env: {
       ELASTICSEARCH_URL: elasticsearch_url,
+      ...(options.on_mapping_conflict === undefined ? {} : { ELASTICSEARCH_ON_MAPPING_CONFLICT: options.on_mapping_conflict }),
       KAFKA_BROKERS: kafka_brokers,
       BEATS_HOST: '127.0.0.1',
       BEATS_PORT: String(beats_port),

@@ -64,10 +64,16 @@ async function partsIn({ url }: Servers, topic: string): Promise<{ readonly [day
   )
 }
 
-/** Makes a topic with the name of one that is gone, or new. */
+/**
+ * Makes a topic with the name of one that is gone, or new. Without a limit its records would go at the broker's first look at
+ * their age, for their times are long past.
+ */
 async function createTopic(admin: Admin, topic: string): Promise<void> {
   await waitFor('the old topic gone', async () => !(await admin.listTopics()).includes(topic), { timeout_ms: 30_000 })
-  await admin.createTopics({ topics: [{ topic, numPartitions: 1 }], waitForLeaders: false })
+  await admin.createTopics({
+    topics: [{ topic, numPartitions: 1, configEntries: [{ name: 'retention.ms', value: '-1' }] }],
+    waitForLeaders: false,
+  })
   const isThere = (): Promise<boolean> =>
     admin.fetchTopicOffsets(topic).then(
       ([partition]) => partition?.high === '0',

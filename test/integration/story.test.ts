@@ -150,6 +150,7 @@ test.for([8, 9] as const)(
     await using pipeline = await startDefaultPipeline({
       elasticsearch_url: elasticsearch.url,
       kafka_brokers: brokers.join(','),
+      on_mapping_conflict: 'dead_letter',
       data,
     })
     const { program } = pipeline
