@@ -47,26 +47,20 @@ FILE may be a folder or a glob, whose files become one pipeline. What cannot be 
 }
 
 async function convertFiles(command: ConvertCommand): Promise<number> {
-  try {
-    const trees = await readSyntax(command.path)
-    const parts = trees.map((tree) =>
-      lowerConf(tree, { variables: {}, keeps_variables: true, support_escapes: command.support_escapes }),
-    )
-    const problems = parts.flatMap((part) => part.problems)
-    if (problems.length > 0) throw new ConfigError(problems)
-    const plan = merge(parts)
-    const text = printPipeline(plan, { ecs_compatibility: command.ecs_compatibility }, trees.flatMap(commentsOf))
-    if (command.output === undefined) process.stdout.write(text)
-    else await writeFile(command.output, text)
-    const components = [...plan.inputs, ...plan.filters, ...plan.outputs].flatMap(componentsOf)
-    const unconverted = await findUnconverted(plan, components)
-    report(components.length, unconverted, command.is_json)
-    return unconverted.length === 0 ? 0 : 1
-  } catch (thrown) {
-    if (!(thrown instanceof ConfigError)) throw thrown
-    process.stderr.write(`The given configuration is invalid:\n${thrown.message}\n`)
-    return 1
-  }
+  const trees = await readSyntax(command.path)
+  const parts = trees.map((tree) =>
+    lowerConf(tree, { variables: {}, keeps_variables: true, support_escapes: command.support_escapes }),
+  )
+  const problems = parts.flatMap((part) => part.problems)
+  if (problems.length > 0) throw new ConfigError(problems)
+  const plan = merge(parts)
+  const text = printPipeline(plan, { ecs_compatibility: command.ecs_compatibility }, trees.flatMap(commentsOf))
+  if (command.output === undefined) process.stdout.write(text)
+  else await writeFile(command.output, text)
+  const components = [...plan.inputs, ...plan.filters, ...plan.outputs].flatMap(componentsOf)
+  const unconverted = await findUnconverted(plan, components)
+  report(components.length, unconverted, command.is_json)
+  return unconverted.length === 0 ? 0 : 1
 }
 
 function merge(parts: readonly LoweredConf[]): Plan {

@@ -60,10 +60,8 @@ async function explainEvents(command: ExplainCommand): Promise<number> {
     else process.stdout.write(printTraces(traces, run.nodes, process.stdout.hasColors?.() ?? false))
     return traces.some(({ entries }) => entries.some((entry) => entry.kind === 'filter' && entry.fate === 'failed')) ? 1 : 0
   } catch (thrown) {
-    if (thrown instanceof ConfigError) process.stderr.write(`The given configuration is invalid:\n${thrown.message}\n`)
-    else if (thrown instanceof EventsUnreadable || thrown instanceof RangeError)
-      process.stderr.write(`explain: ${thrown.message}\n`)
-    else throw thrown
+    if (!(thrown instanceof EventsUnreadable || thrown instanceof RangeError)) throw thrown
+    process.stderr.write(`explain: ${thrown.message}\n`)
     return 1
   }
 }

@@ -5,7 +5,7 @@ import { parseConf } from '../../config/logstash-conf/parser.ts'
 import { readSyntax } from '../../config/logstash-conf/read-files.ts'
 import type { ConfigSyntax } from '../../config/logstash-conf/syntax.ts'
 import { SourceText } from '../../config/source-text.ts'
-import { ConfigError, formatPosition } from '../../core/errors.ts'
+import { formatPosition } from '../../core/errors.ts'
 import { readFlags, type Tool, UsageError } from '../tool.ts'
 import { applyFixes, type LintFinding, lintConfig } from './lint-config.ts'
 
@@ -37,24 +37,18 @@ A comment "# lint: allow RULE" on the line or the one before keeps quiet about i
 }
 
 async function lintFiles({ path, is_json, fixes }: LintCommand): Promise<number> {
-  try {
-    const trees = await readSyntax(path)
-    const left: LintFinding[] = []
-    let mended = 0
-    for (const tree of trees) {
-      const findings = lintConfig(tree, catalog, trees.length)
-      const rest = fixes ? await fix(tree, findings, trees.length) : findings
-      mended += findings.length - rest.length
-      left.push(...rest)
-    }
-    process.stdout.write(left.map(is_json ? printJson : printText).join(''))
-    if (!is_json) process.stdout.write(summary(left.length, mended))
-    return left.length === 0 ? 0 : 1
-  } catch (thrown) {
-    if (!(thrown instanceof ConfigError)) throw thrown
-    process.stderr.write(`The given configuration is invalid:\n${thrown.message}\n`)
-    return 1
+  const trees = await readSyntax(path)
+  const left: LintFinding[] = []
+  let mended = 0
+  for (const tree of trees) {
+    const findings = lintConfig(tree, catalog, trees.length)
+    const rest = fixes ? await fix(tree, findings, trees.length) : findings
+    mended += findings.length - rest.length
+    left.push(...rest)
   }
+  process.stdout.write(left.map(is_json ? printJson : printText).join(''))
+  if (!is_json) process.stdout.write(summary(left.length, mended))
+  return left.length === 0 ? 0 : 1
 }
 
 /** Rewrites a file and returns the findings that are for a person to mend, where they stand now. */

@@ -1,7 +1,8 @@
-import { readFile } from 'node:fs/promises'
-import { ConfigError, messageOf, type Problem } from '../../core/errors.ts'
+import { ConfigError, type Problem } from '../../core/errors.ts'
 import { findFiles } from '../find-files.ts'
-import { SourceText } from '../source-text.ts'
+import { readText, unreadable } from '../read-file.ts'
+import { SourceText, withSourceLines } from '../source-text.ts'
+import { describeFaults } from './logstash-words.ts'
 import { parseConf } from './parser.ts'
 import type { ConfigSyntax } from './syntax.ts'
 
@@ -11,30 +12,23 @@ import type { ConfigSyntax } from './syntax.ts'
  */
 export async function readSyntax(path: string): Promise<ConfigSyntax[]> {
   const { files } = await findFiles(path)
-  if (files.length === 0) throw refused(path, `No config files found in path: ${path}`)
+  if (files.length === 0) throw unreadable(path, `No config files found in path: ${path}`)
   const problems: Problem[] = []
   const trees: ConfigSyntax[] = []
   for (const file of files) {
-    if (/\.jsonc?$/.test(file)) throw refused(file, 'expected a logstash.conf, got a pipeline.json')
+    if (/\.jsonc?$/.test(file)) throw unreadable(file, 'expected a logstash.conf, got a pipeline.json')
     const source = new SourceText(file, await readText(file))
     const { syntax, faults } = parseConf(source)
     trees.push(syntax)
-    for (const { offset, message, hint } of faults) {
-      problems.push({ code: 'CONFIG_SYNTAX', at: source.position(offset), message, ...(hint === undefined ? {} : { hint }) })
-    }
+    problems.push(...describeFaults(source, faults))
   }
-  if (problems.length > 0) throw new ConfigError(problems)
+  if (problems.length > 0) {
+    throw new ConfigError(
+      withSourceLines(
+        problems,
+        trees.map((tree) => tree.source),
+      ),
+    )
+  }
   return trees
-}
-
-async function readText(file: string): Promise<string> {
-  try {
-    return new TextDecoder('utf8', { fatal: true, ignoreBOM: true }).decode(await readFile(file))
-  } catch (thrown) {
-    throw refused(file, messageOf(thrown))
-  }
-}
-
-function refused(file: string, message: string): ConfigError {
-  return new ConfigError([{ code: 'CONFIG_FILE_UNREADABLE', at: { file, line: 1, column: 1 }, message }])
 }
