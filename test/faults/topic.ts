@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
-import { Kafka, logLevel, Partitioners } from 'kafkajs'
+import { Kafka, logLevel } from 'kafkajs'
 import { patchKafkajs } from '../../src/kafka/patches.ts'
 import { sum } from '../helpers/books.ts'
+import { EACH_ONCE } from '../helpers/kafka-producer.ts'
 import type { KafkaServer } from '../helpers/servers.ts'
 import { waitFor } from '../helpers/wait-for.ts'
 import type { LogLine } from './log-lines.ts'
@@ -24,8 +25,7 @@ export class Topic implements AsyncDisposable {
     const retry = { retries: 10_000, initialRetryTime: 200, maxRetryTime: 1_000 }
     const client = new Kafka({ brokers: [...server.brokers], logLevel: logLevel.NOTHING, retry })
     this.#admin = client.admin()
-    const createPartitioner = Partitioners.DefaultPartitioner
-    this.#producer = client.producer({ createPartitioner, idempotent: true, maxInFlightRequests: 1, retry })
+    this.#producer = client.producer({ ...EACH_ONCE, retry })
   }
 
   static async create(server: KafkaServer): Promise<Topic> {

@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { Kafka, logLevel, Partitioners } from 'kafkajs'
+import { Kafka, logLevel } from 'kafkajs'
 import { beforeAll, expect, test } from 'vitest'
 import { patchKafkajs } from '../../src/kafka/patches.ts'
 import { settledBooks } from '../helpers/books.ts'
 import { freePort } from '../helpers/free-port.ts'
+import { EACH_ONCE } from '../helpers/kafka-producer.ts'
 import { Program } from '../helpers/program.ts'
 import { FIRST_START_TIMEOUT_MS, orSkip } from '../helpers/servers.ts'
 import { sharedKafka } from '../helpers/shared-servers.ts'
@@ -52,7 +53,7 @@ test('a topic that does not exist is told, waited for, and read once it is there
 
   const client = new Kafka({ brokers: [...brokers], logLevel: logLevel.NOTHING })
   const admin = client.admin()
-  const producer = client.producer({ createPartitioner: Partitioners.DefaultPartitioner })
+  const producer = client.producer(EACH_ONCE)
   await Promise.all([admin.connect(), producer.connect()])
   await admin.createTopics({ topics: [{ topic, numPartitions: 2 }], waitForLeaders: true })
   const messages = Array.from({ length: MESSAGES }, (_, number) => ({ value: `{"number":${number}}`, partition: number % 2 }))

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
-import { CompressionCodecs, CompressionTypes, Kafka, logLevel, type Message, Partitioners, type Producer } from 'kafkajs'
+import { CompressionCodecs, CompressionTypes, Kafka, logLevel, type Message, type Producer } from 'kafkajs'
 import { afterAll, beforeAll, expect, test, type TestContext as VitestContext } from 'vitest'
 import { json } from '../../src/codecs/json.ts'
 import { plain } from '../../src/codecs/plain.ts'
@@ -10,6 +10,7 @@ import { kafka as kafkaInput } from '../../src/ingest/kafka/kafka.ts'
 import { loadCodecs } from '../../src/kafka/compression.ts'
 import { patchKafkajs } from '../../src/kafka/patches.ts'
 import { type TestContext, testContext } from '../helpers/context.ts'
+import { EACH_ONCE } from '../helpers/kafka-producer.ts'
 import { buildInput, Collector, type RunningInput, startInput } from '../helpers/run-input.ts'
 import { FIRST_START_TIMEOUT_MS, orSkip, startKafka } from '../helpers/servers.ts'
 import { sharedKafka } from '../helpers/shared-servers.ts'
@@ -39,7 +40,7 @@ class Workbench implements AsyncDisposable {
     this.brokers = brokers
     const client = new Kafka({ brokers: [...brokers], logLevel: logLevel.NOTHING, retry: { retries: 20, maxRetryTime: 1_000 } })
     this.#admin = client.admin()
-    this.producer = client.producer({ createPartitioner: Partitioners.DefaultPartitioner })
+    this.producer = client.producer(EACH_ONCE)
   }
 
   async connect(partitions: number): Promise<this> {

@@ -1,6 +1,7 @@
 import { Client } from '@elastic/elasticsearch'
 import { Kafka, logLevel } from 'kafkajs'
 import { expect, test } from 'vitest'
+import { EACH_ONCE } from '../helpers/kafka-producer.ts'
 import { FIRST_START_TIMEOUT_MS, orSkip, type Server, startElasticsearch, startKafka } from '../helpers/servers.ts'
 
 const LONG = { timeout: FIRST_START_TIMEOUT_MS }
@@ -21,7 +22,7 @@ test('a Kafka broker for tests keeps messages over a stop and a kill', LONG, asy
     await reader.disconnect()
     return offsets.reduce((sum, partition) => sum + Number(partition.high), 0)
   }
-  const producer = kafka.producer()
+  const producer = kafka.producer(EACH_ONCE)
   await producer.connect()
   await producer.send({ topic, messages: Array.from({ length: 100 }, (_, index) => ({ value: `message ${index}` })) })
   await producer.disconnect()

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto'
-import { type Admin, Kafka, logLevel, Partitioners, type Producer } from 'kafkajs'
+import { type Admin, Kafka, logLevel, type Producer } from 'kafkajs'
 import { beforeAll, expect, test } from 'vitest'
 import { patchKafkajs } from '../../src/kafka/patches.ts'
 import { type Books, settledBooks } from '../helpers/books.ts'
+import { EACH_ONCE } from '../helpers/kafka-producer.ts'
 import { Program } from '../helpers/program.ts'
 import { FIRST_START_TIMEOUT_MS, orSkip } from '../helpers/servers.ts'
 import { sharedElasticsearch, sharedKafka } from '../helpers/shared-servers.ts'
@@ -96,7 +97,7 @@ test('records of several events, read twice across midnight, then a topic made a
   const topic = `topic-${randomUUID()}`
   const client = new Kafka({ brokers: [...servers.brokers], logLevel: logLevel.NOTHING })
   const admin = client.admin()
-  const producer = client.producer({ createPartitioner: Partitioners.DefaultPartitioner })
+  const producer = client.producer(EACH_ONCE)
   await Promise.all([admin.connect(), producer.connect()])
 
   await createTopic(admin, topic)

@@ -2,12 +2,13 @@ import { execFile } from 'node:child_process'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { CompressionTypes, Kafka, logLevel, Partitioners } from 'kafkajs'
+import { CompressionTypes, Kafka, logLevel } from 'kafkajs'
 import { beforeAll, expect, test } from 'vitest'
 import { patchKafkajs } from '../../src/kafka/patches.ts'
 import { readSamples, settledBooks, sum } from '../helpers/books.ts'
 import { type DefaultPipeline, filebeatEvent, showDeadLetters, startDefaultPipeline } from '../helpers/default-pipeline.ts'
 import { goTool } from '../helpers/go-tools.ts'
+import { EACH_ONCE } from '../helpers/kafka-producer.ts'
 import { encodeWindow, sendWindows } from '../helpers/lumberjack-client.ts'
 import { Search } from '../helpers/search.ts'
 import { FIRST_START_TIMEOUT_MS, orSkip, startElasticsearch } from '../helpers/servers.ts'
@@ -41,7 +42,7 @@ class Topic implements AsyncDisposable {
   private constructor(brokers: readonly string[]) {
     this.#client = new Kafka({ brokers: [...brokers], logLevel: logLevel.NOTHING, retry: { retries: 20, maxRetryTime: 1_000 } })
     this.#admin = this.#client.admin()
-    this.#producer = this.#client.producer({ createPartitioner: Partitioners.DefaultPartitioner })
+    this.#producer = this.#client.producer(EACH_ONCE)
   }
 
   static async create(brokers: readonly string[]): Promise<Topic> {
