@@ -4,10 +4,11 @@ import { join } from 'node:path'
 import { type CityResponse, open } from 'maxmind'
 import { linkChain } from '../src/compile/chain/chain.ts'
 import { compilePipeline } from '../src/compile/pipeline.ts'
-import { catalog } from '../src/components.ts'
+import { loadCatalog } from '../src/components.ts'
 import { readPipelineJson } from '../src/config/pipeline-json/read-pipeline.ts'
 import { Event } from '../src/core/event.ts'
 import { parseJson } from '../src/core/json/json.ts'
+import { componentsOf } from '../src/core/plan.ts'
 import { compileTemplate } from '../src/core/template.ts'
 import { type Fields, Timestamp } from '../src/core/values.ts'
 import { exchangeLog } from '../src/ingest/sample/exchange-log.ts'
@@ -93,7 +94,8 @@ function increment(counts: Map<string, number>, name: string): void {
 async function ours(lines: readonly Buffer[]): Promise<() => number> {
   const context = testContext({ clock: { now: () => Date.now(), timestamp: () => new Timestamp(Date.now()) } })
   const config = { inputs: [{ stdin: {} }], filters: FILTERS, outputs: [{ null: {} }] }
-  const compiled = await compilePipeline(readPipelineJson(JSON.stringify(config), 'bench', {}), catalog, {
+  const plan = readPipelineJson(JSON.stringify(config), 'bench', {})
+  const compiled = await compilePipeline(plan, await loadCatalog(componentsOf(plan)), {
     context: () => context,
     input: () => ({ max_event_bytes: 1e7, deadLetter: () => Promise.resolve() }),
   })

@@ -46,7 +46,7 @@ export async function benchGrok(): Promise<GrokFigures> {
 }
 
 function obvious(lines: readonly string[]): Way {
-  const { source, captures } = new Expander(builtInPatterns('legacy'), true).expand(PATTERN)
+  const { source, captures } = new Expander({ builtIn: builtInPatterns('legacy'), own: new Map() }, true).expand(PATTERN)
   const regex = toRegExp(source, { flags: 'm' })
   const setters = captures.map(({ field, groups }) => ({ ref: parseFieldRef(field), group: `g${groups[0]}` }))
   return eventWay('toRegExp() of oniguruma-to-es', lines, (event, message) => {

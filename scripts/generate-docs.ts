@@ -5,7 +5,7 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { RULES } from '../src/cli/lint/lint-config.ts'
-import { catalog } from '../src/components.ts'
+import { loadCatalog } from '../src/components.ts'
 import { componentPage, indexPage, pageName } from './generate/component-page.ts'
 import { lintPage } from './generate/lint-page.ts'
 import { pipelineSchema } from './generate/pipeline-schema.ts'
@@ -15,6 +15,7 @@ const root = join(import.meta.dirname, '..')
 const pages = join(root, 'docs', 'components')
 const isCheck = process.argv.includes('--check')
 
+const catalog = await loadCatalog()
 const specs = (['input', 'filter', 'output', 'codec'] as const).flatMap((kind) => catalog.all(kind))
 const wanted = new Map<string, string>([
   [join(root, 'config', 'pipeline.schema.json'), `${JSON.stringify(pipelineSchema(catalog), null, 2)}\n`],

@@ -1,6 +1,6 @@
 // What a program that embeds Millrace, or a plugin, may use. Everything else may change without notice.
 export { compilePipeline } from './compile/pipeline.ts'
-export { catalog } from './components.ts'
+export { loadCatalog } from './components.ts'
 export { loadConfig } from './config/load.ts'
 export {
   type AnySpec,

@@ -1,13 +1,15 @@
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { COMMON_OPTIONS } from '../scripts/generate/component-page.ts'
-import { catalog } from '../src/components.ts'
 import { readOptions } from '../src/core/options/read-options.ts'
 import type { Fields } from '../src/core/values.ts'
+import { catalog } from './helpers/catalog.ts'
 import { componentNode } from './helpers/config-value.ts'
 import { TestFilter } from './helpers/run-filter.ts'
 
 process.env['MILLRACE_GEOIP_DATABASE'] = join(import.meta.dirname, '..', 'config', 'geoip', 'millrace-sample.mmdb')
+
+const COMPONENT_KINDS = ['input', 'filter', 'output', 'codec'] as const
 
 describe.each(catalog.all('filter').map((spec) => ({ name: spec.name, spec })))('the examples of $name', ({ spec }) => {
   test('there is at least one', () => {
@@ -25,6 +27,10 @@ describe.each(catalog.all('filter').map((spec) => ({ name: spec.name, spec })))(
     }
     expect(documents).toEqual(expected)
   })
+})
+
+test.each(COMPONENT_KINDS)('every %s is in the list under its name', (kind) => {
+  expect(catalog.names(kind)).toEqual(catalog.all(kind).map(({ name }) => name))
 })
 
 const others = [...catalog.all('input'), ...catalog.all('output'), ...catalog.all('codec')]

@@ -1,5 +1,5 @@
 import { compileFilter } from '../../src/compile/filter.ts'
-import { catalog } from '../../src/components.ts'
+import { loadCatalog } from '../../src/components.ts'
 import { Event } from '../../src/core/event.ts'
 import { Timestamp } from '../../src/core/values.ts'
 import { componentNode } from '../../test/helpers/config-value.ts'
@@ -30,7 +30,7 @@ export async function filterWay(
   options: { readonly [name: string]: unknown },
   messages: readonly string[],
 ): Promise<Way> {
-  const spec = catalog.find('filter', filter)
+  const spec = (await loadCatalog([{ kind: 'filter', name: filter }])).find('filter', filter)
   const parts = spec && (await compileFilter(spec, componentNode(filter, options), testContext(), () => {}))
   if (parts === undefined) throw new TypeError(`the options of ${filter} are not valid`)
   return eventWay(`our ${filter}`, messages, (event) => parts.step(event, () => {}))

@@ -1,13 +1,13 @@
 import { resolve } from 'node:path'
 import { closeFilters } from '../compile/chain/nodes.ts'
 import { type CompiledPipeline, compilePipeline } from '../compile/pipeline.ts'
-import { catalog } from '../components.ts'
+import { loadCatalog } from '../components.ts'
 import type { LoadedPipeline } from '../config/load.ts'
 import { type SourceText, withSourceLines } from '../config/source-text.ts'
 import type { Binding } from '../core/contracts.ts'
 import { ConfigError, formatPosition, type Problem } from '../core/errors.ts'
 import type { EventBus } from '../core/event-bus.ts'
-import type { Plan } from '../core/plan.ts'
+import { componentsOf, type Plan } from '../core/plan.ts'
 import type { Pipeline } from '../runtime/pipeline.ts'
 import { PipelineBus } from '../runtime/pipeline-bus.ts'
 import { labelled } from '../telemetry/labelled.ts'
@@ -84,7 +84,7 @@ export async function preparePipeline(loaded: LoadedPipeline, surroundings: OwnS
     log_prefix: is_alone ? '' : `${id}/`,
   })
   let pipeline: Pipeline | undefined
-  const compiling = compilePipeline(plan, catalog, {
+  const compiling = compilePipeline(plan, await loadCatalog(componentsOf(plan)), {
     context: (component, where, node) => factory.create(component, where, node),
     input: (input) => ({
       max_event_bytes,

@@ -173,10 +173,8 @@ export function instead(
   const known = SUBSTITUTES[kind]
   if (Object.hasOwn(known, name)) return { message, hint: `Millrace has no ${name} ${kind}. Use instead: ${known[name]}` }
   if (Object.hasOwn(WORDS, name)) return { message, hint: WORDS[name] ?? '' }
-  const names = catalog.all(kind).map((spec: AnySpec) => spec.name)
-  const other = (['input', 'filter', 'output', 'codec'] as const).find(
-    (one) => one !== kind && catalog.find(one, name) !== undefined,
-  )
+  const names = catalog.names(kind)
+  const other = (['input', 'filter', 'output', 'codec'] as const).find((one) => one !== kind && catalog.names(one).includes(name))
   if (other !== undefined) return { message, hint: `${name} is ${other === 'input' || other === 'output' ? 'an' : 'a'} ${other}` }
   return { message, ...(didYouMean(name, names) ?? { hint: `${kind}s are: ${names.join(', ')}` }) }
 }

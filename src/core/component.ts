@@ -101,12 +101,17 @@ export function defineCodec<const S extends OptionSpecs>(spec: Omit<CodecSpec<S>
   return { kind: 'codec', ...spec }
 }
 
-/** All components of the program by kind and name, made from the one list in `components.ts`. */
+/** A component without what it is made of. */
+export type ComponentName = Pick<AnySpec, 'kind' | 'name'>
+
+/** Components by kind and name. Some may be known by their names only, which is enough to say what is meant by a wrong one. */
 export class Catalog {
   readonly #specs: readonly AnySpec[]
+  readonly #known: readonly ComponentName[]
 
-  constructor(specs: readonly AnySpec[]) {
+  constructor(specs: readonly AnySpec[], known: readonly ComponentName[] = specs) {
     this.#specs = specs
+    this.#known = known
   }
 
   find<K extends AnySpec['kind']>(kind: K, name: string): Extract<AnySpec, { kind: K }> | undefined {
@@ -115,5 +120,15 @@ export class Catalog {
 
   all<K extends AnySpec['kind']>(kind: K): Extract<AnySpec, { kind: K }>[] {
     return this.#specs.filter((spec): spec is Extract<AnySpec, { kind: K }> => spec.kind === kind)
+  }
+
+  /** The names of all components of a kind, also of those that are not here. */
+  names(kind: AnySpec['kind']): string[] {
+    return this.#known.filter((one) => one.kind === kind).map(({ name }) => name)
+  }
+
+  /** The same components with others in the place of some. */
+  map(change: (spec: AnySpec) => AnySpec): Catalog {
+    return new Catalog(this.#specs.map(change), this.#known)
   }
 }

@@ -1,3 +1,4 @@
+import type { ComponentName } from './component.ts'
 import type { Condition } from './condition.ts'
 import type { Position } from './errors.ts'
 
@@ -90,6 +91,17 @@ export type ConfigValue =
   | { readonly kind: 'list'; readonly at: Position; readonly items: readonly ConfigValue[] }
   | { readonly kind: 'hash'; readonly at: Position; readonly entries: readonly OptionNode[] }
   | (Omit<ComponentNode, 'kind'> & { readonly kind: 'component' })
+
+/** The inputs, filters and outputs that a plan names. */
+export function componentsOf({ inputs, filters, outputs }: Plan): ComponentName[] {
+  return [...named('input', inputs), ...named('filter', filters), ...named('output', outputs)]
+}
+
+function named(kind: ComponentName['kind'], nodes: readonly PlanNode[]): ComponentName[] {
+  return nodes.flatMap((node) =>
+    node.kind === 'if' ? [...named(kind, node.then), ...named(kind, node.else)] : [{ kind, name: node.name }],
+  )
+}
 
 /** What stands there, for messages. */
 export function describeValue(value: ConfigValue): string {

@@ -24,7 +24,7 @@ export function compileLinePattern(pattern: string, folders: readonly string[], 
     (path) => context.log.warn('grok_patterns_missing', `${context.where}: patterns_dir: there is no file at ${path}`),
     context.files,
   )
-  const { source, captures } = new Expander(new Map([...builtIn, ...own]), true).expand(pattern)
+  const { source, captures } = new Expander({ builtIn, own }, true).expand(pattern)
   // Grok's patterns are compiled so that the dot matches line ends too.
   return { regex: guardedRegex(source, 'm', regexLimits(context)), captures }
 }

@@ -3,6 +3,12 @@ import { globSync, readFileSync } from 'node:fs'
 /** Names of patterns to what they stand for. */
 export type Patterns = ReadonlyMap<string, string>
 
+/** Where references look: the user's patterns first. */
+export interface KnownPatterns {
+  readonly builtIn: Patterns
+  readonly own: Patterns
+}
+
 /** `legacy`: the fields are `clientip`, `response` and so on. `ecs`: those of the Elastic Common Schema. */
 export type PatternSet = 'legacy' | 'ecs'
 

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { catalog } from '../../test/helpers/catalog.ts'
 import { TestFilter } from '../../test/helpers/run-filter.ts'
-import { catalog } from '../components.ts'
 
 // No event makes these filters throw, and what comes out can be printed.
 // biome-ignore format: a list to look through

@@ -1,7 +1,6 @@
 import { ecsOf } from '../../src/cli/context-factory.ts'
 import { compilePipeline } from '../../src/compile/pipeline.ts'
-import { catalog } from '../../src/components.ts'
-import { type AnySpec, Catalog } from '../../src/core/component.ts'
+import type { AnySpec, Catalog } from '../../src/core/component.ts'
 import type { Decoded, InputContext, OutputContext, Sink, Source } from '../../src/core/contracts.ts'
 import { ConfigError, MillraceError, type Problem } from '../../src/core/errors.ts'
 import type { Event } from '../../src/core/event.ts'
@@ -11,6 +10,7 @@ import { ByteBudget } from '../../src/runtime/byte-budget.ts'
 import type { DeadLetterBox } from '../../src/runtime/dead-letter-box.ts'
 import { Pipeline } from '../../src/runtime/pipeline.ts'
 import { RecentEvents } from '../../src/runtime/recent-events.ts'
+import { catalog } from '../helpers/catalog.ts'
 import { type TestContext, testContext } from '../helpers/context.ts'
 import { encodeWindow, LumberjackClient, parseAddress } from '../helpers/lumberjack-client.ts'
 import { waitFor } from '../helpers/wait-for.ts'
@@ -89,18 +89,15 @@ function totalOf(metrics: string, name: string): number {
 }
 
 function catalogWithEnds(input: readonly Buffer[], output: string[]): Catalog {
-  const specs = (['input', 'filter', 'output', 'codec'] as const).flatMap((kind): AnySpec[] => catalog.all(kind))
-  return new Catalog(
-    specs.map((spec): AnySpec => {
-      if (spec.kind === 'input' && spec.name === 'stdin') {
-        return { ...spec, create: (_options: object, context: InputContext) => replay(input, context) }
-      }
-      if (spec.kind === 'output' && ['stdout', 'file'].includes(spec.name)) {
-        return { ...spec, create: (_options: object, context: OutputContext) => keepingSink(output, context) }
-      }
-      return spec
-    }),
-  )
+  return catalog.map((spec): AnySpec => {
+    if (spec.kind === 'input' && spec.name === 'stdin') {
+      return { ...spec, create: (_options: object, context: InputContext) => replay(input, context) }
+    }
+    if (spec.kind === 'output' && ['stdout', 'file'].includes(spec.name)) {
+      return { ...spec, create: (_options: object, context: OutputContext) => keepingSink(output, context) }
+    }
+    return spec
+  })
 }
 
 function replay(input: readonly Buffer[], context: InputContext): Source {

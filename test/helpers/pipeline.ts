@@ -1,5 +1,4 @@
 import { compilePipeline } from '../../src/compile/pipeline.ts'
-import { catalog } from '../../src/components.ts'
 import { readPipelineJson } from '../../src/config/pipeline-json/read-pipeline.ts'
 import type { Variables } from '../../src/config/variables.ts'
 import { type AnySpec, Catalog, defineInput, defineOutput } from '../../src/core/component.ts'
@@ -17,6 +16,7 @@ import { RecentEvents } from '../../src/runtime/recent-events.ts'
 import { deadLettersFolder } from '../../src/storage/dead-letters.ts'
 import { readWaitingLetters } from '../../src/storage/stored-letter.ts'
 import { labelled } from '../../src/telemetry/labelled.ts'
+import { catalog } from './catalog.ts'
 import { type TestContext, testContext } from './context.ts'
 import { temporaryFolder } from './temporary-folder.ts'
 

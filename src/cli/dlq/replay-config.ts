@@ -1,11 +1,11 @@
 import { resolve } from 'node:path'
 import { type CompiledPipeline, compilePipeline } from '../../compile/pipeline.ts'
-import { catalog } from '../../components.ts'
+import { loadCatalog } from '../../components.ts'
 import { type ConfigRequest, type LoadedPipeline, loadConfig } from '../../config/load.ts'
-import { Catalog, type InputSpec, type OutputSpec } from '../../core/component.ts'
-import type { InputContext } from '../../core/contracts.ts'
+import type { Catalog } from '../../core/component.ts'
+import type { InputContext, Sink, Source } from '../../core/contracts.ts'
 import { ConfigError } from '../../core/errors.ts'
-import type { Plan } from '../../core/plan.ts'
+import { componentsOf, type Plan } from '../../core/plan.ts'
 import { PipelineBus } from '../../runtime/pipeline-bus.ts'
 import { labelled } from '../../telemetry/labelled.ts'
 import type { ProgramLog } from '../../telemetry/log.ts'
@@ -87,7 +87,7 @@ export async function compileReplay(
   const factory = factoryFor(folder)
   const filterFactory = own_filters === undefined ? factory : factoryFor(own_filters.folder)
   const inputs = new Map<string, InputContext>()
-  const compiled = await compilePipeline(plan, catalogForReplay(inputs), {
+  const compiled = await compilePipeline(plan, forReplay(await loadCatalog(componentsOf(plan)), inputs), {
     context: (component, where, node) =>
       (own_filters?.files.has(node.at.file) === true ? filterFactory : factory).create(component, where, node),
     input: () => ({ max_event_bytes, deadLetter: () => Promise.resolve() }),
@@ -95,24 +95,15 @@ export async function compileReplay(
   return { compiled: restOfTheWay(compiled, own_filters !== undefined), inputs, factory }
 }
 
-/** All components as they are, but inputs only leave their context in `inputs`, and no other pipeline is there to send to. */
-function catalogForReplay(inputs: Map<string, InputContext>): Catalog {
-  const silent = catalog.all('input').map(
-    (spec): InputSpec => ({
-      ...spec,
-      create: (_options, context) => {
-        inputs.set(context.id, context)
-        return { run: () => Promise.resolve() }
-      },
-    }),
-  )
-  const outputs = catalog
-    .all('output')
-    .map(
-      (spec): OutputSpec =>
-        spec.name === 'pipeline'
-          ? { ...spec, create: () => refuse('other pipelines do not run in a replay: name their config') }
-          : spec,
-    )
-  return new Catalog([...silent, ...catalog.all('filter'), ...outputs, ...catalog.all('codec')])
+/** The components as they are, but inputs only leave their context in `inputs`, and no other pipeline is there to send to. */
+function forReplay(catalog: Catalog, inputs: Map<string, InputContext>): Catalog {
+  const create = (_options: object, context: InputContext): Source => {
+    inputs.set(context.id, context)
+    return { run: () => Promise.resolve() }
+  }
+  const refused = (): Sink => refuse('other pipelines do not run in a replay: name their config')
+  return catalog.map((spec) => {
+    if (spec.kind === 'input') return { ...spec, create }
+    return spec.kind === 'output' && spec.name === 'pipeline' ? { ...spec, create: refused } : spec
+  })
 }

@@ -1,13 +1,13 @@
 import { closeFilters } from '../../compile/chain/nodes.ts'
 import { type CompiledPipeline, compilePipeline } from '../../compile/pipeline.ts'
-import { catalog } from '../../components.ts'
-import { Catalog, type InputSpec, type OutputSpec } from '../../core/component.ts'
+import { loadCatalog } from '../../components.ts'
+import type { Catalog } from '../../core/component.ts'
 import type { Context, Log } from '../../core/context.ts'
-import type { InputContext } from '../../core/contracts.ts'
+import type { InputContext, Sink, Source } from '../../core/contracts.ts'
 import { formatPosition } from '../../core/errors.ts'
 import type { Event } from '../../core/event.ts'
 import { parseJson } from '../../core/json/json.ts'
-import type { Plan, PlanNode } from '../../core/plan.ts'
+import { componentsOf, type Plan, type PlanNode } from '../../core/plan.ts'
 import { isFields } from '../../core/values.ts'
 import { PipelineBus } from '../../runtime/pipeline-bus.ts'
 import { MetricsRegistry } from '../../telemetry/metrics.ts'
@@ -18,6 +18,12 @@ import { type Trace, Tracer } from './trace.ts'
 export interface DryRunMessage {
   readonly level: 'warn' | 'error'
   readonly message: string
+}
+
+const NOTHING: Sink = {
+  open: () => Promise.resolve(),
+  write: (events) => Promise.resolve({ outcomes: events.map(() => ({ kind: 'stored' as const })) }),
+  close: () => Promise.resolve(),
 }
 
 /**
@@ -51,7 +57,7 @@ export class DryRun {
   ): Promise<DryRun> {
     const run = new DryRun(plan)
     const shared = run.#context(plan.settings.id, config_folder)
-    const compiled = await compilePipeline(plan, run.#catalogWithoutEnds(), {
+    const compiled = await compilePipeline(plan, run.#withoutEnds(await loadCatalog(componentsOf(plan))), {
       context: (id, where, node) => ({ ...shared, id, where, ecs_compatibility: ecsOf(node, plan.settings.ecs_compatibility) }),
       input: () => ({ max_event_bytes: plan.settings.max_event_bytes, deadLetter: () => Promise.resolve() }),
     })
@@ -115,28 +121,16 @@ export class DryRun {
     return context
   }
 
-  /** All components as they are, but inputs only leave their context here and outputs do nothing. */
-  #catalogWithoutEnds(): Catalog {
-    const inputs = catalog.all('input').map(
-      (spec): InputSpec => ({
-        ...spec,
-        create: (_options, context) => {
-          this.#inputs.set(context.id, context)
-          return { run: () => Promise.resolve() }
-        },
-      }),
-    )
-    const outputs = catalog.all('output').map(
-      (spec): OutputSpec => ({
-        ...spec,
-        create: () => ({
-          open: () => Promise.resolve(),
-          write: (events) => Promise.resolve({ outcomes: events.map(() => ({ kind: 'stored' as const })) }),
-          close: () => Promise.resolve(),
-        }),
-      }),
-    )
-    return new Catalog([...inputs, ...catalog.all('filter'), ...outputs, ...catalog.all('codec')])
+  /** The components as they are, but inputs only leave their context here and outputs do nothing. */
+  #withoutEnds(catalog: Catalog): Catalog {
+    const create = (_options: object, context: InputContext): Source => {
+      this.#inputs.set(context.id, context)
+      return { run: () => Promise.resolve() }
+    }
+    return catalog.map((spec) => {
+      if (spec.kind === 'input') return { ...spec, create }
+      return spec.kind === 'output' ? { ...spec, create: () => NOTHING } : spec
+    })
   }
 
   #context(pipeline: string, config_folder: string): Omit<Context, 'id' | 'where' | 'ecs_compatibility'> {

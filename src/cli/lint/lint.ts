@@ -1,10 +1,11 @@
 import { writeFile } from 'node:fs/promises'
 import { styleText } from 'node:util'
-import { catalog } from '../../components.ts'
+import { loadCatalog } from '../../components.ts'
 import { parseConf } from '../../config/logstash-conf/parser.ts'
 import { readSyntax } from '../../config/logstash-conf/read-files.ts'
 import type { ConfigSyntax } from '../../config/logstash-conf/syntax.ts'
 import { SourceText } from '../../config/source-text.ts'
+import type { Catalog } from '../../core/component.ts'
 import { formatPosition } from '../../core/errors.ts'
 import { readFlags, type Tool, UsageError } from '../tool.ts'
 import { applyFixes, type LintFinding, lintConfig } from './lint-config.ts'
@@ -37,12 +38,13 @@ A comment "# lint: allow RULE" on the line or the one before keeps quiet about i
 }
 
 async function lintFiles({ path, is_json, fixes }: LintCommand): Promise<number> {
+  const catalog = await loadCatalog()
   const trees = await readSyntax(path)
   const left: LintFinding[] = []
   let mended = 0
   for (const tree of trees) {
     const findings = lintConfig(tree, catalog, trees.length)
-    const rest = fixes ? await fix(tree, findings, trees.length) : findings
+    const rest = fixes ? await fix(tree, findings, catalog, trees.length) : findings
     mended += findings.length - rest.length
     left.push(...rest)
   }
@@ -52,7 +54,12 @@ async function lintFiles({ path, is_json, fixes }: LintCommand): Promise<number>
 }
 
 /** Rewrites a file and returns the findings that are for a person to mend, where they stand now. */
-async function fix(tree: ConfigSyntax, findings: readonly LintFinding[], files: number): Promise<LintFinding[]> {
+async function fix(
+  tree: ConfigSyntax,
+  findings: readonly LintFinding[],
+  catalog: Catalog,
+  files: number,
+): Promise<LintFinding[]> {
   const { file, text } = tree.source
   const fixed = applyFixes(text, findings)
   if (fixed === text) return [...findings]

@@ -73,10 +73,20 @@ export function textRequiredBy(source: string, flags: RegexFlags = ''): string {
   }
 }
 
+/**
+ * Reads a pattern in Ruby's syntax without compiling it.
+ * @throws MillraceError REGEX_INVALID
+ */
+export function assertRubyRegex(source: string, flags: RegexFlags = ''): void {
+  textRequiredBy(source, flags)
+}
+
+let parser: Parser | undefined
+
 /** The parser is a module without a CommonJS form, so it is asked for by its file. It is loaded when first needed (8 ms). */
 function parseRuby(source: string, flags: RegexFlags): OnigurumaAst {
-  const { parse } = load(fileURLToPath(import.meta.resolve('oniguruma-parser/parser'))) as Parser
-  return parse(withAsciiShorthands(source), { flags: flags.replace('g', '') })
+  parser ??= load(fileURLToPath(import.meta.resolve('oniguruma-parser/parser'))) as Parser
+  return parser.parse(withAsciiShorthands(source), { flags: flags.replace('g', '') })
 }
 
 /** The pattern with its forgetful loops named, and one round of each, as texts; `undefined` where it has none. */

@@ -1,14 +1,14 @@
 import type { Event } from '../../core/event.ts'
 import { type FieldRef, isFieldRef, parseFieldRef } from '../../core/field-ref.ts'
-import { textRequiredBy } from '../../core/regex/regex.ts'
+import { assertRubyRegex, textRequiredBy } from '../../core/regex/regex.ts'
 import type { Value } from '../../core/values.ts'
 import { type Capture, Expander } from '../../grok/expand.ts'
-import type { Patterns } from '../../grok/pattern-sets.ts'
+import type { KnownPatterns } from '../../grok/pattern-sets.ts'
 import { floatOf, integerOf } from '../mutate/convert.ts'
 import { compileSearch, type Search } from './searcher.ts'
 
 export interface GrokSettings {
-  readonly patterns: Patterns
+  readonly patterns: KnownPatterns
   readonly named_captures_only: boolean
   readonly keep_empty_captures: boolean
   /** As in the option: fields that are replaced instead of becoming lists. */
@@ -31,20 +31,20 @@ export class GrokPattern {
   /** As the user wrote it. */
   readonly text: string
   readonly #source: string
-  readonly #required: string
   readonly #setters: readonly Setter[]
   readonly #keep_empty: boolean
+  #required: string | undefined
   #search: Search | undefined
 
   /**
-   * The regular expression is read here and compiled when first used, which takes ten times as long.
+   * What the user wrote of the regular expression is read here; all of it is compiled when first used, which takes far longer.
    * @throws MillraceError REGEX_INVALID
    */
   constructor(text: string, settings: GrokSettings) {
     this.text = text
-    const { source, captures } = new Expander(settings.patterns, settings.named_captures_only).expand(text)
+    const { source, outline, captures } = new Expander(settings.patterns, settings.named_captures_only).expand(text)
     this.#source = source
-    this.#required = textRequiredBy(source, 'm')
+    assertRubyRegex(outline, 'm')
     this.#setters = captures.map((capture) => setterOf(capture, settings))
     this.#keep_empty = settings.keep_empty_captures
   }
@@ -56,6 +56,7 @@ export class GrokPattern {
 
   /** May take very long: to be run under a limit. */
   exec(text: string): RegExpExecArray | null {
+    this.#required ??= textRequiredBy(this.#source, 'm')
     if (!text.includes(this.#required)) return null
     this.#search ??= compileSearch(this.#source)
     return this.#search(text)

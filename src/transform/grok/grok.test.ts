@@ -168,6 +168,10 @@ test.each<[options: Document, message: RegExp]>([
   [{ match: { m: '%{NOSUCH:x}' } }, /pattern %\{NOSUCH:x\} not defined/],
   [{ match: { m: ['%{NOSUCH}', '(a'] } }, /NOSUCH.*; .*Ruby's syntax, got \/\(a\//],
   [{ match: { m: '%{A}' }, pattern_definitions: { A: '%{B}', B: '%{A}' } }, /the pattern %\{A\} holds itself/],
+  // What is wrong in the user's part is found also where our own patterns lead to it or hold it.
+  [{ match: { m: '%{USER:u}' }, pattern_definitions: { USERNAME: '(a' } }, /Ruby's syntax, got/],
+  [{ match: { m: '%{A=(a}' } }, /Ruby's syntax, got/],
+  [{ match: { m: '[%{DATA' } }, /Ruby's syntax, got/],
   [{ match: { m: { a: 'b' } } }, /expected text, got a hash/],
   [{ match: 'm' }, /expected a hash/],
   [{ match: { m: 'x' }, timeout_scope: 'batch' }, /expected one of pattern, event/],

@@ -7,7 +7,7 @@ import * as option from '../../core/options/options.ts'
 import type { ConfigValue } from '../../core/plan.ts'
 import { REGEX_TIMEOUT_MS, regexLimits } from '../../core/regex/guard.ts'
 import { readPatternFiles } from '../../grok/pattern-files.ts'
-import { builtInPatterns, type Patterns } from '../../grok/pattern-sets.ts'
+import { builtInPatterns, type KnownPatterns } from '../../grok/pattern-sets.ts'
 import { GrokPattern, type GrokSettings } from './grok-pattern.ts'
 import { type FieldPatterns, type Finding, Matching } from './matching.ts'
 
@@ -176,7 +176,7 @@ function textOfPattern(value: ConfigValue): string {
 }
 
 /** The built-in ones, then those of files, then those of the config: the last one of a name counts. */
-function patternsOf(options: GrokOptions, context: FilterContext): Patterns {
+function patternsOf(options: GrokOptions, context: FilterContext): KnownPatterns {
   const builtIn = builtInPatterns(context.ecs_compatibility === 'disabled' ? 'legacy' : 'ecs')
   const fromFiles = readPatternFiles(
     options.patterns_dir,
@@ -186,7 +186,7 @@ function patternsOf(options: GrokOptions, context: FilterContext): Patterns {
     context.files,
   )
   const own = options.pattern_definitions.map(({ name, value }) => [name, textOfPattern(value)] as const)
-  return new Map([...builtIn, ...fromFiles, ...own])
+  return { builtIn, own: new Map([...fromFiles, ...own]) }
 }
 
 function readsWhatItSets(fields: readonly FieldPatterns[]): boolean {

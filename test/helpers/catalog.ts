@@ -1,0 +1,4 @@
+import { loadCatalog } from '../../src/components.ts'
+
+/** Every component of the program. */
+export const catalog = await loadCatalog()
