@@ -2,18 +2,21 @@ import { stat } from 'node:fs/promises'
 import type { Server } from 'node:tls'
 import type { Context } from '../core/context.ts'
 import { messageOf } from '../core/errors.ts'
+import { showExpiry } from './certificate-expiry.ts'
 import type { ServerCertificates } from './server-tls.ts'
 
 const INTERVAL_MS = 3_000
 
 /**
- * Has new connections of a server use certificates that were renewed, until it closes; connections that are open stay as they are.
+ * Has new connections of a server use certificates that were renewed, until it closes; connections that are open stay as they are. Shows
+ * when those in use expire.
  * Files are looked at, not listened to: a mounted volume gives no notice, and Kubernetes swaps a symbolic link.
  */
 export function followCertificates(server: Server, first: ServerCertificates, name: string, context: Context): void {
   let current = first
   let seen = ''
   let failures = 0
+  showExpiry(() => current.contents, context)
   const look = async (): Promise<void> => {
     const states = await Promise.all([...current.contents.keys()].map(stateOf))
     const state = states.join('\n')

@@ -3,6 +3,7 @@ import { createSecureContext } from 'node:tls'
 import type { Context } from '../core/context.ts'
 import { messageOf } from '../core/errors.ts'
 import type { Secret } from '../core/secret.ts'
+import { showExpiry } from './certificate-expiry.ts'
 import { type StartCode, TlsFiles } from './pem.ts'
 
 /** What options say of TLS on the side that connects. */
@@ -23,15 +24,15 @@ export interface ClientTls {
 }
 
 /**
- * What Node's TLS client needs, files read.
+ * What Node's TLS client needs, files read; shows when certificates among them expire.
  * @throws MillraceError of that code for files and settings that do not fit together
  */
 export function readClientTls(
   options: ClientTls,
-  { paths, files: files_read }: Pick<Context, 'paths' | 'files'>,
+  context: Pick<Context, 'id' | 'paths' | 'files' | 'metrics'>,
   code: StartCode,
 ): ConnectionOptions {
-  const files = new TlsFiles(paths.config, code)
+  const files = new TlsFiles(context.paths.config, code)
   const { ssl_certificate, ssl_key, ssl_key_passphrase, ssl_keystore_path, ssl_keystore_password, ssl_truststore_path } = options
   const { ssl_certificate_authorities = [], ssl_supported_protocols = [], ssl_cipher_suites = [] } = options
   if ((ssl_certificate === undefined) !== (ssl_key === undefined)) {
@@ -51,11 +52,12 @@ export function readClientTls(
     ...(passphrase === undefined ? {} : { passphrase }),
     ...(ssl_cipher_suites.length === 0 ? {} : { ciphers: ssl_cipher_suites.join(':') }),
   }
-  for (const file of files.contents.keys()) files_read.reads(file)
+  for (const file of files.contents.keys()) context.files.reads(file)
   try {
     createSecureContext(tls)
   } catch (thrown) {
     throw files.refuse(`the files that ssl options name do not work together: ${messageOf(thrown)}`, thrown)
   }
+  showExpiry(() => files.contents, context)
   return tls
 }

@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest'
 import { all, startPipeline, TestEnds } from '../../test/helpers/pipeline.ts'
+import { waitFor } from '../../test/helpers/wait-for.ts'
+import type { WriteResult } from '../core/contracts.ts'
 
 const CONFIG = { pipeline: { batch_delay_ms: 60_000 }, inputs: [{ test: {} }], outputs: [{ test: {} }] }
 
@@ -77,4 +79,39 @@ test('an overloaded other side that asks for a pause gets nothing at all until i
   const later = await ends.feed([{ n: 2 }])
   expect(await Promise.all([first.settled, later.settled])).toEqual(['stored', 'stored'])
   expect((times[1] ?? 0) - (times[0] ?? 0)).toBeGreaterThanOrEqual(295)
+})
+
+test.each<[string, () => Promise<WriteResult>]>([
+  ['does not answer', () => Promise.reject(new Error('no route'))],
+  ['puts off all that it gets', () => Promise.resolve(all('retry', 1))],
+])('an output whose other side %s is down, and up once it takes something', async (_what, answer) => {
+  const ends = new TestEnds()
+  let is_down = true
+  ends.write = (events) => (is_down ? answer() : all('stored', events.length))
+  await using running = await startPipeline(CONFIG, ends)
+  const up = async (): Promise<string | undefined> =>
+    /^millrace_output_up\{.*\} (\d)$/m.exec(await running.context.metrics.text())?.[1]
+  const { settled } = await ends.feed([{ n: 1 }])
+  await waitFor('being down', async () => (await up()) === '0', { timeout_ms: 5_000 })
+  is_down = false
+  await settled
+  expect(await up()).toBe('1')
+})
+
+test('the oldest batch without an answer has its age shown', async () => {
+  const ends = new TestEnds()
+  const gate = Promise.withResolvers<void>()
+  ends.write = async (events) => {
+    await gate.promise
+    return all('stored', events.length)
+  }
+  await using running = await startPipeline(CONFIG, ends)
+  const age = async (): Promise<number> =>
+    Number(/^millrace_oldest_unacknowledged_age_seconds\{.*\} (.*)$/m.exec(await running.context.metrics.text())?.[1])
+  expect(await age()).toBe(0)
+  const first = await ends.feed([{ n: 1 }])
+  await waitFor('an age', async () => (await age()) > 0.05, { timeout_ms: 5_000 })
+  gate.resolve()
+  await first.settled
+  expect(await age()).toBe(0)
 })

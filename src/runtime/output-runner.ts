@@ -94,7 +94,7 @@ export class OutputRunner {
     this.#batching = { ...own, events_max: Math.min(own.events_max, services.batch_size) }
     this.#limit = pLimit(this.#batching.concurrency)
     this.#pace = new Pace(this.#batching)
-    this.#pace.showIn(context.metrics, context.id)
+    this.#pace.showIn(context.metrics, context.id, () => this.#opened && this.#backoff.attempts === 0)
     const { retry_first_ms = RETRY_FIRST_MS, retry_max_ms = RETRY_MAX_MS } = own
     this.#backoff = new Backoff(retry_first_ms, retry_max_ms)
     const { log, id } = context

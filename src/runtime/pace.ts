@@ -11,6 +11,7 @@ const EVENTS_MIN = 64
 export class Pace {
   readonly #full: Batching
   #share = 1
+  #takes_nothing = false
 
   constructor(full: Batching) {
     this.#full = full
@@ -29,11 +30,16 @@ export class Pace {
   }
 
   heed(result: WriteResult): void {
+    const { outcomes } = result
+    this.#takes_nothing = outcomes.length > 0 && outcomes.every(({ kind }) => kind === 'retry' || kind === 'park')
     if (result.overloaded === true || result.tooLarge === true) this.#share = Math.max(1 / 64, this.#share / 2)
     else this.#share = Math.min(1, this.#share + 1 / 16)
   }
 
-  showIn(metrics: Metrics, output: string): void {
+  /** @param answers whether the other side said anything at all the last time */
+  showIn(metrics: Metrics, output: string, answers: () => boolean): void {
+    const up_help = '1 while the other side takes events; 0 when it does not answer, or the last time put off all that it got.'
+    metrics.gauge('millrace_output_up', up_help, { output }, () => Number(answers() && !this.#takes_nothing))
     const events_help = 'Most events in a write: fewer while the other side is overloaded.'
     metrics.gauge('millrace_output_batch_events_max', events_help, { output }, () => this.events_max)
     const writes_help = 'Most writes at the same time: fewer while the other side is overloaded.'

@@ -80,6 +80,12 @@ export class Pipeline {
       { pipeline: settings.id },
       () => this.#tracker.bytes,
     )
+    own.metrics.gauge(
+      'millrace_oldest_unacknowledged_age_seconds',
+      'How long the oldest batch waits whose sender has no answer yet; 0 where none does.',
+      { pipeline: settings.id },
+      () => this.#oldestUnsettled_ms() / 1_000,
+    )
     this.ledgers = services.ledgers ?? new PipelineLedgers(own.metrics, settings.id)
     this.ledger = this.ledgers.events
     const tracking = { ledger: this.ledger, budget: services.budget, loses: this.#loses, left: () => this.#tellWhenEmpty() }
@@ -184,6 +190,11 @@ export class Pipeline {
   /** Events that have no final state yet. */
   get held(): number {
     return this.#tracker.held
+  }
+
+  #oldestUnsettled_ms(): number {
+    const [oldest] = this.#unsettled
+    return oldest === undefined ? 0 : performance.now() - oldest.since_ms
   }
 
   #runnerOf({ id, name, where, sink, policy }: CompiledOutput, settings: PipelineSettings): OutputRunner {

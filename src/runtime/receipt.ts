@@ -9,6 +9,8 @@ import type { InputBooks } from './ledger.ts'
 export class Receipt {
   readonly settled: Promise<Settled>
   readonly books: InputBooks
+  /** Of a clock that never goes back. */
+  readonly since_ms = performance.now()
   readonly #settle: (settled: Settled) => void
   #open: number
 
