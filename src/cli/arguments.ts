@@ -12,6 +12,7 @@ export const usage = `millrace: logs from Filebeat and Kafka into Elasticsearch,
   bin/millrace convert FILE       write a logstash.conf as a pipeline.json
   bin/millrace dlq                list, show and send again what could not be stored
   bin/millrace ledger             what became of the events of the last hour, from a running program
+  bin/millrace sample             write the log of a sample exchange, also with something wrong there
   bin/millrace keystore           keep secrets for \${NAME} in configs
   bin/millrace COMMAND --help     tells more of one
 
