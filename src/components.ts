@@ -41,6 +41,7 @@ const COMPONENTS: Loaders = {
     prune: async () => (await import('./transform/prune.ts')).prune,
     rate_limit: async () => (await import('./transform/rate-limit.ts')).rateLimit,
     redact: async () => (await import('./transform/redact/redact.ts')).redact,
+    span: async () => (await import('./transform/span.ts')).span,
     split: async () => (await import('./transform/split.ts')).split,
     syslog_pri: async () => (await import('./transform/syslog-pri.ts')).syslogPri,
     throttle: async () => (await import('./transform/throttle.ts')).throttle,
