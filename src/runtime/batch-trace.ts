@@ -84,11 +84,11 @@ export class BatchTrace {
 
 /** A sink whose attempts are spans, in the trace of every batch that they had events of. */
 export function tracedSink(sink: Sink, output: string): Sink {
-  const { batching, bindings, prepare, saved } = sink
+  const { batching, bindings, saved } = sink
   return {
     ...(batching === undefined ? {} : { batching }),
     ...(bindings === undefined ? {} : { bindings }),
-    ...(prepare === undefined ? {} : { prepare: (event) => prepare.call(sink, event) }),
+    ...(sink.prepare === undefined ? {} : { prepare: (event) => sink.prepare?.(event) ?? false }),
     ...(saved === undefined ? {} : { saved }),
     open: (signal) => sink.open(signal),
     close: () => sink.close(),

@@ -33,8 +33,7 @@ export function createOtlpExporter({ url, service, version }: OtlpSettings): Spa
       const { promise, resolve, reject } = Promise.withResolvers<void>()
       exporter.export(
         spans.map((span) => toReadable(span, span.service === undefined ? own : resourceOf(span.service, resources), version)),
-        // Its code of success is 0.
-        ({ code, error }) => (code === 0 ? resolve() : reject(error ?? new Error('the tracing endpoint refused them'))),
+        ({ error }) => (error === undefined ? resolve() : reject(error)),
       )
       await promise
     },

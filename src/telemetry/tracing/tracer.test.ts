@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import { assert, property, stringMatching } from 'fast-check'
 import { expect, test } from 'vitest'
 import { testContext } from '../../../test/helpers/context.ts'
 import { type OtlpReceiver, startOtlpReceiver } from '../../../test/helpers/otlp-receiver.ts'
@@ -143,8 +143,8 @@ test('a tenth of the traces is kept, also where their ids count up, and each alw
   const fifth = openTracer(load, 0.2).tracer
   const ids = Array.from({ length: 20_000 }, (_, number) => hex(number, 32))
   expect(ids.filter((id) => tenth.samples(id)).length / ids.length).toBeCloseTo(0.1, 2)
-  fc.assert(
-    fc.property(fc.stringMatching(/^[0-9a-f]{32}$/), (id) => {
+  assert(
+    property(stringMatching(/^[0-9a-f]{32}$/), (id) => {
       expect(again.samples(id)).toBe(tenth.samples(id))
       // A program that keeps more keeps these too.
       if (tenth.samples(id)) expect(fifth.samples(id)).toBe(true)
