@@ -52,12 +52,56 @@ test('what was not done is there again after a restart, what was done is not', a
   }
   {
     await using queue = await openQueue(folder.path)
-    // The oldest one was not done, so all behind it come again.
-    expect(queue.unread).toBe(4)
-    expect(await take(queue, 3)).toEqual(['a', 'b', 'c'])
+    // What is done behind the oldest that is not stays done.
+    expect(queue.unread).toBe(2)
+    expect(await take(queue, 1)).toEqual(['a'])
   }
   await using queue = await openQueue(folder.path)
   expect(await take(queue)).toEqual(['d'])
+})
+
+test('what was read and is not done is read again in its place after a rewind', async () => {
+  await using folder = await temporaryFolder()
+  await using queue = await openQueue(folder.path)
+  await queue.append(buffers('a', 'b', 'c', 'd'))
+  const [, second] = await queue.read(3, MIB)
+  queue.done(second?.sequence ?? 0n)
+  expect(await queue.rewind()).toBe(2)
+  expect(queue.unread).toBe(3)
+  await queue.append(buffers('e'))
+  expect(await take(queue)).toEqual(['a', 'c', 'd', 'e'])
+  expect(await queue.rewind()).toBe(0)
+  expect(queue.isDone).toBe(true)
+})
+
+test('what damage in the middle took is counted, without what was done; the rest goes on', async () => {
+  await using folder = await temporaryFolder()
+  const damage: string[] = []
+  {
+    await using queue = await openQueue(folder.path)
+    for (let n = 0; n < 12; n++) await queue.append([Buffer.alloc(30_000, n)])
+    const [, , , , , , seventh, eighth] = await queue.read(8, MIB)
+    queue.done(seventh?.sequence ?? 0n)
+    queue.done(eighth?.sequence ?? 0n)
+  }
+  const [, second] = await listSegments(folder.path)
+  expect(second?.first_sequence).toBe(6n)
+  await truncate(second?.path ?? '', 31_000)
+  await using queue = await openQueue(folder.path, MIB, damage)
+  expect(queue).toMatchObject({ unread: 8, lost: 2 })
+  expect(damage).toHaveLength(1)
+  const sequences = (await queue.read(100, MIB)).map(({ sequence }) => Number(sequence))
+  expect(sequences).toEqual([1, 2, 3, 4, 5, 6, 11, 12])
+})
+
+test('an empty queue has room again, also where its last file is as large as all of it', async () => {
+  await using folder = await temporaryFolder()
+  await using queue = await openQueue(folder.path, MIB)
+  await queue.append([Buffer.alloc(MIB - 1_000)])
+  expect(await queue.hasRoom(2_000)).toBe(false)
+  await take(queue)
+  expect(await queue.hasRoom(2_000)).toBe(true)
+  expect(queue.size_bytes).toBeLessThan(100)
 })
 
 test('after a crash everything that was appended is there, at most once more than it should be', async () => {

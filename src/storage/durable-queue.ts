@@ -7,9 +7,12 @@ import { SegmentFollower } from './segment-follower.ts'
 import type { StoredRecord } from './segment-format.ts'
 import { type Repair, SegmentLog } from './segment-log.ts'
 import { type ReportDamage, readSegments } from './segment-reader.ts'
+import { SequenceSet } from './sequence-set.ts'
 
 /** So much may be sent once more after a crash where it has no stable id: what was done within this time before it. */
 const CHECKPOINT_MS = 1_000
+/** So many gaps are noted in what is done out of its order; what is done behind them comes again after a restart. */
+const SPANS_MAX = 1_000
 const SEGMENT_BYTES_MIN = 64 * 1024
 const SEGMENT_BYTES_MAX = 16 * 1024 * 1024
 /** A full queue is given back in parts of it. */
@@ -34,16 +37,22 @@ export class DurableQueue implements AsyncDisposable {
   /** Of this queue: together with a sequence it never stands for another record. */
   readonly identity: string
   readonly label: string | undefined
-  readonly #max_bytes: number
+  /** Records that damage took, which were neither read nor done: at most, for a number may stand for none. */
+  readonly lost: number
+  /** On the disk; `append` refuses beyond. */
+  max_bytes: number
   readonly #log: SegmentLog
   readonly #positions: PositionStore<string>
-  readonly #follower: SegmentFollower
+  readonly #report: ReportDamage
+  #follower: SegmentFollower
   #reading: AsyncGenerator<StoredRecord, void, void> | undefined
   #unread: number
   /** Of appends on their way, so that many at once cannot pass the limit together. */
   #reserved_bytes = 0
   /** Records that were read and are not done, oldest first. */
   readonly #open = new Set<bigint>()
+  /** What is done behind the oldest of them. */
+  readonly #done: SequenceSet
   /** Everything before it was read. */
   #next: bigint
   #timer: NodeJS.Timeout | undefined
@@ -51,18 +60,21 @@ export class DurableQueue implements AsyncDisposable {
 
   private constructor(folder: string, { max_bytes, report }: DurableQueueOptions, found: Found) {
     this.folder = folder
-    this.#max_bytes = max_bytes
+    this.max_bytes = max_bytes
     this.#log = found.log
     this.repair = found.log.repair
+    this.lost = found.lost
     this.identity = found.identity
     this.label = found.positions.get('label')
     this.#positions = found.positions
     this.#next = found.next
     this.#unread = found.unread
+    this.#done = found.done
     const known = new Set(found.damaged)
-    this.#follower = new SegmentFollower(folder, found.next, (path, torn_bytes, why) => {
+    this.#report = (path, torn_bytes, why) => {
       if (!known.has(path)) report(path, torn_bytes, why)
-    })
+    }
+    this.#follower = new SegmentFollower(folder, found.next, this.#report)
   }
 
   /**
@@ -80,14 +92,9 @@ export class DurableQueue implements AsyncDisposable {
     }
     const segment_bytes = Math.max(SEGMENT_BYTES_MIN, Math.min(SEGMENT_BYTES_MAX, Math.floor(options.max_bytes / SEGMENTS_MIN)))
     const log = await SegmentLog.open(folder, { segment_bytes, sequence_min: next })
-    let unread = 0
-    const damaged: string[] = []
-    const report: ReportDamage = (path, torn_bytes, why) => {
-      damaged.push(path)
-      options.report(path, torn_bytes, why)
-    }
-    for await (const { sequence } of readSegments(folder, report)) if (sequence >= next) unread++
-    return new DurableQueue(folder, options, { log, positions, identity, next, unread, damaged })
+    const done = readSpans(positions.get('done'))
+    const counted = await countRecords(folder, next, done, log.next_sequence, options.report)
+    return new DurableQueue(folder, options, { log, positions, identity, next, done, ...counted })
   }
 
   /** Records that nobody has read yet. */
@@ -105,14 +112,29 @@ export class DurableQueue implements AsyncDisposable {
   }
 
   /**
+   * Whether it has room for a record of so many bytes; makes some where that can be done, by giving back what is done.
+   * @throws MillraceError STORAGE_FULL, STORAGE_WRITE_FAILED
+   */
+  async hasRoom(bytes: number): Promise<boolean> {
+    if (this.#fits(bytes)) return true
+    await this.#checkpoint()
+    if (!this.#fits(bytes) && this.isDone) {
+      // The last segment, which goes as a whole.
+      await this.#log.rotate()
+      await this.#log.removeBefore(this.#next)
+    }
+    return this.#fits(bytes)
+  }
+
+  /**
    * Appends records and resolves once they are fsynced.
    * @throws MillraceError STORAGE_FULL at the limit or on a full disk, STORAGE_WRITE_FAILED: none was kept, wait and call again
    */
   async append(payloads: readonly Buffer[]): Promise<void> {
     if (payloads.length === 0) return
     const bytes = payloads.reduce((sum, { length }) => sum + length, 0)
-    if (this.#log.size_bytes + this.#reserved_bytes + bytes > this.#max_bytes) {
-      throw new MillraceError('STORAGE_FULL', `${this.folder}: it has reached its limit of ${this.#max_bytes} bytes`)
+    if (!this.#fits(bytes)) {
+      throw new MillraceError('STORAGE_FULL', `${this.folder}: it has reached its limit of ${this.max_bytes} bytes`)
     }
     this.#reserved_bytes += bytes
     try {
@@ -139,8 +161,9 @@ export class DurableQueue implements AsyncDisposable {
         continue
       }
       ends = 0
-      this.#open.add(value.sequence)
       this.#next = value.sequence + 1n
+      if (this.#done.has(Number(value.sequence))) continue
+      this.#open.add(value.sequence)
       bytes += value.payload.length
       records.push({ sequence: value.sequence, payload: Buffer.from(value.payload) })
     }
@@ -149,9 +172,24 @@ export class DurableQueue implements AsyncDisposable {
     return records
   }
 
+  /** What was read and is not done is to be read again, in its place. Returns how many records that are. */
+  async rewind(): Promise<number> {
+    const count = this.#open.size
+    const [oldest] = this.#open
+    if (oldest === undefined) return 0
+    await this.#reading?.return()
+    this.#reading = undefined
+    this.#follower = new SegmentFollower(this.folder, oldest, this.#report)
+    this.#next = oldest
+    this.#open.clear()
+    this.#unread += count
+    return count
+  }
+
   /** A record that was read need not be kept any longer. */
   done(sequence: bigint): void {
-    this.#open.delete(sequence)
+    if (!this.#open.delete(sequence)) return
+    this.#done.add(Number(sequence))
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined
       this.#saving = this.#checkpoint().catch(() => {
@@ -175,21 +213,79 @@ export class DurableQueue implements AsyncDisposable {
     await rm(this.folder, { recursive: true, force: true })
   }
 
+  #fits(bytes: number): boolean {
+    return this.#log.size_bytes + this.#reserved_bytes + bytes <= this.max_bytes
+  }
+
   async #checkpoint(): Promise<void> {
     const [oldest = this.#next] = this.#open
-    if (this.#positions.get('next') !== oldest.toString()) {
+    this.#done.removeBelow(Number(oldest))
+    const done = writeSpans(this.#done)
+    if (this.#positions.get('next') !== oldest.toString() || (this.#positions.get('done') ?? '') !== done) {
       this.#positions.set('next', oldest.toString())
+      this.#positions.set('done', done)
       await this.#positions.save()
     }
     await this.#log.removeBefore(oldest)
   }
 }
 
-interface Found {
+interface Counted {
+  readonly unread: number
+  readonly lost: number
+  /** Files that are damaged. */
+  readonly damaged: readonly string[]
+}
+
+interface Found extends Counted {
   readonly log: SegmentLog
   readonly positions: PositionStore<string>
   readonly identity: string
   readonly next: bigint
-  readonly unread: number
-  readonly damaged: readonly string[]
+  readonly done: SequenceSet
+}
+
+/** Counts what is there and not done, and what is missing behind damage. */
+async function countRecords(
+  folder: string,
+  next: bigint,
+  done: SequenceSet,
+  end: bigint,
+  report: ReportDamage,
+): Promise<Counted> {
+  const damaged: string[] = []
+  let [unread, lost] = [0, 0]
+  let expected = next
+  let is_torn = false
+  const lose = (until: bigint): void => {
+    if (is_torn) lost += Math.max(0, Number(until - expected) - done.countBetween(Number(expected), Number(until) - 1))
+    is_torn = false
+  }
+  const note: ReportDamage = (path, torn_bytes, why) => {
+    damaged.push(path)
+    is_torn = true
+    report(path, torn_bytes, why)
+  }
+  for await (const { sequence } of readSegments(folder, note)) {
+    if (sequence < next) continue
+    lose(sequence)
+    expected = sequence + 1n
+    if (!done.has(Number(sequence))) unread++
+  }
+  lose(end)
+  return { unread, lost, damaged }
+}
+
+/** As `3-7,9-9`. */
+function writeSpans({ spans }: SequenceSet): string {
+  return spans
+    .slice(0, SPANS_MAX)
+    .map(([first, last]) => `${first}-${last}`)
+    .join()
+}
+
+function readSpans(text = ''): SequenceSet {
+  const set = new SequenceSet()
+  for (const [, first, last] of text.matchAll(/(\d+)-(\d+)/g)) set.add(Number(first), Number(last))
+  return set
 }

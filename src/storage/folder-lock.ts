@@ -10,14 +10,15 @@ import { MillraceError, messageOf } from '../core/errors.ts'
  *
  * The lock is a socket whose name is made of the folder's real path. The system takes it away with the process, so a
  * `kill -9` leaves nothing behind. It holds within one machine (in containers: within one network namespace).
+ * @param setting that names the folder, for messages
  * @throws MillraceError STORAGE_IN_USE, STORAGE_WRITE_FAILED for a folder that cannot be made
  */
-export async function lockFolder(folder: string): Promise<AsyncDisposable> {
-  const path = await makeFolder(folder)
+export async function lockFolder(folder: string, setting = 'path.data'): Promise<AsyncDisposable> {
+  const path = await makeFolder(folder, setting)
   const server = createServer((socket) => socket.destroy())
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   server.once('error', (thrown: NodeJS.ErrnoException) =>
-    reject(thrown.code === 'EADDRINUSE' ? inUse(folder, thrown) : unusable(folder, thrown)),
+    reject(thrown.code === 'EADDRINUSE' ? inUse(folder, setting, thrown) : unusable(folder, setting, thrown)),
   )
   server.listen(socketName(path), resolve)
   await promise
@@ -31,22 +32,22 @@ export async function lockFolder(folder: string): Promise<AsyncDisposable> {
   }
 }
 
-async function makeFolder(folder: string): Promise<string> {
+async function makeFolder(folder: string, setting: string): Promise<string> {
   try {
     await mkdir(folder, { recursive: true })
     return await realpath(folder)
   } catch (thrown) {
-    throw unusable(folder, thrown)
+    throw unusable(folder, setting, thrown)
   }
 }
 
-function inUse(folder: string, cause: unknown): MillraceError {
-  const message = `another millrace uses the folder ${folder}: stop it, or give this one its own with --path.data DIR`
+function inUse(folder: string, setting: string, cause: unknown): MillraceError {
+  const message = `another millrace uses the folder ${folder}: stop it, or give this one its own with --${setting} DIR`
   return new MillraceError('STORAGE_IN_USE', message, { cause })
 }
 
-function unusable(folder: string, cause: unknown): MillraceError {
-  const message = `the data folder ${folder} cannot be used: ${messageOf(cause)}. Name another one with --path.data DIR`
+function unusable(folder: string, setting: string, cause: unknown): MillraceError {
+  const message = `the data folder ${folder} cannot be used: ${messageOf(cause)}. Name another one with --${setting} DIR`
   return new MillraceError('STORAGE_WRITE_FAILED', message, { cause })
 }
 

@@ -2,7 +2,7 @@ import { type FileHandle, open, rm, stat, truncate } from 'node:fs/promises'
 import { join } from 'node:path'
 import { MillraceError } from '../core/errors.ts'
 import { makeFolder, syncFolder, writeError, writeWhole } from './durable.ts'
-import { encodeRecord, RECORD_BYTES_MAX, SEGMENT_HEADER, segmentName } from './segment-format.ts'
+import { encodeRecord, RECORD_BYTES_MAX, RECORD_HEADER_BYTES, SEGMENT_HEADER, segmentName } from './segment-format.ts'
 import { listSegments, SegmentReader } from './segment-reader.ts'
 
 /** Small enough to be given back soon, large enough to be few. */
@@ -264,8 +264,8 @@ async function find(folder: string): Promise<Found> {
   }
   await truncate(last.path, reader.good_bytes)
   last.size_bytes = reader.good_bytes
-  // The torn records had numbers too, which must not come again for others that a reader has not seen.
-  return { segments, next_sequence, repair }
+  // What was cut had numbers too, which must not come again for others: somebody may remember them.
+  return { segments, next_sequence: next_sequence + BigInt(Math.ceil(repair.cut_bytes / RECORD_HEADER_BYTES)), repair }
 }
 
 /** The end of a file is where we left it: else its tail could not be taken back, and it is not written again. */

@@ -26,6 +26,11 @@ export class SequenceSet {
     return span !== undefined && span[0] <= last
   }
 
+  /** How many of these are in it. */
+  countBetween(first: number, last: number): number {
+    return this.#spans.reduce((sum, [low, high]) => sum + Math.max(0, Math.min(high, last) - Math.max(low, first) + 1), 0)
+  }
+
   add(first: number, last = first): void {
     const from = this.#indexOf(first - 1)
     let to = from

@@ -6,7 +6,7 @@ import { type Fields, isFields, member, stringify } from '../core/values.ts'
  * An event on disk, the payload of one record of a segment file, numbers big-endian:
  *
  *   payload = version u8 (1)  body kind u8  head length u32  head  body
- *   head    = JSON in UTF-8: { key, input, worst, origin, id, ordinal, replays, size_bytes, metadata }
+ *   head    = JSON in UTF-8: { key, input, queued_ms, worst, origin, id, ordinal, replays, size_bytes, metadata }
  *   body    = kind 0: the event's document as JSON; kind 1: bytes of the output that it waits for
  *
  * The document keeps its numbers as they came. `id` is the origin's; with `ordinal` behind it, it is the stable id.
@@ -22,6 +22,8 @@ export interface Kept {
   readonly key?: string | undefined
   /** The input that it came from. */
   readonly input?: string | undefined
+  /** When it was put on the disk, in milliseconds since 1970. */
+  readonly queued_ms?: number | undefined
   /** The worst of what other outputs made of it, where this was its last one. */
   readonly worst?: EventState | undefined
   /** What its output would send, instead of its document. */
@@ -34,11 +36,14 @@ export interface StoredEvent extends Kept {
 }
 
 /** The payload of an event's record. */
-export function encodeEvent(event: Event, { key, input, worst, own }: Kept = {}): Buffer {
+export function encodeEvent(event: Event, { key, input, queued_ms, worst, own }: Kept = {}): Buffer {
   const { origin, size_bytes } = event
   const from = { origin: origin?.describe(), id: origin?.stableId(), replays: origin?.replays }
   const ordinal = event.ordinal === '' ? undefined : event.ordinal
-  const known = JSON.stringify({ key, input: input ?? origin?.input, worst, ...from, ordinal, size_bytes }).slice(0, -1)
+  const known = JSON.stringify({ key, input: input ?? origin?.input, queued_ms, worst, ...from, ordinal, size_bytes }).slice(
+    0,
+    -1,
+  )
   const head = Buffer.from(`${known},"metadata":${stringify(event.metadata)}}`)
   const body = own ?? event.toJson()
   const fixed = Buffer.allocUnsafe(FIXED_BYTES)
@@ -68,7 +73,8 @@ export function decodeEvent(payload: Buffer, own_id?: string): StoredEvent | und
     if (event === undefined) return undefined
     event.size_bytes = numberIn(head, 'size_bytes') ?? body.length
     const worst = EVENT_STATES.find((state) => state === member(head, 'worst'))
-    return { event, key: textIn(head, 'key'), input: textIn(head, 'input'), worst, own: kind === KIND_OWN ? body : undefined }
+    const kept = { key: textIn(head, 'key'), input: textIn(head, 'input'), queued_ms: numberIn(head, 'queued_ms') }
+    return { event, ...kept, worst, own: kind === KIND_OWN ? body : undefined }
   } catch {
     // Not JSON: the checksum was right, so another program wrote it.
     return undefined
