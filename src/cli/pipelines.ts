@@ -11,6 +11,7 @@ import { adviseOnListening } from '../network/listen.ts'
 import { listeners, type Reservation } from '../network/listeners.ts'
 import { ByteBudget } from '../runtime/byte-budget.ts'
 import type { DeadLetterBox } from '../runtime/dead-letter-box.ts'
+import { type EventQueue, queueOf } from '../runtime/event-queue.ts'
 import { PipelineLedgers } from '../runtime/ledger.ts'
 import { Pipeline } from '../runtime/pipeline.ts'
 import type { PipelineBus, SuccessorBus } from '../runtime/pipeline-bus.ts'
@@ -59,6 +60,7 @@ export class Pipelines {
   /** Pipelines that were replaced or taken out, as long as they have something to bring to its end. */
   readonly #leaving = new Map<string, Member>()
   readonly #ledgers = new Map<string, PipelineLedgers>()
+  readonly #queues = new Map<string, EventQueue>()
   readonly #running = new Set<Promise<unknown>>()
   /** Why pipelines could not start. */
   readonly #faults = new Map<Pipeline, MillraceError>()
@@ -142,9 +144,11 @@ export class Pipelines {
   #add(prepared: Prepared, predecessor?: Promise<unknown>): { readonly member: Member; readonly launch: () => void } {
     const { attach, compiled, plan, factory, metrics } = prepared
     const { id } = plan.settings
-    const { deadLetters, drain_timeout_ms } = this.#settings
-    const ledgers = this.#ledgers.get(id) ?? new PipelineLedgers(this.#settings.metrics, id)
+    const { deadLetters, drain_timeout_ms, log, metrics: all, data } = this.#settings
+    const ledgers = this.#ledgers.get(id) ?? new PipelineLedgers(all, id)
     this.#ledgers.set(id, ledgers)
+    const queue = queueOf(plan.settings, { log, metrics: all, data, ledger: ledgers.events }, this.#queues.get(id))
+    this.#queues.set(id, queue)
     const pipeline = new Pipeline(compiled, plan.settings, {
       context: (component) => factory.of(component),
       deadLetters,
@@ -153,6 +157,7 @@ export class Pipelines {
       drain_timeout_ms,
       listening: () => listening(compiled, factory),
       ledgers,
+      queue,
       predecessor,
     })
     attach(pipeline)

@@ -151,6 +151,8 @@ const PIPELINES = `
     input { stdin {} } filter { x { a => "b\\tc" } } output { stdout {} }
   config.support_escapes: true
   queue.type: persisted
+  queue.max_bytes: 4gb
+  queue.checkpoint.writes: 1
 - pipeline.id: third
   path.config: "FOLDER/c.json"
   pipeline.batch.delay: 7
@@ -167,13 +169,23 @@ test('pipelines.yml has one pipeline for each entry, on top of logstash.yml', as
   const loaded = await load({ settings, settings_folder: folder.path })
   expect(loaded.map(({ plan }) => plan.settings)).toMatchObject([
     { id: 'first', batch_size: 10, batch_delay_ms: 3, ecs_compatibility: 'disabled' },
-    { id: 'second', batch_size: 99, batch_delay_ms: 3, ecs_compatibility: 'v8', strict_conditions: true },
+    {
+      id: 'second',
+      batch_size: 99,
+      batch_delay_ms: 3,
+      ecs_compatibility: 'v8',
+      strict_conditions: true,
+      queue_type: 'persisted',
+      queue_max_bytes: 4 * 1024 ** 3,
+    },
     { id: 'third', batch_size: 5, batch_delay_ms: 7, ecs_compatibility: 'disabled' },
   ])
   expect(loaded.flatMap(({ problems }) => problems)).toEqual([])
   const place = { file: `${join(folder.path, 'pipelines.yml')} (second)`, line: 1 }
   expect(loaded[1]?.plan.filters).toMatchObject([{ at: place, options: [{ value: { value: 'b\tc' } }] }])
-  expect(loaded[1]?.plan.warnings).toMatchObject([{ message: expect.stringContaining('queue.type changes nothing') }])
+  expect(loaded[1]?.plan.warnings).toMatchObject([
+    { message: expect.stringContaining('queue.checkpoint.writes changes nothing') },
+  ])
   const [named] = await load({ path: join(folder.path, 'a.conf'), settings, settings_folder: folder.path })
   expect(named?.plan.settings).toMatchObject({ id: 'main', batch_size: 99 })
   expect(named?.plan.warnings).toMatchObject([{ message: expect.stringContaining("Ignoring the 'pipelines.yml' file") }])

@@ -43,6 +43,14 @@ export interface PipelineSettings {
   readonly dead_letter_queue_retain_age: number | undefined
   /** Whether a changed config takes its place while it runs. */
   readonly reloadable: boolean
+  /** Where events wait for the filters: `persisted` is a queue on disk, and senders are told once an event is there. */
+  readonly queue_type: 'memory' | 'persisted'
+  /** Of the files of that queue. */
+  readonly queue_max_bytes: number
+  /** Whether a stop waits until that queue is empty. */
+  readonly queue_drain: boolean
+  /** The folder of the queues of all pipelines; `undefined`: `queue` in the data folder. */
+  readonly path_queue: string | undefined
 }
 
 export const DEFAULT_SETTINGS: PipelineSettings = {
@@ -57,6 +65,10 @@ export const DEFAULT_SETTINGS: PipelineSettings = {
   dead_letter_queue_storage_policy: 'block',
   dead_letter_queue_retain_age: undefined,
   reloadable: true,
+  queue_type: 'memory',
+  queue_max_bytes: 1024 * 1024 * 1024,
+  queue_drain: false,
+  path_queue: undefined,
 }
 
 export type PlanNode = ComponentNode | IfNode

@@ -17,12 +17,12 @@ export function memoryOf({ size_bytes }: Event): number {
  * the backpressure which reaches the sender. A batch larger than the whole budget is let through when nothing else is held.
  */
 export class ByteBudget {
-  readonly #max: number
+  readonly max: number
   #used = 0
   readonly #waiting: { readonly bytes: number; readonly grant: () => void }[] = []
 
   constructor(max_bytes: number) {
-    this.#max = max_bytes
+    this.max = max_bytes
   }
 
   get used(): number {
@@ -77,6 +77,6 @@ export class ByteBudget {
   }
 
   #fits(bytes: number): boolean {
-    return this.#used === 0 || this.#used + bytes <= this.#max
+    return this.#used === 0 || this.#used + bytes <= this.max
   }
 }

@@ -105,6 +105,45 @@ export class EventTracker {
     this.#services.left()
   }
 
+  /** An event that an input handed over is in the queue on our disk: its sender is told. */
+  queued(event: Event): void {
+    const { receipt } = trackedOf(event)
+    receipt.books.buffered.inc()
+    this.intake--
+    event.settle('buffered')
+    this.#release(event)
+    receipt.leave()
+    this.#services.left()
+  }
+
+  /** An event came back from the queue on our disk, for the filters. */
+  fed({ event, input = FROM_DISK }: StoredEvent): Receipt {
+    const receipt = new Receipt(1, this.#services.ledger.input(input))
+    event.tracking = new Tracked(receipt)
+    receipt.books.read_back.inc()
+    this.intake++
+    this.#take(event)
+    return receipt
+  }
+
+  /**
+   * At the end of the pipeline: events that came from the queue on our disk stay there, and what filters made of them is made again
+   * when they come back.
+   */
+  gaveBack(receipts: Iterable<Receipt>): void {
+    for (const { books, open } of receipts) {
+      books.buffered.inc()
+      books.states.consumed.inc(open - 1)
+      books.held -= open
+      let left = open
+      for (const holder of ['outputs', 'filters', 'dead_letters', 'intake'] as const) {
+        const count = Math.min(left, this[holder])
+        this[holder] -= count
+        left -= count
+      }
+    }
+  }
+
   /** An event came back from our disk, for one output. */
   restored({ event, input = FROM_DISK, worst }: StoredEvent): void {
     const books = this.#services.ledger.input(input)

@@ -12,7 +12,7 @@ export class FilterTurns {
   readonly #chain: Chain
   readonly #batch_size: number
   readonly #abandon: AbortSignal
-  readonly #entered: (batch: readonly Event[]) => (() => void) | undefined
+  readonly #entered: (events: number) => void
   /** Batches that wait for the filters; `taken` tells that the last of one has reached them. */
   readonly #ready: { readonly events: readonly Event[]; at: number; readonly taken: () => void }[] = []
   readonly #timer: NodeJS.Timeout | undefined
@@ -22,15 +22,10 @@ export class FilterTurns {
   #whenIdle: (() => void) | undefined
 
   /**
-   * @param entered hears which events enter the filters; what it returns, once they are through
+   * @param entered hears how many events enter the filters
    * @param abandon the program leaves: a filter that waits must not
    */
-  constructor(
-    chain: Chain,
-    batch_size: number,
-    abandon: AbortSignal,
-    entered: (batch: readonly Event[]) => (() => void) | undefined,
-  ) {
+  constructor(chain: Chain, batch_size: number, abandon: AbortSignal, entered: (events: number) => void) {
     this.#chain = chain
     this.#batch_size = batch_size
     this.#abandon = abandon
@@ -91,14 +86,11 @@ export class FilterTurns {
     if (first === undefined) return
     const batch = first.events.slice(first.at, first.at + this.#batch_size)
     first.at += batch.length
-    const leave = this.#entered(batch)
+    this.#entered(batch.length)
     if (first.at === first.events.length) {
       this.#ready.shift()
       first.taken()
     }
-    const running = this.#chain.run(batch, this.#abandon)
-    if (running !== undefined && leave !== undefined) return running.finally(leave)
-    leave?.()
-    return running
+    return this.#chain.run(batch, this.#abandon)
   }
 }

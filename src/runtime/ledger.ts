@@ -123,6 +123,11 @@ export class EventLedger {
     }
   }
 
+  /** Registers what holds events as long as the program runs, over reloads too. */
+  holds(holder: Holder, count: () => number): void {
+    this.#holders[holder].push(count)
+  }
+
   /** The books of one input. */
   input(id: string): InputBooks {
     let books = this.#inputs.get(id)
@@ -207,10 +212,17 @@ export class DeliveryLedger {
     )
   }
 
-  /** As `EventLedger.join`: `held` counts the events that are with one runner of the output. */
-  join(held: () => number): () => void {
+  /**
+   * As `EventLedger.join`: `held` counts the events that are with one runner of the output. With `gives_back` what is left with it
+   * comes again, and is handed to an output once more.
+   */
+  join(held: () => number): (gives_back: boolean) => void {
     this.#held.push(held)
-    return () => leave(this.#held, held)
+    return (gives_back) => {
+      if (!gives_back) return leave(this.#held, held)
+      this.#outcomes.consumed.inc(held())
+      this.#held.splice(this.#held.indexOf(held), 1)
+    }
   }
 
   handed(count: number): void {

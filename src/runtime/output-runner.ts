@@ -1,6 +1,6 @@
 import pLimit, { type LimitFunction } from 'p-limit'
 import { Backoff } from '../core/backoff.ts'
-import type { Context } from '../core/context.ts'
+import type { Context, Counter } from '../core/context.ts'
 import type { Batching, Outcome, Sink, WriteResult } from '../core/contracts.ts'
 import { MillraceError, messageOf } from '../core/errors.ts'
 import type { Event, EventState } from '../core/event.ts'
@@ -69,7 +69,8 @@ export class OutputRunner {
   readonly #backoff: Backoff
   readonly #pace: Pace
   readonly #abandon: AbortSignal
-  readonly #leaveLedger: () => void
+  readonly #leaveLedger: (gives_back: boolean) => void
+  readonly #retried: Counter
   /** Events of writes on their way, dead letters included. */
   #writing = 0
   #writes = 0
@@ -98,6 +99,8 @@ export class OutputRunner {
     const { retry_first_ms = RETRY_FIRST_MS, retry_max_ms = RETRY_MAX_MS } = own
     this.#backoff = new Backoff(retry_first_ms, retry_max_ms)
     const { log, id } = context
+    const help = 'Events that were tried again.'
+    this.#retried = context.metrics.counter('millrace_output_retries_total', help, { output: id })
     this.#spill = new Spill({ folder: services.policy.spill_folder, sink, log, max_bytes: services.policy.spill_max_bytes })
     this.#retries = new WaitingRoom(retry_first_ms, retry_max_ms, this.#spill)
     this.#parked = new WaitingRoom(retry_first_ms * 5, retry_max_ms, this.#spill)
@@ -127,6 +130,12 @@ export class OutputRunner {
 
   get isOpen(): boolean {
     return this.#opened
+  }
+
+  /** It takes no events, or has only those that it will not take now. */
+  get isStuck(): boolean {
+    const waits = this.#blockedSince !== undefined || this.#queue.length + this.#retries.length === 0
+    return !this.#opened || (waits && this.#writing + this.#overflow.moving === 0)
   }
 
   /** For people: what the output is doing. */
@@ -170,13 +179,14 @@ export class OutputRunner {
     this.#wake()
   }
 
-  async close(): Promise<void> {
+  /** @param gives_back its events are elsewhere on the disk, and come again */
+  async close(gives_back: boolean): Promise<void> {
     clearTimeout(this.#timer)
     await this.#overflow.moved
     this.ledger.on_disk += this.buffered
     await this.#spill[Symbol.asyncDispose]()
     await this.#sink.close()
-    this.#leaveLedger()
+    this.#leaveLedger(gives_back)
   }
 
   /** Once per turn of the loop: what arrives in the same turn goes into the same batch. */
@@ -288,7 +298,7 @@ export class OutputRunner {
     this.#blockedSince ??= now
     const wait_ms = this.#blockedUntil - now
     this.#retries.add('', batch, this.#blockedUntil)
-    this.#countRetries(batch.length)
+    this.#retried.inc(batch.length)
     this.#context.health.unwell(messageOf(thrown))
     this.#context.log.warn(
       'output_retry',
@@ -359,7 +369,7 @@ export class OutputRunner {
     this.#retries.fail('', events, now, pause_ms)
     // An overloaded other side that asks for a pause means all that goes to it.
     if (overloaded) this.#blockedUntil = Math.max(this.#blockedUntil, now + pause_ms)
-    this.#countRetries(events.length)
+    this.#retried.inc(events.length)
     const reason = outcomes.find((outcome) => outcome.kind === 'retry')?.reason
     const advice = overloaded ? ' The other side is overloaded and gets less at a time; if this lasts, give it more room' : ''
     this.#context.log.warn(
@@ -386,11 +396,5 @@ export class OutputRunner {
     )
     if (!(await this.#services.deadLetter(rejected))) return
     for (const { event, target } of rejected) this.#end(event, 'dead_lettered', target)
-  }
-
-  #countRetries(count: number): void {
-    this.#context.metrics
-      .counter('millrace_output_retries_total', 'Events that were tried again.', { output: this.#context.id })
-      .inc(count)
   }
 }

@@ -8,18 +8,18 @@ import type { Deliver, Settled } from '../core/contracts.ts'
 import { messageOf } from '../core/errors.ts'
 import type { Event, EventState, Origin } from '../core/event.ts'
 import type { PipelineSettings } from '../core/plan.ts'
-import type { Spans } from '../core/span.ts'
 import { unlessAborted } from '../core/waiting.ts'
-import { BatchTrace, tracedSink } from './batch-trace.ts'
 import { blockedSettings } from './blocked-settings.ts'
 import type { ByteBudget } from './byte-budget.ts'
-import { type DeadLetterBox, entryOfEvent, entryOfRaw } from './dead-letter-box.ts'
+import { type DeadLetterBox, type Entry, entryOfEvent, entryOfRaw } from './dead-letter-box.ts'
+import type { EventQueue } from './event-queue.ts'
 import { EventTracker } from './event-tracker.ts'
 import { FilterTurns } from './filter-turns.ts'
 import { runInput } from './input-loop.ts'
 import { type EventLedger, FROM_DISK, type InputBooks, type Loses, PipelineLedgers } from './ledger.ts'
 import { OutputRunner } from './output-runner.ts'
-import { type Receipt, trackedOf } from './receipt.ts'
+import { type QueuedIntake, queuedIntake } from './queued-intake.ts'
+import type { Receipt } from './receipt.ts'
 import type { RecentEvents } from './recent-events.ts'
 
 export interface PipelineServices {
@@ -37,6 +37,8 @@ export interface PipelineServices {
   listening(): Promise<void>
   /** Those of the pipeline that this one takes over from. */
   readonly ledgers?: PipelineLedgers | undefined
+  /** The queue on disk, which it may take over from that one too. */
+  readonly queue?: EventQueue | undefined
   /** Resolves when that one has ended: what two cannot read at once (files, a Kafka group) is read from then on. */
   readonly predecessor?: Promise<unknown> | undefined
   readonly loses?: Loses
@@ -56,7 +58,6 @@ export class Pipeline {
   readonly #compiled: CompiledPipeline
   readonly #services: PipelineServices
   readonly #log: Log
-  readonly #spans: Spans | undefined
   readonly #chain: Chain
   readonly #route: Route
   readonly #abandon = new AbortController()
@@ -68,6 +69,7 @@ export class Pipeline {
   readonly #loses: Loses
   readonly #taken: number[] = []
   readonly #tracker: EventTracker
+  readonly #queued: QueuedIntake | undefined
   #whenEmpty: (() => void) | undefined
 
   constructor(compiled: CompiledPipeline, settings: PipelineSettings, services: PipelineServices) {
@@ -77,7 +79,6 @@ export class Pipeline {
     this.#loses = services.loses ?? (() => false)
     const own = services.context(settings.id)
     this.#log = own.log
-    this.#spans = own.spans
     own.metrics.gauge(
       'millrace_in_flight_bytes',
       'Memory that the events stand for which the pipeline holds, estimated from their sizes on the wire.',
@@ -111,10 +112,17 @@ export class Pipeline {
         this.#log.error('flush_failed', `${filter} (${where}) could not give out what it held: ${messageOf(thrown)}`)
       },
     })
-    this.#turns = new FilterTurns(this.#chain, settings.batch_size, this.#abandon.signal, (batch) => {
-      this.#tracker.intake -= batch.length
-      this.#tracker.filters += batch.length
-      return this.#traceTurn(batch)
+    this.#turns = new FilterTurns(this.#chain, settings.batch_size, this.#abandon.signal, (count) => {
+      this.#tracker.intake -= count
+      this.#tracker.filters += count
+    })
+    this.#queued = queuedIntake(settings, own, services.queue, {
+      tracker: this.#tracker,
+      turns: this.#turns,
+      budget: services.budget,
+      abandon: this.#abandon.signal,
+      unreadable: (payload) => this.#deadLetterStored(payload, 'queue', 'it was in the queue on the disk, and is no event'),
+      loses: this.#loses,
     })
     this.outputs = compiled.outputs.map((output) => this.#runnerOf(output, settings))
     for (const output of this.outputs) this.ledger.includes(output.ledger)
@@ -141,18 +149,24 @@ export class Pipeline {
     // An output that never opens must not keep a stopped program, so opening is not waited for.
     for (const output of this.outputs) output.open(this.#abandon.signal).catch(fail)
     const recovering = this.#recover().catch(fail)
+    const feeding = this.#queued?.run(stopping, this.#services.predecessor).catch(fail)
     await Promise.all(inputs)
-    await recovering
+    this.#queued?.inputsEnded()
+    await Promise.all([recovering, feeding])
     if (fatal.length > 0) this.#abandonAll()
     await this.#turns.finish()
     for (const output of this.outputs) output.drain(false)
     // Nobody else brings what is on the disk to its end, as long as nobody wants to stop.
-    await this.#empty(() => this.held + (stop.aborted ? 0 : this.buffered) === 0)
+    const emptied = this.#empty(() => this.held + (stop.aborted ? 0 : this.buffered) === 0)
+    const stuck = this.#queued?.untilStuck(stop, () => this.outputs.every((output) => output.isStuck))
+    await (stuck === undefined ? emptied : Promise.race([emptied, stuck]))
     clearTimeout(deadline.timer)
-    const left = this.held
+    // What came from the queue on the disk stays there.
+    const left = this.held - (this.#queued?.held ?? 0)
     this.#abandonAll()
     await this.#chain.close()
-    await Promise.allSettled(this.outputs.map((output) => output.close()))
+    await Promise.allSettled(this.outputs.map((output) => output.close(left === 0)))
+    await this.#queued?.close()
     this.#leaveLedger()
     if (fatal.length > 0) throw fatal[0]
     return left
@@ -178,18 +192,8 @@ export class Pipeline {
   ): Promise<void> {
     const books = this.ledger.input(input)
     books.received.inc()
-    books.held++
-    this.#tracker.dead_letters++
-    const kept = await this.#services.deadLetters.keep(
-      this.#id,
-      [entryOfRaw(raw, input, reason, origin, size_bytes)],
-      this.#abandon.signal,
-    )
+    const kept = await this.#keepRaw(books, entryOfRaw(raw, input, reason, origin, size_bytes))
     if (!kept) throw this.#abandon.signal.reason as Error
-    this.#tracker.dead_letters--
-    books.held--
-    books.states.dead_lettered.inc()
-    this.#tellWhenEmpty()
   }
 
   /** Events that have no final state yet. */
@@ -206,7 +210,7 @@ export class Pipeline {
     const tracker = this.#tracker
     const context = this.#services.context(id)
     return new OutputRunner(
-      this.#spans === undefined ? sink : tracedSink(sink, id),
+      sink,
       context,
       {
         ledger: this.ledgers.output(id),
@@ -218,7 +222,7 @@ export class Pipeline {
         buffered: (event, standing) => tracker.buffered(event, standing),
         restored: (stored) => tracker.restored(stored),
         returned: (event) => tracker.returned(event),
-        unreadable: (payload) => this.#deadLetterStored(payload, id),
+        unreadable: (payload) => this.#deadLetterStored(payload, id, 'it waited on the disk, and is no event of this output'),
         loses: this.#loses,
         deadLetter: (rejected) =>
           this.#services.deadLetters.keep(
@@ -239,14 +243,16 @@ export class Pipeline {
     for (const output of this.outputs) this.ledger.recovered(await output.recover())
   }
 
-  /** Keeps a record of an earlier run that its output can make nothing of. */
-  async #deadLetterStored(payload: Buffer, output: string): Promise<boolean> {
+  /** Keeps a record of an earlier run that nobody can make anything of. */
+  async #deadLetterStored(payload: Buffer, component: string, reason: string): Promise<boolean> {
     const books = this.ledger.input(FROM_DISK)
     books.read_back.inc()
+    return await this.#keepRaw(books, entryOfRaw(payload, component, reason, undefined, payload.length))
+  }
+
+  async #keepRaw(books: InputBooks, entry: Entry): Promise<boolean> {
     books.held++
     this.#tracker.dead_letters++
-    const reason = 'it waited on the disk, and is no event of this output'
-    const entry = entryOfRaw(payload, output, reason, undefined, payload.length)
     if (!(await this.#services.deadLetters.keep(this.#id, [entry], this.#abandon.signal))) return false
     this.#tracker.dead_letters--
     books.held--
@@ -305,23 +311,15 @@ export class Pipeline {
   async #accept(events: Event[], books: InputBooks, has_room: boolean): Promise<{ readonly settled: Promise<Settled> }> {
     const { receipt, bytes } = this.#tracker.arrived(events, books)
     this.#unsettled.add(receipt)
-    receipt.trace = BatchTrace.begin(this.#spans)
-    receipt.trace?.receive(books.input, { pipeline: this.#id, events: events.length, bytes }, receipt.settled)
     if (!(await this.#admit(bytes, has_room))) receipt.abandon()
     else if (events.length > 0) {
+      const taken = this.#loses('intake') ? this.#allButOne(events) : events
       // An input that decoded the next batches meanwhile would only fill the memory with them.
-      await this.#turns.take(this.#loses('intake') ? this.#allButOne(events) : events)
+      if (this.#queued?.is_persisted === true) await this.#queued.put(taken)
+      else await this.#turns.take(taken)
     }
     const settled = receipt.settled.finally(() => this.#unsettled.delete(receipt))
     return { settled }
-  }
-
-  /** One turn of the filters, which takes events of one batch only. */
-  #traceTurn(events: readonly Event[]): (() => void) | undefined {
-    const first = this.#spans === undefined ? undefined : events[0]
-    const trace = first === undefined ? undefined : trackedOf(first).receipt.trace
-    const end = trace?.start('filter', 'internal')
-    return end && (() => end({ attributes: { pipeline: this.#id, events: events.length } }))
   }
 
   #allButOne(events: readonly Event[]): readonly Event[] {
@@ -333,7 +331,9 @@ export class Pipeline {
   async #admit(bytes: number, has_room: boolean): Promise<boolean> {
     const { budget } = this.#services
     if (this.#abandon.signal.aborted) return false
-    if (has_room) budget.take(bytes)
+    if (this.#queued?.is_persisted === true) {
+      if (!(await this.#queued.admit(bytes, has_room))) return false
+    } else if (has_room) budget.take(bytes)
     else {
       try {
         await budget.acquire(bytes, this.#abandon.signal)
@@ -351,7 +351,6 @@ export class Pipeline {
       this.#tracker.filters--
       return
     }
-    if (this.#spans !== undefined) trackedOf(event).receipt.trace?.link(event)
     try {
       this.#services.recent.offer(event)
       this.#route(event, (output) => this.#taken.push(output))

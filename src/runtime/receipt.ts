@@ -1,6 +1,5 @@
 import type { Settled } from '../core/contracts.ts'
 import { EVENT_STATES, type Event, type EventState, type Tracking } from '../core/event.ts'
-import type { BatchTrace } from './batch-trace.ts'
 import type { InputBooks } from './ledger.ts'
 
 /**
@@ -12,8 +11,6 @@ export class Receipt {
   readonly books: InputBooks
   /** Of a clock that never goes back. */
   readonly since_ms = performance.now()
-  /** Where its trace is one of those that are kept. */
-  trace: BatchTrace | undefined
   readonly #settle: (settled: Settled) => void
   #open: number
 
@@ -26,6 +23,11 @@ export class Receipt {
     this.books = books
     books.held += events
     if (events === 0) resolve('stored')
+  }
+
+  /** Events that it waits for. */
+  get open(): number {
+    return this.#open
   }
 
   /** An event was made of one of the batch. */

@@ -6,11 +6,11 @@ import type { Context } from '../../src/core/context.ts'
 import type { Batching, Deliver, Outcome, SavedEvents, Settled, Sink, WriteResult } from '../../src/core/contracts.ts'
 import type { Event } from '../../src/core/event.ts'
 import { parseJson } from '../../src/core/json/json.ts'
-import type { Spans } from '../../src/core/span.ts'
 import type { Exact, Fields } from '../../src/core/values.ts'
 import { ByteBudget } from '../../src/runtime/byte-budget.ts'
 import { DeadLetterBox } from '../../src/runtime/dead-letter-box.ts'
-import type { Loses } from '../../src/runtime/ledger.ts'
+import { queueOf } from '../../src/runtime/event-queue.ts'
+import { type Loses, PipelineLedgers } from '../../src/runtime/ledger.ts'
 import { Pipeline } from '../../src/runtime/pipeline.ts'
 import { PipelineBus } from '../../src/runtime/pipeline-bus.ts'
 import { RecentEvents } from '../../src/runtime/recent-events.ts'
@@ -140,7 +140,6 @@ interface PipelineOptions {
   readonly variables?: Variables
   readonly drain_timeout_ms?: number
   readonly loses?: Loses
-  readonly spans?: Spans
   /** Of an earlier run, for a test of what survives. Default: one of its own, removed at the end. */
   readonly folder?: string
 }
@@ -157,10 +156,10 @@ export async function startPipeline(config: object, ends: TestEnds, options: Pip
 export async function startPipelines(
   configs: readonly object[],
   ends: readonly TestEnds[],
-  { variables = {}, drain_timeout_ms = 5_000, loses, spans, folder: kept }: PipelineOptions = {},
+  { variables = {}, drain_timeout_ms = 5_000, loses, folder: kept }: PipelineOptions = {},
 ): Promise<RunningPipelines> {
   const folder = kept === undefined ? await temporaryFolder() : { path: kept, [Symbol.asyncDispose]: () => Promise.resolve() }
-  const context = testContext({ paths: { data: folder.path, config: folder.path }, spans })
+  const context = testContext({ paths: { data: folder.path, config: folder.path } })
   const plans = configs.map((config) => readPipelineJson(JSON.stringify(config), 'pipeline.json', variables))
   const own = (['input', 'filter', 'output', 'codec'] as const).flatMap((kind) => catalog.all(kind))
   const known = new Catalog([...own, ...ends.flatMap(({ specs }) => specs)])
@@ -182,7 +181,11 @@ export async function startPipelines(
         deadLetter: async (raw, reason, origin, size) => await pipeline?.deadLetterRaw(id, raw, reason, origin, size),
       }),
     })
+    const ledgers = new PipelineLedgers(context.metrics, settings.id)
+    const { log } = context
     pipeline = new Pipeline(parts, settings, {
+      ledgers,
+      queue: queueOf(settings, { log, metrics: context.metrics, data: folder.path, ledger: ledgers.events }),
       context: (id) => contexts.get(id) ?? { ...context, id },
       deadLetters: box,
       budget,

@@ -13,6 +13,8 @@ export interface ProgramOptions {
   readonly data?: string
   /** What is written to its standard input, which is then closed. Default: it has none. */
   readonly stdin?: string | Buffer
+  /** Of the process, as the shell takes them: `-S -f 100`. */
+  readonly ulimit?: string
 }
 
 export interface ProgramExit {
@@ -66,7 +68,9 @@ export class Program implements AsyncDisposable {
       // Only a running pipeline has an API.
       ...(options.args.includes('--api.http.port') || options.args[0] === 'dlq' ? [] : ['--api.http.port', String(port)]),
     ]
-    const child = spawn(BIN, [...options.args, ...added], {
+    const limited = options.ulimit === undefined ? [] : ['sh', '-c', `ulimit ${options.ulimit} && exec "$0" "$@"`]
+    const [command = BIN, ...args] = [...limited, BIN, ...options.args, ...added]
+    const child = spawn(command, args, {
       // A pipeline names its data folder by the variable, where the flag cannot reach.
       env: { ...process.env, MILLRACE_DATA: data, ...options.env },
       stdio: [options.stdin === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],

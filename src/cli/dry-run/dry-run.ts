@@ -148,7 +148,6 @@ export class DryRun {
       addresses: { listening: () => {} },
       files: { reads: () => {} },
       bus: new PipelineBus().of(pipeline),
-      spans: undefined,
     }
   }
 }

@@ -5,6 +5,9 @@ import { duration } from '../../core/time/duration.ts'
 
 /** Less has no room for one letter of a large event. */
 export const DEAD_LETTERS_MIN_BYTES = 64 * 1024
+/** Less has no room for the segments that it is made of. */
+export const QUEUE_MIN_BYTES = 1024 * 1024
+export const QUEUE_TYPES = ['memory', 'persisted'] as const
 export const STORAGE_POLICIES = ['block', 'drop_newer', 'drop_older'] as const
 
 /** What `"pipeline": { … }` may say. */
@@ -48,6 +51,19 @@ export const SETTINGS = {
     'How old dead letters become; of several pipelines the longest holds. Default: for ever.',
   ),
   reloadable: option.boolean('Whether a changed config takes its place while it runs.', { default: DEFAULT_SETTINGS.reloadable }),
+  queue_type: option.oneOf(
+    'Where events wait for the filters: with `persisted` on the disk, and their senders are told once they are there.',
+    QUEUE_TYPES,
+    { default: DEFAULT_SETTINGS.queue_type },
+  ),
+  queue_max_bytes: option.bytes('Bytes of the files of that queue; inputs wait for room beyond it.', {
+    default: DEFAULT_SETTINGS.queue_max_bytes,
+    min: QUEUE_MIN_BYTES,
+  }),
+  queue_drain: option.boolean('Whether a stop waits until that queue is empty; else what is in it follows at the next start.', {
+    default: DEFAULT_SETTINGS.queue_drain,
+  }),
+  path_queue: option.string('The folder of the queues of all pipelines. Default: `queue` in the data folder.'),
 }
 
 /** Reads the settings of a pipeline; faults are reported and leave the default. */

@@ -13,7 +13,7 @@ export interface KnownSetting {
 }
 
 const ONE_WORKER = 'one worker runs, and events keep their order'
-const NO_QUEUE = 'there is no queue on disk: what is not stored yet stays unacknowledged at its sender'
+const EVERY_EVENT_SYNCED = 'every event is on the disk before its sender is told, and what is done is noted every second'
 const DEAD_LETTERS = 'dead letters are always kept, below path.data'
 const OWN_LOG = 'the log goes to stderr'
 const OWN_API = 'the pages listen on api.http.host without TLS: put a proxy before them'
@@ -55,17 +55,17 @@ export const KNOWN_SETTINGS: { readonly [name: string]: KnownSetting } = {
   'pipeline.recoverable': pipeline,
   'pipeline.system': pipeline,
 
-  'queue.type': idlePipeline(NO_QUEUE, 'memory'),
+  'queue.type': pipeline,
   'queue.max_bytes': pipeline,
-  'queue.max_events': pipeline,
-  'queue.page_capacity': pipeline,
-  'queue.checkpoint.acks': pipeline,
-  'queue.checkpoint.interval': pipeline,
-  'queue.checkpoint.retry': pipeline,
-  'queue.checkpoint.writes': pipeline,
-  'queue.compression': pipeline,
+  'queue.max_events': idlePipeline('queue.max_bytes is the limit', '0'),
+  'queue.page_capacity': idlePipeline('the files of a queue have an eighth of queue.max_bytes, and 16 MiB at most', '64mb'),
+  'queue.checkpoint.acks': idlePipeline(EVERY_EVENT_SYNCED, '1024'),
+  'queue.checkpoint.interval': idlePipeline(EVERY_EVENT_SYNCED, '1000'),
+  'queue.checkpoint.retry': idlePipeline('a write that fails is always tried again', 'true'),
+  'queue.checkpoint.writes': idlePipeline(EVERY_EVENT_SYNCED, '1024'),
+  'queue.compression': idlePipeline('events are on the disk as they are', 'none'),
   'queue.drain': pipeline,
-  'path.queue': idlePipeline(NO_QUEUE),
+  'path.queue': pipeline,
   'dead_letter_queue.enable': idlePipeline(DEAD_LETTERS, 'true'),
   'dead_letter_queue.max_bytes': pipeline,
   'dead_letter_queue.storage_policy': pipeline,
@@ -107,8 +107,6 @@ export const KNOWN_SETTINGS: { readonly [name: string]: KnownSetting } = {
   'api.auth.basic.password': program,
   // Ours, beside Logstash's.
   'api.auth.token': program,
-  'tracing.endpoint': program,
-  'tracing.sampling': program,
   'http.enabled': { ...program, renamed: 'api.enabled' },
   'http.environment': { ...program, renamed: 'api.environment' },
   'http.host': { ...program, renamed: 'api.http.host' },

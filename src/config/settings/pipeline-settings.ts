@@ -2,7 +2,7 @@ import * as option from '../../core/options/options.ts'
 import { readOptions } from '../../core/options/read-options.ts'
 import type { OptionNode, PipelineSettings } from '../../core/plan.ts'
 import { duration } from '../../core/time/duration.ts'
-import { DEAD_LETTERS_MIN_BYTES, STORAGE_POLICIES } from '../pipeline-json/settings.ts'
+import { DEAD_LETTERS_MIN_BYTES, QUEUE_MIN_BYTES, QUEUE_TYPES, STORAGE_POLICIES } from '../pipeline-json/settings.ts'
 import type { Settings } from './layer.ts'
 
 const ECS = ['disabled', 'v1', 'v8'] as const
@@ -17,6 +17,10 @@ const SETTINGS = {
   'dead_letter_queue.max_bytes': option.bytes('Bytes of all dead letters.', { min: DEAD_LETTERS_MIN_BYTES }),
   'dead_letter_queue.storage_policy': option.oneOf('What happens at that limit.', STORAGE_POLICIES),
   'dead_letter_queue.retain.age': duration('How old dead letters become.'),
+  'queue.type': option.oneOf('Where events wait for the filters.', QUEUE_TYPES),
+  'queue.max_bytes': option.bytes('Bytes of the queue on disk.', { min: QUEUE_MIN_BYTES }),
+  'queue.drain': option.boolean('Whether a stop waits until the queue on disk is empty.'),
+  'path.queue': option.string('The folder of the queues on disk.'),
   'pipeline.reloadable': option.boolean('Whether a changed config takes its place while it runs.'),
   'config.support_escapes': option.boolean('Whether backslashes in texts mean something.', { default: false }),
 }
@@ -48,6 +52,10 @@ export function readPipelineSettings(layer: Settings, preset: PipelineSettings, 
     dead_letter_queue_retain_age: read?.['dead_letter_queue.retain.age'] ?? preset.dead_letter_queue_retain_age,
     strict_conditions: read?.['pipeline.strict_conditions'] ?? preset.strict_conditions,
     reloadable: read?.['pipeline.reloadable'] ?? preset.reloadable,
+    queue_type: read?.['queue.type'] ?? preset.queue_type,
+    queue_max_bytes: read?.['queue.max_bytes'] ?? preset.queue_max_bytes,
+    queue_drain: read?.['queue.drain'] ?? preset.queue_drain,
+    path_queue: read?.['path.queue'] ?? preset.path_queue,
   }
   return { settings, support_escapes: read?.['config.support_escapes'] ?? false }
 }
