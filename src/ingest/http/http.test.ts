@@ -193,6 +193,11 @@ test('user and password', async () => {
   expect(JSON.stringify(input.collector.documents)).not.toContain('Basic')
 })
 
+test('user and password that are empty, as of variables that are not set, ask for none', async () => {
+  await using input = await start({ user: '', password: '' })
+  expect((await post(input.url, 'x')).status).toBe(200)
+})
+
 test('requests over the limit are told to come again', async () => {
   await using input = await start({ max_pending_requests: 1 })
   input.collector.settleAs = undefined

@@ -1,6 +1,7 @@
 import { defineInput } from '../../core/component.ts'
 import type { InputContext } from '../../core/contracts.ts'
 import { MillraceError } from '../../core/errors.ts'
+import { readLogin } from '../../core/login.ts'
 import { oldServerTls, readServerTls, withOldServerTls } from '../../network/server-tls.ts'
 import { HTTP_OPTIONS, type HttpOptions } from './options.ts'
 import { HttpServer, type HttpTimes } from './server.ts'
@@ -57,12 +58,11 @@ failure tag, as in Logstash; \`required_fields\` refuses it. With \`user\` and \
  * @throws MillraceError INPUT_CANNOT_START for options that do not fit together
  */
 export function createHttp(options: HttpOptions, context: InputContext, times: HttpTimes): HttpServer {
-  if ((options.user === undefined) !== (options.password === undefined)) {
-    throw new MillraceError('INPUT_CANNOT_START', 'expected user and password together, got only one of them')
-  }
+  const refuse = (message: string): MillraceError => new MillraceError('INPUT_CANNOT_START', message)
+  const login = readLogin(options.user, options.password, refuse)
   for (const [old, use] of oldServerTls(options)) {
     context.log.warn('old_option', `${context.where}: http.${old} is an old option: please write ${use}`)
   }
   const tls = readServerTls(withOldServerTls(options), context.paths.config, 'INPUT_CANNOT_START')
-  return new HttpServer(options, tls, times, context)
+  return new HttpServer(options, { login, tls }, times, context)
 }

@@ -4,6 +4,7 @@ import { createServer as createTlsServer } from 'node:https'
 import type { Binding, Decoded, Decoder, Deliver, InputContext, Source } from '../../core/contracts.ts'
 import { messageOf } from '../../core/errors.ts'
 import type { Event, Origin } from '../../core/event.ts'
+import { basicAuthorization, type Login } from '../../core/login.ts'
 import { readText } from '../../core/options/options.ts'
 import { unlessAborted, untilAborted } from '../../core/waiting.ts'
 import { ipOf, peerOf } from '../../network/address.ts'
@@ -26,6 +27,13 @@ export interface HttpTimes {
   readonly busy_after_ms: number
   /** How long a client may go on sending a body that was refused, so that it gets to read why. */
   readonly linger_ms: number
+}
+
+/** What of the options was read before. */
+export interface HttpAccess {
+  /** Who may send; `undefined`: everybody. */
+  readonly login: Login | undefined
+  readonly tls: ServerCertificates | undefined
 }
 
 interface Answer {
@@ -58,24 +66,20 @@ export class HttpServer implements Source {
   #blocked_since_ms = 0
   #whenIdle: (() => void) | undefined
 
-  constructor(options: HttpOptions, tls: ServerCertificates | undefined, times: HttpTimes, context: InputContext) {
+  constructor(options: HttpOptions, { login, tls }: HttpAccess, times: HttpTimes, context: InputContext) {
     this.#options = options
     this.#tls = tls
     this.#times = times
     this.#context = context
     this.#decoder = context.createDecoder()
     this.#decoders = compileCodecs(options, context)
-    const { user, password } = options
     this.#targets = {
       remote_host: options.remote_host_target_field,
       request_headers: options.request_headers_target_field,
       ecs: context.ecs_compatibility !== 'disabled',
-      hides_authorization: user !== undefined,
+      hides_authorization: login !== undefined,
     }
-    this.#authorization =
-      user === undefined || password === undefined
-        ? undefined
-        : digest(`Basic ${Buffer.from(`${user}:${password.reveal()}`).toString('base64')}`)
+    this.#authorization = login === undefined ? undefined : digest(basicAuthorization(login))
     this.#success = {
       status: Number(options.response_code),
       text: 'ok',

@@ -1,4 +1,5 @@
 import { MillraceError } from '../../core/errors.ts'
+import { basicAuthorization, readLogin } from '../../core/login.ts'
 import type { Secret } from '../../core/secret.ts'
 import type { ElasticsearchOptions } from './options.ts'
 
@@ -69,27 +70,19 @@ function readCloudId(text: string): NodeAddress {
 
 /** The Authorization header that the options ask for, or `undefined`. Empty texts, as of variables that are not set, ask for nothing. */
 export function authorizationOf(options: ElasticsearchOptions): string | undefined {
-  const user = options.user === '' ? undefined : options.user
-  const password = revealed(options.password)
+  const login = readLogin(options.user, options.password, refused)
   const api_key = revealed(options.api_key)
   const cloud_auth = revealed(options.cloud_auth)
-  const given = [user, api_key, cloud_auth].filter((way) => way !== undefined)
+  const given = [login, api_key, cloud_auth].filter((way) => way !== undefined)
   if (given.length > 1) throw refused('expected one of user, api_key and cloud_auth, got several: keep one')
-  if ((user === undefined) !== (password === undefined)) {
-    throw refused('expected user and password together, got only one of them')
-  }
   if (api_key !== undefined) return `ApiKey ${api_key.includes(':') ? Buffer.from(api_key).toString('base64') : api_key}`
   if (cloud_auth !== undefined) return basicAuthorization(cloud_auth)
-  return user === undefined ? undefined : basicAuthorization(`${user}:${password}`)
+  return login === undefined ? undefined : basicAuthorization(login)
 }
 
 function revealed(secret: Secret | undefined): string | undefined {
   const text = secret?.reveal()
   return text === '' ? undefined : text
-}
-
-function basicAuthorization(credentials: string): string {
-  return `Basic ${Buffer.from(credentials).toString('base64')}`
 }
 
 export function refused(message: string): MillraceError {

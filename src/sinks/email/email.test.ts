@@ -190,7 +190,7 @@ test('the deadline breaks off what is on its way', async () => {
 test.each([
   [{ template_file: 'nowhere.html' }, 'template_file'],
   [{ attachments: ['nowhere.txt'] }, 'attachments: ENOENT'],
-  [{ username: 'u' }, 'expected username and password together'],
+  [{ username: 'u' }, 'expected user and password together'],
   [{ match: 'x' }, 'cannot be honoured: it is gone from Logstash too'],
   [{ via: 'pigeon' }, 'expected one of smtp, sendmail'],
 ])('%j is refused', async (options, message) => {

@@ -6,6 +6,7 @@ import { defineOutput } from '../../core/component.ts'
 import { type Outcome, type OutputContext, type Sink, STORED, type WriteResult } from '../../core/contracts.ts'
 import { MillraceError, messageOf } from '../../core/errors.ts'
 import type { Event } from '../../core/event.ts'
+import { readLogin } from '../../core/login.ts'
 import { kept } from '../../core/options/kept-options.ts'
 import * as option from '../../core/options/options.ts'
 import type { Template } from '../../core/template.ts'
@@ -100,9 +101,6 @@ class EmailSink implements Sink {
   constructor(options: Options, context: OutputContext) {
     this.#options = options
     this.#context = context
-    if ((options.username === undefined) !== (options.password === undefined)) {
-      throw refused('expected username and password together, got only one of them')
-    }
     const inConfig = (file: string): string => resolve(context.paths.config, file)
     if (options.template_file !== undefined) context.files.reads(inConfig(options.template_file))
     this.#settings = transportSettings(options, context)
@@ -181,7 +179,8 @@ interface Attempt {
 
 function transportSettings(options: Options, context: OutputContext): object {
   if (options.via === 'sendmail') return { sendmail: true, newline: 'unix' }
-  const { address, port, domain, username, password, authentication, use_tls } = options
+  const { address, port, domain, authentication, use_tls } = options
+  const login = readLogin(options.username, options.password, refused)
   return {
     pool: true,
     maxConnections: MAILS_AT_ONCE,
@@ -195,7 +194,7 @@ function transportSettings(options: Options, context: OutputContext): object {
     connectionTimeout: CONNECT_MS,
     greetingTimeout: CONNECT_MS,
     socketTimeout: SILENCE_MS,
-    ...(username === undefined ? {} : { auth: { user: username, pass: password?.reveal() } }),
+    ...(login === undefined ? {} : { auth: { user: login.user, pass: login.password.reveal() } }),
     ...(authentication === undefined ? {} : { authMethod: METHODS[authentication] }),
   }
 }

@@ -1,4 +1,5 @@
 import type { Event } from '../../core/event.ts'
+import { basicAuthorization, type Login } from '../../core/login.ts'
 import { type Entry, readText } from '../../core/options/options.ts'
 import type { ConfigValue } from '../../core/plan.ts'
 import { compileTemplate, type Template, textOf } from '../../core/template.ts'
@@ -62,16 +63,14 @@ const CONTENT_TYPES = {
 } as const
 
 /** Names in lower case to what they are for an event. */
-export function compileHeaders(options: HttpOptions): (event: Event) => { [name: string]: string } {
+export function compileHeaders(options: HttpOptions, login: Login | undefined): (event: Event) => { [name: string]: string } {
   const templates = new Map<string, Template>()
   templates.set('content-type', compileTemplate(CONTENT_TYPES[options.format]))
   for (const { name, value } of options.headers) {
     templates.set(name.toLowerCase(), compileTemplate(readText(value, () => {}) ?? ''))
   }
   if (options.content_type !== undefined) templates.set('content-type', compileTemplate(options.content_type))
-  const { user, password } = options
-  const authorization =
-    user === undefined ? undefined : `Basic ${Buffer.from(`${user}:${password?.reveal() ?? ''}`).toString('base64')}`
+  const authorization = login === undefined ? undefined : basicAuthorization(login)
   return (event) => {
     const headers: { [name: string]: string } = {}
     for (const [name, template] of templates) headers[name] = template.format(event)

@@ -5,6 +5,7 @@ import { defineOutput } from '../../core/component.ts'
 import { type Outcome, type OutputContext, type Sink, STORED, type WriteResult } from '../../core/contracts.ts'
 import { MillraceError, messageOf } from '../../core/errors.ts'
 import type { Event } from '../../core/event.ts'
+import { readLogin } from '../../core/login.ts'
 import { readClientTls } from '../../network/client-tls.ts'
 import { compileBody, compileHeaders, type PrintBody } from './body.ts'
 import { type HttpAnswer, HttpClient } from './client.ts'
@@ -66,8 +67,7 @@ class HttpSink implements Sink {
     this.#context = context
     const { format, message, user, password, proxy, pool_max, pool_max_per_route } = options
     if (format === 'message' && message === undefined) throw refused('format message needs message')
-    if ((user === undefined) !== (password === undefined))
-      throw refused('expected user and password together, got only one of them')
+    const login = readLogin(user, password, refused)
     if (proxy !== undefined && !URL.canParse(proxy)) throw refused(`proxy: expected http://host:port, got "${proxy}"`)
     if (options.url.constant !== undefined) readUrl(options.url.constant, (why) => refused(`url: ${why}`))
     this.batching = {
@@ -87,7 +87,7 @@ class HttpSink implements Sink {
     })
     this.#limit = pLimit(pool_max)
     this.#printBody = compileBody(options)
-    this.#headersOf = compileHeaders(options)
+    this.#headersOf = compileHeaders(options, login)
   }
 
   open(): Promise<void> {
