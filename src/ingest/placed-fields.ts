@@ -1,4 +1,5 @@
 import type { Decoded } from '../core/contracts.ts'
+import { listIndex } from '../core/field-path.ts'
 import type { FieldRef } from '../core/field-ref.ts'
 import { type Fields, isFields, member, setMember, type Value } from '../core/values.ts'
 
@@ -23,9 +24,12 @@ export function withField(decoded: Decoded, { path, in_metadata }: FieldRef, val
   return was_there ? { ...decoded, source: undefined } : decoded
 }
 
-/** Whether something stands at a place of decoded fields. */
+/** Whether something stands at a place of decoded fields; a number in the place counts the elements of a list, from 0. */
 export function hasField({ fields }: Decoded, { path, in_metadata }: FieldRef): boolean {
   let value: Value | undefined = in_metadata ? member(fields, '@metadata') : fields
-  for (const segment of path) value = isFields(value) ? member(value, segment) : undefined
+  for (const segment of path) {
+    if (Array.isArray(value)) value = value[listIndex(segment, value.length)]
+    else value = isFields(value) ? member(value, segment) : undefined
+  }
   return value !== undefined && value !== null
 }

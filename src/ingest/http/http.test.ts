@@ -29,8 +29,9 @@ async function start(
   context: TestContext = testContext(),
   max_event_bytes?: number,
   collector = new Collector(),
+  times = TIMES,
 ): Promise<Running> {
-  const quick = defineInput({ ...http, create: (given, inputContext) => createHttp(given, inputContext, TIMES) })
+  const quick = defineInput({ ...http, create: (given, inputContext) => createHttp(given, inputContext, times) })
   const settings = { host: '127.0.0.1', port: 0, ...options }
   const source = buildInput(quick, [json, jsonLines, line, plain], settings, collector, context, max_event_bytes)
   const input = startInput(source, collector, context)
@@ -172,6 +173,19 @@ test.each([
   expect(await post(input.url, '{"order_id":1,"user":{"id":2}}', JSON_TYPE)).toEqual({ status: 200, text: 'ok' })
 })
 
+test.each([
+  ['{"alerts":[{"labels":{}},{}]}', 200],
+  ['{"alerts":[{"status":"firing"}]}', 400],
+  ['{"alerts":[]}', 400],
+  ['[]', 400],
+  ['', 400],
+  ['{"alerts":"text"}', 400],
+  ['{"alerts":{"0":{"labels":{}}}}', 200],
+])('a required field in a list: %s gets %i', async (body, status) => {
+  await using input = await start({ required_fields: ['[alerts][0][labels]'] })
+  expect((await post(input.url, body, JSON_TYPE)).status).toBe(status)
+})
+
 test('what is no JSON is stored with a tag where nothing is required', async () => {
   await using input = await start()
   expect((await post(input.url, '{"a":', JSON_TYPE)).status).toBe(200)
@@ -228,7 +242,8 @@ test('while the pipeline takes nothing, further bodies are told to come again', 
 })
 
 test('bodies that wait for each other share the room', async () => {
-  await using input = await start({ max_pending_bytes: 1_000 })
+  const patient = { ...TIMES, request_timeout_ms: 10_000 }
+  await using input = await start({ max_pending_bytes: 1_000 }, testContext(), undefined, new Collector(), patient)
   const first = await rawClient(input.url)
   first.write(`POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 900\r\n\r\n${'x'.repeat(800)}`)
   const gauge = (): Promise<string> => input.context.metrics.text()

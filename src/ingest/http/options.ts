@@ -13,7 +13,7 @@ export const HTTP_OPTIONS = {
   user: option.string('User name for basic authentication. Without it everybody may send.'),
   password: option.secret('Password for basic authentication.'),
   required_fields: option.fieldRefs(
-    'Ours. Fields that every event of a body must have: else the body is refused with 400 and the name of what is missing.',
+    'Ours. Fields that every event of a body must have: else the body is refused with 400 and the name of what is missing. `[orders][0][id]` asks for a list with something in it.',
     { default: [] },
   ),
   response_code: option.oneOf('The answer to a body that is stored.', ['200', '201', '202', '204'], { default: '200' }),

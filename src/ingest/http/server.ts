@@ -219,6 +219,8 @@ export class HttpServer implements Source {
   #eventsOf(request: IncomingMessage, body: Buffer): Event[] {
     const mime_type = (request.headers['content-type'] ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? ''
     const decoded = decodeWhole(this.#decoders.get(mime_type) ?? this.#decoder, body)
+    const { required_fields } = this.#options
+    if (decoded.length === 0 && required_fields.length > 0) throw new Refusal(400, 'the body has no event in it')
     for (const [index, one] of decoded.entries()) this.#checkFields(one, index)
     const each_bytes = Math.ceil(body.length / Math.max(1, decoded.length))
     if (each_bytes > this.#context.max_event_bytes) {

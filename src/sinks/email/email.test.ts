@@ -1,59 +1,15 @@
-import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
-import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
-import { text as readAll } from 'node:stream/consumers'
-import { SMTPServer, type SMTPServerOptions } from 'smtp-server'
 import { expect, test } from 'vitest'
 import { buildOutput, eventOf } from '../../../test/helpers/build-output.ts'
 import { testContext } from '../../../test/helpers/context.ts'
 import { freePort } from '../../../test/helpers/free-port.ts'
+import { startSmtpServer } from '../../../test/helpers/smtp-server.ts'
 import { temporaryFolder } from '../../../test/helpers/temporary-folder.ts'
 import { TEST_AUTHORITY, TEST_SERVER } from '../../../test/helpers/test-certificates.ts'
 import { plain } from '../../codecs/plain.ts'
 import type { Sink } from '../../core/contracts.ts'
 import { email } from './email.ts'
-
-interface Mail {
-  readonly from: string
-  readonly to: readonly string[]
-  readonly secure: boolean
-  readonly user: string
-  readonly source: string
-}
-
-interface Server extends AsyncDisposable {
-  readonly port: number
-  readonly mails: Mail[]
-}
-
-async function startServer(options: SMTPServerOptions = {}): Promise<Server> {
-  const mails: Mail[] = []
-  const server = new SMTPServer({
-    authOptional: true,
-    disabledCommands: ['STARTTLS'],
-    logger: false,
-    onData: (stream, session, done) => {
-      const { envelope, secure, user } = session
-      const take = async (): Promise<void> => {
-        const source = await readAll(stream)
-        const from = envelope.mailFrom === false ? '' : envelope.mailFrom.address
-        mails.push({ from, to: envelope.rcptTo.map(({ address }) => address), secure, user: String(user ?? ''), source })
-        done()
-      }
-      void take()
-    },
-    ...options,
-  })
-  server.listen(0, '127.0.0.1')
-  await once(server.server, 'listening')
-  server.on('error', () => {}) // Clients that break off are told of here; the sink under test tells of it too.
-  return {
-    port: (server.server.address() as AddressInfo).port,
-    mails,
-    [Symbol.asyncDispose]: () => new Promise((resolve) => server.close(() => resolve())),
-  }
-}
 
 function smtpError(code: number): Error {
   return Object.assign(new Error('because'), { responseCode: code })
@@ -70,7 +26,7 @@ const EVENT = '{"service":"api","who":"b@example.com","message":"it broke","list
 const stored = { outcomes: [{ kind: 'stored' }] }
 
 test('a mail with the values of its event', async () => {
-  await using server = await startServer()
+  await using server = await startSmtpServer()
   const sink = await open({
     port: server.port,
     to: 'a@example.com, %{who}',
@@ -98,7 +54,7 @@ test('HTML from an option or a template, and files', async () => {
   await using folder = await temporaryFolder()
   await writeFile(join(folder.path, 'mail.html'), '<p>{{service}}{{#list}}<b>{{n}}</b>{{/list}}</p>')
   await writeFile(join(folder.path, 'runbook.txt'), 'turn it off and on')
-  await using server = await startServer()
+  await using server = await startSmtpServer()
   const context = testContext({ paths: { data: folder.path, config: folder.path } })
   const shared = { port: server.port, body: 'plain' }
   const first = await open({ ...shared, htmlbody: '<i>%{service}</i>' }, context)
@@ -113,7 +69,7 @@ test('HTML from an option or a template, and files', async () => {
 })
 
 test('a value cannot add a header', async () => {
-  await using server = await startServer()
+  await using server = await startSmtpServer()
   const sink = await open({ port: server.port, subject: '%{s}', to: '%{who}' })
   await sink.write([eventOf('{"s":"x\\r\\nBcc: evil@example.com","who":"b@example.com"}')], signal)
   await sink.close()
@@ -125,7 +81,7 @@ test('over TLS, with a password', async () => {
   await using folder = await temporaryFolder()
   await writeFile(join(folder.path, 'ca.crt'), TEST_AUTHORITY)
   const context = testContext({ paths: { data: folder.path, config: folder.path } })
-  await using server = await startServer({
+  await using server = await startSmtpServer({
     ...TEST_SERVER,
     authOptional: false,
     disabledCommands: [],
@@ -148,7 +104,7 @@ test('over TLS, with a password', async () => {
 })
 
 test('nothing is sent to a server that cannot speak TLS', async () => {
-  await using server = await startServer()
+  await using server = await startSmtpServer()
   const sink = await open({ port: server.port, use_tls: true })
   await expect(sink.write([eventOf(EVENT)], signal)).rejects.toMatchObject({ code: 'OUTPUT_UNREACHABLE' })
   await sink.close()
@@ -156,7 +112,7 @@ test('nothing is sent to a server that cannot speak TLS', async () => {
 })
 
 test('each mail has its own outcome', async () => {
-  await using server = await startServer({
+  await using server = await startSmtpServer({
     onRcptTo: ({ address }, _session, done) => {
       done(address.startsWith('never') ? smtpError(550) : address.startsWith('later') ? smtpError(450) : null)
     },
@@ -178,7 +134,7 @@ test('a server that is away is waited for', async () => {
 })
 
 test('the deadline breaks off what is on its way', async () => {
-  await using server = await startServer({ onData: () => {} })
+  await using server = await startSmtpServer({ onData: () => {} })
   const sink = await open({ port: server.port })
   const abandon = new AbortController()
   const writing = sink.write([eventOf(EVENT)], abandon.signal)

@@ -1,0 +1,226 @@
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { AlertChannels, type Channel } from './helpers/alert-channels.ts'
+import { freePort } from './helpers/free-port.ts'
+import { Program } from './helpers/program.ts'
+import { temporaryFolder } from './helpers/temporary-folder.ts'
+import { waitFor } from './helpers/wait-for.ts'
+
+const CONFIG = join(import.meta.dirname, '../config/alerts.json')
+const WEBHOOKS = join(import.meta.dirname, 'captures/webhooks')
+
+interface Alert {
+  readonly status: string
+  readonly labels: Readonly<Record<string, string>>
+  readonly [field: string]: unknown
+}
+
+interface Webhook {
+  readonly alerts: readonly Alert[]
+  readonly [field: string]: unknown
+}
+
+class AlertPipeline implements AsyncDisposable {
+  readonly program: Program
+  readonly url: string
+
+  private constructor(program: Program, url: string) {
+    this.program = program
+    this.url = url
+  }
+
+  static async start(channels: AlertChannels, data: string, env: Readonly<Record<string, string>> = {}): Promise<AlertPipeline> {
+    const port = await freePort()
+    const variables = { ...channels.env, ELASTICSEARCH_URL: '', ALERTS_PORT: String(port), ...env }
+    const program = await Program.start({ args: ['-f', CONFIG], env: variables, data })
+    return new AlertPipeline(program, `http://127.0.0.1:${port}/webhook`)
+  }
+
+  async send(body: unknown, headers: Readonly<Record<string, string>> = {}): Promise<{ status: number; text: string }> {
+    const response = await fetch(this.url, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...headers },
+      body: typeof body === 'string' ? body : JSON.stringify(body),
+    })
+    return { status: response.status, text: await response.text() }
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.program[Symbol.asyncDispose]()
+  }
+}
+
+async function captured(name: string): Promise<Webhook> {
+  const { body } = JSON.parse(await readFile(join(WEBHOOKS, `alertmanager-${name}.json`), 'utf8')) as { body: Webhook }
+  return body
+}
+
+/** A body as Alertmanager's, with alerts of our own. */
+async function webhook(...alerts: readonly Partial<Alert>[]): Promise<Webhook> {
+  const real = await captured('0.31.1-firing')
+  return { ...real, alerts: alerts.map((alert) => ({ ...(real.alerts[0] as Alert), ...alert })) }
+}
+
+/** The documents that are kept, by the name of their index. */
+async function kept(data: string): Promise<Readonly<Record<string, readonly Alert[]>>> {
+  const names = (await readdir(data)).filter((name) => name.endsWith('.ndjson'))
+  const documents = names.map(async (name) => {
+    const lines = (await readFile(join(data, name), 'utf8')).trimEnd().split('\n')
+    return [name.replace('.ndjson', ''), lines.map((line) => JSON.parse(line) as Alert)] as const
+  })
+  return Object.fromEntries(await Promise.all(documents))
+}
+
+async function received(channels: AlertChannels, count: number): Promise<void> {
+  await waitFor(`${count} notifications`, () => channels.received.length >= count, { timeout_ms: 15_000 })
+}
+
+const CRITICAL = `【critical】
+告警: order-service logs 10.9 errors/s
+详情: 
+时间: 2026-11-22T12:53:31.054Z`
+
+test('what Alertmanager sends reaches those whom it concerns, and is kept', async () => {
+  await using channels = await AlertChannels.start()
+  await using data = await temporaryFolder()
+  await using alerts = await AlertPipeline.start(channels, data.path)
+
+  expect(await alerts.send(await captured('0.31.1-firing'))).toEqual({ status: 200, text: 'ok' })
+  await received(channels, 3)
+  expect(channels.received).toEqual(
+    expect.arrayContaining([
+      { channel: 'phone', text: 'order-service logs 10.9 errors/s' },
+      { channel: 'sms', text: 'order-service logs 10.9 errors/s' },
+      { channel: 'wechat', text: CRITICAL },
+    ]),
+  )
+  const document = {
+    '@timestamp': '2026-11-22T12:53:31.054Z',
+    '@version': '1',
+    receiver: 'hook',
+    version: '4',
+    status: 'firing',
+    labels: { alertname: 'HighErrorRate', service: 'order-service', severity: 'critical' },
+    annotations: { summary: 'order-service logs 10.9 errors/s' },
+    startsAt: '2026-11-22T12:53:31.054Z',
+    fingerprint: 'db70c76e1fe3b917',
+    groupKey: '{}:{alertname="HighErrorRate", service="order-service"}',
+  }
+  expect(await kept(data.path)).toMatchObject({ 'exchange-alerts-2026.11': [document] })
+
+  // That it is over is told to all but the phone. It began at another time than the one above.
+  expect((await alerts.send(await captured('0.31.1-resolved'))).status).toBe(200)
+  await received(channels, 5)
+  expect(channels.received.slice(3)).toEqual(
+    expect.arrayContaining([
+      { channel: 'sms', text: 'x (已恢复)' },
+      { channel: 'wechat', text: '【critical】\n告警: x\n详情: \n时间: 2026-11-22T12:53:33Z\n恢复: 2026-11-22T12:53:36Z' },
+    ]),
+  )
+  expect((await kept(data.path))['exchange-alerts-2026.11']).toMatchObject([
+    { status: 'firing' },
+    { status: 'resolved', endsAt: '2026-11-22T12:53:36Z' },
+  ])
+  const { code } = await alerts.program.stop()
+  expect({ code, received: channels.received.length }).toEqual({ code: 0, received: 5 })
+})
+
+test('alerts of one body go each its way by severity, each once', async () => {
+  await using channels = await AlertChannels.start()
+  await using data = await temporaryFolder()
+  const first = await AlertPipeline.start(channels, data.path)
+  const annotations = { summary: 'API P99 latency > 1s', description: 'API P99 latency is 1.5s' }
+  const [warning, info, bare] = [
+    { fingerprint: 'w', labels: { alertname: 'APIHighLatency', severity: 'warning' }, annotations },
+    { fingerprint: 'i', labels: { alertname: 'Rollout', severity: 'info' }, annotations: { description: '%{[labels]}' } },
+    { fingerprint: undefined, labels: { alertname: 'Unlabelled', instance: 'a' }, annotations: undefined },
+  ]
+  const other = { ...bare, labels: { alertname: 'Unlabelled', instance: 'b' } }
+  const body = await webhook(warning, info, bare, other)
+  const expected: readonly (readonly [Channel, string])[] = [
+    ['email', '[warning] API P99 latency > 1s\n\nAPI P99 latency is 1.5s'],
+    ['wechat', '【warning】\n告警: API P99 latency > 1s\n详情: API P99 latency is 1.5s'],
+    ['wechat', '【info】\n告警: Rollout\n详情: %{[labels]}'],
+    ['wechat', '【none】\n告警: Unlabelled\n详情: '],
+    ['wechat', '【none】\n告警: Unlabelled\n详情: '],
+  ]
+  for (let again = 0; again < 2; again++) expect((await first.send(body)).status).toBe(200)
+  await received(channels, 5)
+  expect((await first.program.stop()).code).toBe(0)
+  const time = '\n时间: 2026-11-22T12:53:31.054Z'
+  const notifications = expected.map(([channel, text]) => ({ channel, text: channel === 'wechat' ? text + time : text }))
+  expect(channels.received).toHaveLength(5)
+  expect(channels.received).toEqual(expect.arrayContaining(notifications))
+
+  // After a restart too; and a new start, or its end, is news.
+  await using second = await AlertPipeline.start(channels, data.path)
+  const later = { ...warning, startsAt: '2026-12-01T00:00:00Z' }
+  const over = { ...later, status: 'resolved', endsAt: '2026-12-01T01:00:00Z' }
+  for (const next of [body, await webhook(later), await webhook(over)]) expect((await second.send(next)).status).toBe(200)
+  await received(channels, 9)
+  expect(channels.textsOf('email').slice(1)).toEqual([
+    '[warning] API P99 latency > 1s\n\nAPI P99 latency is 1.5s',
+    '[warning] API P99 latency > 1s (已恢复)\n\nAPI P99 latency is 1.5s\n恢复: 2026-12-01T01:00:00Z',
+  ])
+  expect((await second.program.stop()).code).toBe(0)
+  expect(channels.received).toHaveLength(9)
+  const documents = await kept(data.path)
+  expect(Object.entries(documents).map(([index, { length }]) => [index, length])).toEqual([
+    ['exchange-alerts-2026.11', 4],
+    ['exchange-alerts-2026.12', 2],
+  ])
+})
+
+test('a channel that is dead holds up nobody, and is told what it missed, also after kill -9', async () => {
+  await using channels = await AlertChannels.start('phone')
+  await using data = await temporaryFolder()
+  const first = await AlertPipeline.start(channels, data.path)
+  const answer = first.send(await captured('0.31.1-firing'))
+  await received(channels, 2)
+  expect(channels.received.map(({ channel }) => channel).sort()).toEqual(['sms', 'wechat'])
+  expect((await answer).status).toBe(200)
+  const down = await first.program.waitUntil('the metric', async () => {
+    const lines = (await first.program.metrics()).split('\n')
+    return lines.find((line) => line.startsWith('millrace_output_up') && line.includes('"phone"') && line.endsWith(' 0'))
+  })
+  expect(down).toContain('pipeline="alerts"')
+  await first.program.kill()
+  await channels.open('phone')
+  await using second = await AlertPipeline.start(channels, data.path)
+  await received(channels, 3)
+  expect(channels.textsOf('phone')).toEqual(['order-service logs 10.9 errors/s'])
+  expect((await second.program.stop()).code).toBe(0)
+  expect(channels.received.filter(({ channel }) => channel === 'phone')).toHaveLength(1)
+}, 60_000)
+
+test("a body that is not Alertmanager's gets 400 and the reason", async () => {
+  await using channels = await AlertChannels.start()
+  await using data = await temporaryFolder()
+  await using alerts = await AlertPipeline.start(channels, data.path)
+  const all = 'version, groupKey, status, [alerts][0][status], [alerts][0][labels]'
+  const group = { version: '4', groupKey: 'g', status: 'firing' }
+  const bodies = ['{"alerts":', '[]', { hello: 'world' }, { ...group, alerts: [] }, { ...group, alerts: 'all' }, [group, group]]
+  const answers = await Promise.all(bodies.map((body) => alerts.send(body)))
+  expect(answers.map(({ status, text }) => `${status} ${text.replace('event 1 of the body lacks ', '-')}`)).toEqual([
+    `400 -${all}`,
+    '400 the body has no event in it',
+    `400 -${all}`,
+    '400 -[alerts][0][status], [alerts][0][labels]',
+    '400 -[alerts][0][status], [alerts][0][labels]',
+    '400 -[alerts][0][status], [alerts][0][labels]',
+  ])
+  expect((await alerts.program.stop()).code).toBe(0)
+  expect([channels.received, await kept(data.path)]).toEqual([[], {}])
+})
+
+test('with a user and a password nobody else rings', async () => {
+  await using channels = await AlertChannels.start()
+  await using data = await temporaryFolder()
+  await using alerts = await AlertPipeline.start(channels, data.path, { ALERTS_USER: 'am', ALERTS_PASSWORD: 'secret' })
+  const body = await captured('0.25.0-firing')
+  expect((await alerts.send(body)).status).toBe(401)
+  const authorization = `Basic ${Buffer.from('am:secret').toString('base64')}`
+  expect((await alerts.send(body, { authorization })).status).toBe(200)
+  await received(channels, 3)
+})

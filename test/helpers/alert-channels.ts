@@ -1,0 +1,105 @@
+import { once } from 'node:events'
+import { createServer, type Server } from 'node:http'
+import { text as readAll } from 'node:stream/consumers'
+import { freePort } from './free-port.ts'
+import { type SmtpStub, startSmtpServer } from './smtp-server.ts'
+
+type HttpChannel = 'phone' | 'sms' | 'wechat'
+export type Channel = HttpChannel | 'email'
+
+/** What a person got: the spoken or written text, or subject and body of a mail with an empty line between. */
+export interface Notification {
+  readonly channel: Channel
+  readonly text: string
+}
+
+/** The services behind config/alerts.json: three that take HTTP, and a mail server. They keep what they get. */
+export class AlertChannels implements AsyncDisposable {
+  /** Variables that make config/alerts.json send to them. */
+  readonly env: Readonly<Record<string, string>>
+  readonly #calls: Notification[] = []
+  readonly #ports: Readonly<Record<HttpChannel, number>>
+  readonly #servers = new Map<HttpChannel, Server>()
+  readonly #mail: SmtpStub
+
+  private constructor(ports: Readonly<Record<HttpChannel, number>>, mail: SmtpStub) {
+    this.#ports = ports
+    this.#mail = mail
+    this.env = {
+      PHONE_URL: `http://127.0.0.1:${ports.phone}/call`,
+      SMS_URL: `http://127.0.0.1:${ports.sms}/send`,
+      WECHAT_URL: `http://127.0.0.1:${ports.wechat}/cgi-bin/webhook/send?key=k`,
+      SMTP_HOST: '127.0.0.1',
+      SMTP_PORT: String(mail.port),
+      SMTP_TLS: 'false',
+    }
+  }
+
+  /** All of them answer, but those that are down from the beginning. */
+  static async start(...down: readonly HttpChannel[]): Promise<AlertChannels> {
+    const ports = { phone: await freePort(), sms: await freePort(), wechat: await freePort() }
+    const channels = new AlertChannels(ports, await startSmtpServer())
+    for (const channel of ['phone', 'sms', 'wechat'] as const) if (!down.includes(channel)) await channels.open(channel)
+    return channels
+  }
+
+  /** All that was received, each channel in its order. */
+  get received(): readonly Notification[] {
+    return [...this.#calls, ...this.#mail.mails.map(({ source }): Notification => ({ channel: 'email', text: mailText(source) }))]
+  }
+
+  textsOf(channel: Channel): readonly string[] {
+    return this.received.filter((one) => one.channel === channel).map(({ text }) => text)
+  }
+
+  async open(channel: HttpChannel): Promise<void> {
+    const server = createServer((request, response) => {
+      const take = async (): Promise<void> => {
+        this.#calls.push({ channel, text: messageText(channel, await readAll(request)) })
+        response.end('{"errcode":0,"errmsg":"ok"}')
+      }
+      void take()
+    })
+    this.#servers.set(channel, server)
+    server.listen(this.#ports[channel], '127.0.0.1')
+    await once(server, 'listening')
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const server of this.#servers.values()) {
+      server.closeAllConnections()
+      server.close()
+    }
+    await this.#mail[Symbol.asyncDispose]()
+  }
+}
+
+function messageText(channel: HttpChannel, body: string): string {
+  const message = JSON.parse(body) as { message?: string; msgtype?: string; text?: { content?: string } }
+  if (channel !== 'wechat') return message.message ?? ''
+  return message.msgtype === 'text' ? (message.text?.content ?? '') : ''
+}
+
+/** Subject and text of a mail as nodemailer writes one without attachments. */
+function mailText(source: string): string {
+  const [head = '', ...rest] = source.split('\r\n\r\n')
+  const header = (name: string): string =>
+    new RegExp(`^${name}: (.*)$`, 'im').exec(head.replaceAll(/\r\n[ \t]+/g, ' '))?.[1]?.trim() ?? ''
+  const body = rest.join('\r\n\r\n')
+  const text = decoded(header('Content-Transfer-Encoding'), body).replaceAll('\r\n', '\n').trimEnd()
+  const subject = header('Subject')
+    .replaceAll(/(=\?[^ ]+\?=) (?==\?)/g, '$1')
+    .replaceAll(/=\?UTF-8\?([BQ])\?(.*?)\?=/gi, (_word, kind: string, word: string) =>
+      kind.toUpperCase() === 'B' ? decoded('base64', word) : decoded('quoted-printable', word.replaceAll('_', ' ')),
+    )
+  return `${subject}\n\n${text}`
+}
+
+function decoded(encoding: string, text: string): string {
+  if (encoding === 'base64') return Buffer.from(text, 'base64').toString()
+  if (encoding !== 'quoted-printable') return text
+  const bytes = text
+    .replaceAll('=\r\n', '')
+    .replaceAll(/=([0-9A-F]{2})/gi, (_all, hex: string) => String.fromCharCode(parseInt(hex, 16)))
+  return Buffer.from(bytes, 'latin1').toString()
+}
