@@ -11,7 +11,7 @@ import { parseJson } from '../src/core/json/json.ts'
 import { componentsOf } from '../src/core/plan.ts'
 import { compileTemplate } from '../src/core/template.ts'
 import { type Fields, Timestamp } from '../src/core/values.ts'
-import { exchangeLog } from '../src/ingest/sample/exchange-log.ts'
+import { requestLog } from '../src/sample/request-log.ts'
 import { compileAction, isAction } from '../src/sinks/elasticsearch/action.ts'
 import { BodyPool } from '../src/sinks/elasticsearch/body.ts'
 import { testContext } from '../test/helpers/context.ts'
@@ -38,7 +38,7 @@ const FILTERS = [
 
 /** Compares the naive loop with ours over the same lines, both giving one bulk body per 2,048 events. */
 export async function benchCore(): Promise<Comparison> {
-  const lines = [...exchangeLog({ seed: 7, count: LINES, start_ms: Date.UTC(2026, 0, 2) })].map((line) => Buffer.from(line))
+  const lines = [...requestLog({ seed: 7, count: LINES, start_ms: Date.UTC(2026, 0, 2) })].map((line) => Buffer.from(line))
   return compare({ name: 'naive loop', run: await naive(lines) }, { name: 'our core', run: await ours(lines) }, lines.length)
 }
 

@@ -5,7 +5,7 @@ import { parseJson } from '../src/core/json/json.ts'
 import { compileTemplate } from '../src/core/template.ts'
 import { type Fields, Timestamp } from '../src/core/values.ts'
 import { BeatsOrigin } from '../src/ingest/beats/origin.ts'
-import { exchangeLog } from '../src/ingest/sample/exchange-log.ts'
+import { requestLog } from '../src/sample/request-log.ts'
 import { compileAction, isAction } from '../src/sinks/elasticsearch/action.ts'
 import { filebeatEvent } from '../test/helpers/default-pipeline.ts'
 import { type Comparison, compare } from './harness/compare.ts'
@@ -15,7 +15,7 @@ const LINES = 20_000
 
 /** Compares events without ids with events that have one of their own. */
 export async function benchStableIds(): Promise<Comparison> {
-  const lines = [...exchangeLog({ seed: 7, count: LINES, start_ms: Date.UTC(2026, 0, 2) })]
+  const lines = [...requestLog({ seed: 7, count: LINES, start_ms: Date.UTC(2026, 0, 2) })]
   const envelopes = lines.map((line, index) => JSON.stringify(filebeatEvent(line, index * 400)))
   return await compare(way('document_id none', 'none', envelopes), way('document_id auto', 'auto', envelopes), LINES)
 }

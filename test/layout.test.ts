@@ -14,13 +14,14 @@ const ARROWS: { readonly [folder: string]: readonly string[] } = {
   grok: ['core'],
   kafka: ['core'],
   network: ['core'],
+  sample: ['core'],
   transform: ['geoip', 'grok', 'storage', 'core'],
-  ingest: ['codecs', 'grok', 'kafka', 'network', 'storage', 'core'],
+  ingest: ['codecs', 'grok', 'kafka', 'network', 'sample', 'storage', 'core'],
   sinks: ['codecs', 'kafka', 'network', 'core'],
   runtime: ['compile', 'storage', 'telemetry', 'core'],
   ops: ['runtime', 'telemetry', 'core'],
   'components.ts': ['ingest', 'transform', 'sinks', 'codecs', 'core'],
-  cli: ['ops', 'runtime', 'network', 'compile', 'config', 'telemetry', 'storage', 'core', 'components.ts'],
+  cli: ['ops', 'runtime', 'network', 'compile', 'config', 'telemetry', 'sample', 'storage', 'core', 'components.ts'],
   'index.ts': ['cli', 'ops', 'runtime', 'compile', 'config', 'telemetry', 'storage', 'core', 'components.ts'],
 }
 

@@ -2,7 +2,8 @@
 // Windows are encoded once and sent again and again: a server that stores nothing does not mind the repeats.
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
-import { createRandom, exchangeLogLines } from '../../src/ingest/sample/exchange-log.ts'
+import { createRandom } from '../../src/sample/random.ts'
+import { requestLogLines } from '../../src/sample/request-log.ts'
 import { encodeWindow, LumberjackClient, sendWindows } from '../../test/helpers/lumberjack-client.ts'
 
 /** Filebeat's bulk_max_size, compression_level and pipelining for the Logstash output. */
@@ -64,7 +65,7 @@ function encodeWindows(): EncodedWindow[] {
   let offset = 0
   let envelopes: string[] = []
   const random = createRandom(11)
-  const log = exchangeLogLines({ seed: 7, count: WINDOWS_KEPT * WINDOW_EVENTS, start_ms: Date.UTC(2026, 0, 2) })
+  const log = requestLogLines({ seed: 7, count: WINDOWS_KEPT * WINDOW_EVENTS, start_ms: Date.UTC(2026, 0, 2) })
   for (const { line, service, env } of log) {
     envelopes.push(envelope(line, { service, env }, offset, random))
     offset += line.length + 1

@@ -12,6 +12,7 @@ export const usage = `millrace: logs from Filebeat and Kafka into Elasticsearch,
   bin/millrace convert FILE       write a logstash.conf as a pipeline.json
   bin/millrace dlq                list, show and send again what could not be stored
   bin/millrace ledger             what became of the events of the last hour, from a running program
+  bin/millrace sample             write the log of a sample exchange, also with something wrong there
   bin/millrace keystore           keep secrets for \${NAME} in configs
   bin/millrace COMMAND --help     tells more of one
 
@@ -33,6 +34,8 @@ export const usage = `millrace: logs from Filebeat and Kafka into Elasticsearch,
       --api.http.host HOST        where they listen                     (127.0.0.1)
       --api.http.port PORT        where they listen                     (first free one from 9600)
       --api.auth.type none|basic|token  who may ask (api.auth.token, api.auth.basic.username, .password)
+      --tracing.endpoint URL          where spans go, as OTLP over HTTP   (OTEL_EXPORTER_OTLP_ENDPOINT; none)
+      --tracing.sampling RATIO        share of the traces that is kept    (0.1)
       --log.level LEVEL           debug, info, warn or error            (info)
       --log.format plain|json     lines for people or for machines      (by what stderr is)
   -V, --version

@@ -2,6 +2,7 @@ import { hrtime } from 'node:process'
 import type { Clock, Context, Metrics, Paths } from '../core/context.ts'
 import type { EventBus } from '../core/event-bus.ts'
 import type { ComponentNode, EcsCompatibility } from '../core/plan.ts'
+import type { Spans } from '../core/span.ts'
 import { Timestamp } from '../core/values.ts'
 import type { ProgramLog } from '../telemetry/log.ts'
 
@@ -16,6 +17,7 @@ interface Shared {
   readonly ecs_compatibility: EcsCompatibility
   readonly paths: Paths
   readonly bus: EventBus
+  readonly spans?: Spans | undefined
   /** In front of component ids in the log, where there are several pipelines: `main/`. */
   readonly log_prefix: string
 }
@@ -50,6 +52,7 @@ export class ContextFactory {
       clock: systemClock,
       paths: this.#shared.paths,
       bus: this.#shared.bus,
+      spans: this.#shared.spans,
       health: { unwell: (reason) => this.unwell.set(id, reason), well: () => this.unwell.delete(id) },
       files: { reads: (path) => this.files.add(path) },
       addresses: { listening: (component, address) => this.listening.push({ component, address }) },

@@ -12,6 +12,7 @@ const TOOLS: { readonly [name: string]: () => Promise<Tool> } = {
   keystore: async () => (await import('./keystore.ts')).keystore,
   ledger: async () => (await import('./ledger/ledger.ts')).ledger,
   lint: async () => (await import('./lint/lint.ts')).lint,
+  sample: async () => (await import('./sample.ts')).sample,
   test: async () => (await import('./test-cases/test-cases.ts')).test,
 }
 

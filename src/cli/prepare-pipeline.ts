@@ -8,6 +8,7 @@ import type { Binding } from '../core/contracts.ts'
 import { ConfigError, formatPosition, type Problem } from '../core/errors.ts'
 import type { EventBus } from '../core/event-bus.ts'
 import { componentsOf, type Plan } from '../core/plan.ts'
+import type { Spans } from '../core/span.ts'
 import type { Pipeline } from '../runtime/pipeline.ts'
 import { PipelineBus } from '../runtime/pipeline-bus.ts'
 import { labelled } from '../telemetry/labelled.ts'
@@ -20,6 +21,7 @@ export interface Surroundings {
   readonly log: ProgramLog
   readonly metrics: MetricsRegistry
   readonly data: string
+  readonly spans?: Spans | undefined
 }
 
 /** One pipeline whose parts are made. */
@@ -72,7 +74,7 @@ interface OwnSurroundings extends Surroundings {
  * @throws ConfigError with everything that is wrong with it; then nothing of it is left
  */
 export async function preparePipeline(loaded: LoadedPipeline, surroundings: OwnSurroundings): Promise<Prepared> {
-  const { log, data, bus, own, is_alone } = surroundings
+  const { log, data, spans, bus, own, is_alone } = surroundings
   const { plan, problems, sources, folder } = loaded
   const { id, ecs_compatibility, max_event_bytes } = plan.settings
   const factory = new ContextFactory({
@@ -81,6 +83,7 @@ export async function preparePipeline(loaded: LoadedPipeline, surroundings: OwnS
     ecs_compatibility,
     paths: { data: resolve(data), config: resolve(folder) },
     bus,
+    spans,
     log_prefix: is_alone ? '' : `${id}/`,
   })
   let pipeline: Pipeline | undefined

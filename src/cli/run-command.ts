@@ -8,6 +8,7 @@ import type { ApiAccess } from '../ops/access.ts'
 import type { LogLevel } from '../telemetry/log.ts'
 import { readAccess } from './api-access.ts'
 import { oneOf, type RunRequest, wholeNumber } from './arguments.ts'
+import { readTracing, type TracingSettings } from './tracing.ts'
 import { loadVariables, SETTINGS_FOLDER } from './variables.ts'
 
 /** What is to run, and how. */
@@ -18,6 +19,8 @@ export interface RunCommand {
   readonly drain_timeout_ms: number
   readonly reload: { readonly automatic: boolean; readonly interval_ms: number }
   readonly api: { readonly host: string; readonly port: number | undefined; readonly access: ApiAccess } | undefined
+  /** Where spans go, if anywhere. */
+  readonly tracing: TracingSettings | undefined
   readonly log_level: LogLevel
   readonly log_format: 'plain' | 'json' | undefined
   /** About settings that change nothing. */
@@ -48,6 +51,7 @@ export async function resolveCommand({ flags, settings_folder, drain_timeout_ms 
       interval_ms: interval === undefined ? RELOAD_INTERVAL_MS : readTime(interval),
     },
     api: readApi(settings, variables),
+    tracing: readTracing(settings, process.env),
     log_level: readLogLevel(settings.get('log.level')?.value ?? 'info'),
     log_format: format === undefined ? undefined : oneOf('--log.format', format, ['plain', 'json']),
     warnings: warnings.map(({ at, message }) => `${placeOf({ at, value: '', is_flag: at.file === 'command line' })}: ${message}`),

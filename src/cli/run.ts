@@ -18,6 +18,7 @@ import { Pipelines } from './pipelines.ts'
 import { preparePipelines } from './prepare-pipeline.ts'
 import { Reloader } from './reload.ts'
 import { type RunCommand, resolveCommand } from './run-command.ts'
+import { openTracer } from './tracing.ts'
 import { version } from './version.ts'
 
 /**
@@ -50,7 +51,8 @@ async function runLogged(request: RunRequest, command: RunCommand, terminal: Ter
   const metrics = new MetricsRegistry()
   for (const [index, warning] of command.warnings.entries()) log.warn(`setting_${index + 1}`, warning)
   const read = await loadConfig(command.config)
-  const prepared = await preparePipelines(read, { log, metrics, data: command.data })
+  await using tracer = command.is_test ? undefined : openTracer(command.tracing, metrics, log)
+  const prepared = await preparePipelines(read, { log, metrics, data: command.data, spans: tracer })
   const { ready, refused } = prepared
   for (const { at, message } of ready.flatMap(({ compiled }) => compiled.warnings)) {
     log.warn(`config_${formatPosition(at)}`, `${formatPosition(at)}: ${message}`)
@@ -67,7 +69,7 @@ async function runLogged(request: RunRequest, command: RunCommand, terminal: Ter
   const limits = limitsOf(ready.map(({ plan }) => plan.settings))
   await using deadLetters = await DeadLetterBox.open(resolve(command.data), metrics, log, limits)
   const { drain_timeout_ms, data } = command
-  const pipelines = new Pipelines(prepared, { log, metrics, data, deadLetters, drain_timeout_ms })
+  const pipelines = new Pipelines(prepared, { log, metrics, data, spans: tracer, deadLetters, drain_timeout_ms })
   const reloader = new Reloader({ request, read, pipelines, metrics, log })
   return await runPipelines({ command, terminal, log, metrics, pipelines, reloader })
 }

@@ -1,6 +1,7 @@
 import type { Settlement } from './event.ts'
 import type { EventBus } from './event-bus.ts'
 import type { EcsCompatibility } from './plan.ts'
+import type { Spans } from './span.ts'
 import type { Timestamp } from './values.ts'
 
 /** What a component is handed by the program. Nothing else of the outside world reaches it. */
@@ -18,6 +19,8 @@ export interface Context {
   readonly health: Health
   readonly files: Files
   readonly bus: EventBus
+  /** Where spans go; `undefined` where nobody wants any. */
+  readonly spans: Spans | undefined
 }
 
 /**

@@ -12,7 +12,7 @@ export class FilterTurns {
   readonly #chain: Chain
   readonly #batch_size: number
   readonly #abandon: AbortSignal
-  readonly #entered: (events: number) => void
+  readonly #entered: (batch: readonly Event[]) => (() => void) | undefined
   /** Batches that wait for the filters; `taken` tells that the last of one has reached them. */
   readonly #ready: { readonly events: readonly Event[]; at: number; readonly taken: () => void }[] = []
   readonly #timer: NodeJS.Timeout | undefined
@@ -22,10 +22,15 @@ export class FilterTurns {
   #whenIdle: (() => void) | undefined
 
   /**
-   * @param entered hears how many events enter the filters
+   * @param entered hears which events enter the filters; what it returns, once they are through
    * @param abandon the program leaves: a filter that waits must not
    */
-  constructor(chain: Chain, batch_size: number, abandon: AbortSignal, entered: (events: number) => void) {
+  constructor(
+    chain: Chain,
+    batch_size: number,
+    abandon: AbortSignal,
+    entered: (batch: readonly Event[]) => (() => void) | undefined,
+  ) {
     this.#chain = chain
     this.#batch_size = batch_size
     this.#abandon = abandon
@@ -86,11 +91,14 @@ export class FilterTurns {
     if (first === undefined) return
     const batch = first.events.slice(first.at, first.at + this.#batch_size)
     first.at += batch.length
-    this.#entered(batch.length)
+    const leave = this.#entered(batch)
     if (first.at === first.events.length) {
       this.#ready.shift()
       first.taken()
     }
-    return this.#chain.run(batch, this.#abandon)
+    const running = this.#chain.run(batch, this.#abandon)
+    if (running !== undefined && leave !== undefined) return running.finally(leave)
+    leave?.()
+    return running
   }
 }

@@ -8,7 +8,9 @@ import type { Deliver, Settled } from '../core/contracts.ts'
 import { messageOf } from '../core/errors.ts'
 import type { Event, EventState, Origin } from '../core/event.ts'
 import type { PipelineSettings } from '../core/plan.ts'
+import type { Spans } from '../core/span.ts'
 import { unlessAborted } from '../core/waiting.ts'
+import { BatchTrace, tracedSink, traceTurn } from './batch-trace.ts'
 import { blockedSettings } from './blocked-settings.ts'
 import type { ByteBudget } from './byte-budget.ts'
 import { type DeadLetterBox, type Entry, entryOfEvent, entryOfRaw } from './dead-letter-box.ts'
@@ -19,7 +21,7 @@ import { runInput } from './input-loop.ts'
 import { type EventLedger, FROM_DISK, type InputBooks, type Loses, PipelineLedgers } from './ledger.ts'
 import { OutputRunner } from './output-runner.ts'
 import { type QueuedIntake, queuedIntake } from './queued-intake.ts'
-import type { Receipt } from './receipt.ts'
+import { type Receipt, trackedOf } from './receipt.ts'
 import type { RecentEvents } from './recent-events.ts'
 
 export interface PipelineServices {
@@ -58,6 +60,7 @@ export class Pipeline {
   readonly #compiled: CompiledPipeline
   readonly #services: PipelineServices
   readonly #log: Log
+  readonly #spans: Spans | undefined
   readonly #chain: Chain
   readonly #route: Route
   readonly #abandon = new AbortController()
@@ -79,6 +82,7 @@ export class Pipeline {
     this.#loses = services.loses ?? (() => false)
     const own = services.context(settings.id)
     this.#log = own.log
+    this.#spans = own.spans
     own.metrics.gauge(
       'millrace_in_flight_bytes',
       'Memory that the events stand for which the pipeline holds, estimated from their sizes on the wire.',
@@ -112,9 +116,10 @@ export class Pipeline {
         this.#log.error('flush_failed', `${filter} (${where}) could not give out what it held: ${messageOf(thrown)}`)
       },
     })
-    this.#turns = new FilterTurns(this.#chain, settings.batch_size, this.#abandon.signal, (count) => {
-      this.#tracker.intake -= count
-      this.#tracker.filters += count
+    this.#turns = new FilterTurns(this.#chain, settings.batch_size, this.#abandon.signal, (batch) => {
+      this.#tracker.intake -= batch.length
+      this.#tracker.filters += batch.length
+      return this.#spans && traceTurn(this.#id, batch)
     })
     this.#queued = queuedIntake(settings, own, services.queue, {
       tracker: this.#tracker,
@@ -210,7 +215,7 @@ export class Pipeline {
     const tracker = this.#tracker
     const context = this.#services.context(id)
     return new OutputRunner(
-      sink,
+      this.#spans === undefined ? sink : tracedSink(sink, id),
       context,
       {
         ledger: this.ledgers.output(id),
@@ -311,6 +316,8 @@ export class Pipeline {
   async #accept(events: Event[], books: InputBooks, has_room: boolean): Promise<{ readonly settled: Promise<Settled> }> {
     const { receipt, bytes } = this.#tracker.arrived(events, books)
     this.#unsettled.add(receipt)
+    receipt.trace = BatchTrace.begin(this.#spans)
+    receipt.trace?.receive(books.input, { pipeline: this.#id, events: events.length, bytes }, receipt.settled)
     if (!(await this.#admit(bytes, has_room))) receipt.abandon()
     else if (events.length > 0) {
       const taken = this.#loses('intake') ? this.#allButOne(events) : events
@@ -351,6 +358,7 @@ export class Pipeline {
       this.#tracker.filters--
       return
     }
+    if (this.#spans !== undefined) trackedOf(event).receipt.trace?.link(event)
     try {
       this.#services.recent.offer(event)
       this.#route(event, (output) => this.#taken.push(output))

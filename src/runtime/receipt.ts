@@ -1,5 +1,6 @@
 import type { Settled } from '../core/contracts.ts'
 import { EVENT_STATES, type Event, type EventState, type Tracking } from '../core/event.ts'
+import type { BatchTrace } from './batch-trace.ts'
 import type { InputBooks } from './ledger.ts'
 
 /**
@@ -11,6 +12,8 @@ export class Receipt {
   readonly books: InputBooks
   /** Of a clock that never goes back. */
   readonly since_ms = performance.now()
+  /** Where its trace is one of those that are kept. */
+  trace: BatchTrace | undefined
   readonly #settle: (settled: Settled) => void
   #open: number
 

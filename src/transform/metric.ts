@@ -6,7 +6,8 @@ import type { Event, Settlement } from '../core/event.ts'
 import type { FieldRef } from '../core/field-ref.ts'
 import * as option from '../core/options/options.ts'
 import { compileTemplate, type Template } from '../core/template.ts'
-import { isNumber, SourceNumber, type Value } from '../core/values.ts'
+import { measuredNumber } from './measured-number.ts'
+import { isResolved } from './resolved-text.ts'
 
 const TYPES = ['counter', 'gauge', 'histogram', 'summary'] as const
 const OPERATIONS = ['inc', 'add', 'set'] as const
@@ -169,7 +170,7 @@ const REMEMBERED_LENGTH_MAX = 500
 /** Formats an event's labels. What a label set needs is made once, for up to `remembered_max` of them. */
 function labelReader(labels: readonly Label[], remembered_max: number, derived: DerivedMetric): (event: Event) => LabelSet {
   const createSet = (texts: readonly string[]): LabelSet => {
-    const values = texts.map((text, index) => resolvedText(text, labels[index]))
+    const values = texts.map((text, index) => labelText(text, labels[index]))
     const increment: Apply = (state) => {
       if (countsAsSeen(state)) derived.record(values, 1)
     }
@@ -208,10 +209,8 @@ function copyOf(text: string): string {
 }
 
 /** A label whose placeholder still stands in its text has no value; for Prometheus an empty one has none either. */
-function resolvedText(text: string, label: Label | undefined): string {
-  if (text === '') return UNRESOLVED
-  const placeholders = label?.template.text.match(/%\{[^}]+\}/g) ?? []
-  return placeholders.some((placeholder) => text.includes(placeholder)) ? UNRESOLVED : text
+function labelText(text: string, label: Label | undefined): string {
+  return label !== undefined && isResolved(text, label.template) ? text : UNRESOLVED
 }
 
 function valueStep(
@@ -224,7 +223,7 @@ function valueStep(
   matched: (event: Event) => void,
 ): Step {
   return (event) => {
-    const value = numberOf(event.get(field)) * scale
+    const value = measuredNumber(event.get(field)) * scale
     if (!Number.isFinite(value) || (type === 'counter' && value < 0)) {
       skipped.inc()
       return
@@ -242,14 +241,4 @@ function valueStep(
     }
     matched(event)
   }
-}
-
-const NUMBER = /^\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\s*$/
-
-/** A number far longer than this is no measurement, and not worth the scan. */
-const NUMBER_LENGTH_MAX = 100
-
-function numberOf(value: Value | undefined): number {
-  if (isNumber(value)) return value instanceof SourceNumber ? value.value : Number(value)
-  return typeof value === 'string' && value.length <= NUMBER_LENGTH_MAX && NUMBER.test(value) ? Number(value) : Number.NaN
 }

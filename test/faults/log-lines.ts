@@ -1,4 +1,4 @@
-import { exchangeLog } from '../../src/ingest/sample/exchange-log.ts'
+import { requestLog } from '../../src/sample/request-log.ts'
 
 const HOUR_MS = 3_600_000
 const MIDNIGHT_MS = Date.UTC(2026, 2, 2)
@@ -21,7 +21,7 @@ export function linesOfDay(seed: number, count: number, day: number): LogLine[] 
 }
 
 function linesFrom(seed: number, count: number, start_ms: number, interval_ms: number): LogLine[] {
-  const lines = [...exchangeLog({ seed, count, start_ms, interval_ms })].map((line) => ({ line, id: orderIdOf(line) }))
+  const lines = [...requestLog({ seed, count, start_ms, interval_ms })].map((line) => ({ line, id: orderIdOf(line) }))
   if (new Set(lines.map(({ id }) => id)).size !== count) throw new Error(`seed ${seed} gives an order id twice: take another`)
   return lines
 }

@@ -1,4 +1,4 @@
-import { createRandom } from '../../src/ingest/sample/exchange-log.ts'
+import { createRandom } from '../../src/sample/random.ts'
 import { startKafka } from '../helpers/servers.ts'
 import { RealStore, type Store, StubStore } from './store.ts'
 import { Topic } from './topic.ts'

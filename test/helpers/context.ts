@@ -30,6 +30,7 @@ export function testContext(overrides: Partial<Omit<Context, 'metrics'> & { metr
     clock: { now: () => Date.UTC(2026, 0, 2, 3, 4, 5), timestamp: () => new Timestamp(Date.UTC(2026, 0, 2, 3, 4, 5)) },
     paths: { data: 'data', config: '.' },
     bus: new PipelineBus().of('main'),
+    spans: undefined,
     health: { unwell: () => {}, well: () => {} },
     files: { reads: () => {} },
     addresses: {

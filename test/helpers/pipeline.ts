@@ -6,6 +6,7 @@ import type { Context } from '../../src/core/context.ts'
 import type { Batching, Deliver, Outcome, SavedEvents, Settled, Sink, WriteResult } from '../../src/core/contracts.ts'
 import type { Event } from '../../src/core/event.ts'
 import { parseJson } from '../../src/core/json/json.ts'
+import type { Spans } from '../../src/core/span.ts'
 import type { Exact, Fields } from '../../src/core/values.ts'
 import { ByteBudget } from '../../src/runtime/byte-budget.ts'
 import { DeadLetterBox } from '../../src/runtime/dead-letter-box.ts'
@@ -140,6 +141,7 @@ interface PipelineOptions {
   readonly variables?: Variables
   readonly drain_timeout_ms?: number
   readonly loses?: Loses
+  readonly spans?: Spans
   /** Of an earlier run, for a test of what survives. Default: one of its own, removed at the end. */
   readonly folder?: string
 }
@@ -156,10 +158,10 @@ export async function startPipeline(config: object, ends: TestEnds, options: Pip
 export async function startPipelines(
   configs: readonly object[],
   ends: readonly TestEnds[],
-  { variables = {}, drain_timeout_ms = 5_000, loses, folder: kept }: PipelineOptions = {},
+  { variables = {}, drain_timeout_ms = 5_000, loses, spans, folder: kept }: PipelineOptions = {},
 ): Promise<RunningPipelines> {
   const folder = kept === undefined ? await temporaryFolder() : { path: kept, [Symbol.asyncDispose]: () => Promise.resolve() }
-  const context = testContext({ paths: { data: folder.path, config: folder.path } })
+  const context = testContext({ paths: { data: folder.path, config: folder.path }, spans })
   const plans = configs.map((config) => readPipelineJson(JSON.stringify(config), 'pipeline.json', variables))
   const own = (['input', 'filter', 'output', 'codec'] as const).flatMap((kind) => catalog.all(kind))
   const known = new Catalog([...own, ...ends.flatMap(({ specs }) => specs)])

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { exchangeLog } from '../../src/ingest/sample/exchange-log.ts'
+import { requestLog } from '../../src/sample/request-log.ts'
 
 /** What a test has to know of one line of the exchange log. */
 export interface StoryLine {
@@ -29,7 +29,7 @@ const INTERVAL_MS = 9_000
 export function storyLog(count: number): StoryLine[] {
   const { networks } = JSON.parse(readFileSync(NETWORKS, 'utf8')) as { networks: { sample_address: string }[] }
   const addresses = networks.map(({ sample_address }) => sample_address)
-  const lines = exchangeLog({ seed: 8, count, start_ms: START_MS, interval_ms: INTERVAL_MS, addresses })
+  const lines = requestLog({ seed: 8, count, start_ms: START_MS, interval_ms: INTERVAL_MS, addresses })
   return [...lines].map((line) => {
     const read = JSON.parse(line) as {
       [name in 'ts' | 'level' | 'service' | 'action' | 'endpoint' | 'ip']: string

@@ -148,6 +148,7 @@ export class DryRun {
       addresses: { listening: () => {} },
       files: { reads: () => {} },
       bus: new PipelineBus().of(pipeline),
+      spans: undefined,
     }
   }
 }

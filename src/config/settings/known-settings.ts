@@ -107,6 +107,8 @@ export const KNOWN_SETTINGS: { readonly [name: string]: KnownSetting } = {
   'api.auth.basic.password': program,
   // Ours, beside Logstash's.
   'api.auth.token': program,
+  'tracing.endpoint': program,
+  'tracing.sampling': program,
   'http.enabled': { ...program, renamed: 'api.enabled' },
   'http.environment': { ...program, renamed: 'api.environment' },
   'http.host': { ...program, renamed: 'api.http.host' },

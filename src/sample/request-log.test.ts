@@ -1,12 +1,8 @@
 import { isIPv6 } from 'node:net'
 import { expect, test } from 'vitest'
-import { testContext } from '../../../test/helpers/context.ts'
-import { buildInput, Collector, startInput } from '../../../test/helpers/run-input.ts'
-import { plain } from '../../codecs/plain.ts'
-import { parseJson } from '../../core/json/json.ts'
-import { stringify } from '../../core/values.ts'
-import { exchangeLog } from './exchange-log.ts'
-import { sample } from './sample.ts'
+import { parseJson } from '../core/json/json.ts'
+import { stringify } from '../core/values.ts'
+import { requestLog } from './request-log.ts'
 
 interface Line {
   readonly [name: string]: unknown
@@ -16,7 +12,7 @@ interface Line {
 }
 
 const START_MS = Date.UTC(2026, 0, 2)
-const lines = [...exchangeLog({ seed: 7, count: 10_000, start_ms: START_MS })]
+const lines = [...requestLog({ seed: 7, count: 10_000, start_ms: START_MS })]
 const parsed = lines.map((line) => JSON.parse(line) as Line)
 
 function share(holds: (line: Line) => boolean): number {
@@ -24,11 +20,11 @@ function share(holds: (line: Line) => boolean): number {
 }
 
 test('the same seed gives the same lines, another one others', () => {
-  expect([...exchangeLog({ seed: 7, count: 10, start_ms: START_MS })]).toEqual(lines.slice(0, 10))
-  expect([...exchangeLog({ seed: 8, count: 10, start_ms: START_MS })]).not.toEqual(lines.slice(0, 10))
+  expect([...requestLog({ seed: 7, count: 10, start_ms: START_MS })]).toEqual(lines.slice(0, 10))
+  expect([...requestLog({ seed: 8, count: 10, start_ms: START_MS })]).not.toEqual(lines.slice(0, 10))
 })
 
-test('a line has the schema of the exchange log, in 400 to 460 bytes', () => {
+test('a line is a request, in 400 to 460 bytes', () => {
   expect(Object.keys(parsed[0] ?? {}).join(' ')).toBe(
     'ts level logger caller msg service env action user_id order_id symbol side type price quantity endpoint method status ' +
       'duration ip trace_id span_id',
@@ -53,23 +49,4 @@ test('errors, slow requests, private and IPv6 addresses have their shares', () =
   expect(share(({ duration }) => duration > 1_000)).toBeCloseTo(0.03, 1.5)
   expect(share(({ ip }) => ip.startsWith('10.'))).toBeCloseTo(0.2, 1.5)
   expect(share(({ ip }) => isIPv6(ip))).toBeGreaterThan(0.01)
-})
-
-test('the input hands on all lines as Filebeat would, and ends', async () => {
-  const collector = new Collector()
-  const context = testContext()
-  await using input = startInput(buildInput(sample, [plain], { count: 5_000, rate: 0 }, collector, context), collector, context)
-  await input.ended
-  expect(collector.events.length).toBe(5_000)
-  const { message, fields } = collector.documents[0] as { message: string; fields: unknown }
-  expect(fields).toEqual({ service: (JSON.parse(message) as Line)['service'], env: (JSON.parse(message) as Line)['env'] })
-})
-
-test('it stops when it is told to', async () => {
-  const collector = new Collector()
-  const context = testContext()
-  await using input = startInput(buildInput(sample, [plain], { rate: 200 }, collector, context), collector, context)
-  await collector.until(() => collector.events.length > 0)
-  await input.stop()
-  expect(collector.events.length).toBeLessThan(1_000)
 })
