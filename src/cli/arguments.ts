@@ -7,6 +7,7 @@ export const usage = `millrace: logs from Filebeat and Kafka into Elasticsearch,
   bin/millrace -f FILE            run a logstash.conf or pipeline.json (also: bin/millrace run FILE)
   bin/millrace check FILE         say what is wrong with one, without running it
   bin/millrace explain -f FILE    show what each step does to events from stdin
+  bin/millrace bench -f FILE      how long each step takes, with your own lines
   bin/millrace test DIR           run the cases beside configs
   bin/millrace lint FILE          tell of habits in a logstash.conf that work out badly
   bin/millrace convert FILE       write a logstash.conf as a pipeline.json

@@ -5,6 +5,7 @@ import { version } from './version.ts'
 
 /** The commands beside `run`, loaded when asked for. */
 const TOOLS: { readonly [name: string]: () => Promise<Tool> } = {
+  bench: async () => (await import('./bench/bench.ts')).bench,
   check: async () => (await import('./check.ts')).check,
   convert: async () => (await import('./convert/convert.ts')).convert,
   dlq: async () => (await import('./dlq/dlq.ts')).dlq,

@@ -1,13 +1,11 @@
 import { EVENT_STATES } from '../../core/event.ts'
 import type { DeliveryBooks, EventBooks, LedgerRow, LedgerView } from '../../ops/ledger.ts'
-import { printable } from '../../telemetry/terminal.ts'
+import { align, type Cell } from '../table.ts'
 
 /** Further indices are in --json. */
 const TARGETS_SHOWN = 20
 
 const OUTCOMES = ['stored', 'already_there', 'dead_lettered', 'dropped', 'consumed'] as const
-
-type Cell = string | number
 
 /**
  *     events        pipeline  input    received  created  dead_lettered  dropped  unrouted  stored  already_there  consumed  held
@@ -65,26 +63,6 @@ function targetsOf({ deliveries }: LedgerView): Cell[][] {
 
 function addUp(rows: readonly number[][], width: number): number[] {
   return Array.from({ length: width }, (_, column) => rows.reduce((sum, row) => sum + (row[column] ?? 0), 0))
-}
-
-/** Names to the left, numbers and their heads to the right. */
-function align(rows: readonly Cell[][]): string {
-  const columns = rows[0]?.length ?? 0
-  const isNumeric = (column: number): boolean =>
-    typeof rows[1]?.[column] === 'number' || typeof rows.at(-1)?.[column] === 'number'
-  const widths = Array.from({ length: columns }, (_, column) =>
-    Math.max(...rows.map((row) => printable(String(row[column])).length)),
-  )
-  const lines = rows.map((row) =>
-    row
-      .map((cell, column) => {
-        const text = printable(String(cell))
-        return isNumeric(column) ? text.padStart(widths[column] ?? 0) : text.padEnd(widths[column] ?? 0)
-      })
-      .join('  ')
-      .trimEnd(),
-  )
-  return lines.join('\n')
 }
 
 function timeOf({ from }: LedgerRow): string {
