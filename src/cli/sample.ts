@@ -19,8 +19,9 @@ export const sample: Tool = {
       --incident NAME       what goes wrong: ${INCIDENTS.join(', ')}
       --incident-after S    when it begins, in seconds after the first line       (0)
 
-  bin/millrace sample --rate 500 >>/var/log/exchange/app.log     for Filebeat to read
-  bin/millrace sample --count 1000 --rate 0 | bin/millrace -f config/exchange.json
+  bin/millrace sample >>/var/log/exchange/app.log        for Filebeat to read
+  bin/millrace sample --incident slow-api >>app.log &
+  EXCHANGE_LOG=app.log bin/millrace -f config/exchange.json      the same without Filebeat, and metrics of it
 `,
   run: async (words) => {
     const { values, positionals } = readFlags(words, {

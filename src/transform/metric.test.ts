@@ -108,6 +108,14 @@ test('a summary prints its quantiles, sum and count', async () => {
   expect(lines.slice(1)).toEqual(['m_sum 5050', 'm_count 101'])
 })
 
+test('a value that a scale brings to a bound of a bucket lies in that bucket', async () => {
+  const documents = [9, 51, 77, 1_100].map((ms) => ({ ms }))
+  const options = { type: 'histogram', value: 'ms', scale: 0.001, buckets: [0.009, 0.051, 0.077, 1.1] }
+  const lines = await countIn(options, documents)
+  const buckets = lines.filter((line) => line.startsWith('m_bucket'))
+  expect(buckets.map((line) => line.split(' ')[1])).toEqual(['1', '2', '3', '4', '4'])
+})
+
 test('further label sets fold into one', async () => {
   const documents = Array.from({ length: 50 }, (_, user) => ({ user }))
   expect(await countIn({ labels: { user: '%{user}' }, max_label_sets: 1 }, documents)).toEqual([

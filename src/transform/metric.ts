@@ -222,8 +222,9 @@ function valueStep(
   skipped: Counter,
   matched: (event: Event) => void,
 ): Step {
+  const scaled = scaleBy(scale)
   return (event) => {
-    const value = measuredNumber(event.get(field)) * scale
+    const value = scaled(measuredNumber(event.get(field)))
     if (!Number.isFinite(value) || (type === 'counter' && value < 0)) {
       skipped.inc()
       return
@@ -241,4 +242,10 @@ function valueStep(
     }
     matched(event)
   }
+}
+
+/** 50 ms are 0.05 s and lie in the bucket up to there: times 0.001 a number is rounded twice, divided by 1000 it is once. */
+function scaleBy(scale: number): (value: number) => number {
+  const divisor = Math.round(1 / scale)
+  return divisor > 1 && 1 / divisor === scale ? (value) => value / divisor : (value) => value * scale
 }

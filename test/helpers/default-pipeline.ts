@@ -9,6 +9,8 @@ const GEOIP_DATABASE = join(import.meta.dirname, '../../config/geoip/millrace-sa
 
 export interface DefaultPipelineOptions {
   readonly elasticsearch_url: string
+  /** Default: config/pipeline.json. */
+  readonly config?: string
   readonly kafka_brokers?: string
   /** Default: what the pipeline says, `set_aside`. */
   readonly on_mapping_conflict?: 'set_aside' | 'dead_letter'
@@ -27,9 +29,10 @@ export interface DefaultPipeline extends AsyncDisposable {
 
 /** The program with config/pipeline.json, as `npm start` runs it, on ports of its own. */
 export async function startDefaultPipeline(options: DefaultPipelineOptions): Promise<DefaultPipeline> {
-  const { elasticsearch_url, kafka_brokers = '', flags = [], data, wait_ready = true, beats_port = await freePort() } = options
+  const { elasticsearch_url, config = DEFAULT_CONFIG, kafka_brokers = '', flags = [], data, wait_ready = true } = options
+  const { beats_port = await freePort() } = options
   const spawning = {
-    args: ['-f', DEFAULT_CONFIG, ...flags],
+    args: ['-f', config, ...flags],
     env: {
       ELASTICSEARCH_URL: elasticsearch_url,
       ...(options.on_mapping_conflict === undefined ? {} : { ELASTICSEARCH_ON_MAPPING_CONFLICT: options.on_mapping_conflict }),
