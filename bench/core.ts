@@ -2,15 +2,15 @@
 // One line of the exchange log in, the bytes of its bulk item out, in events per second of CPU.
 import { join } from 'node:path'
 import { type CityResponse, open } from 'maxmind'
+import { json } from '../src/codecs/json.ts'
 import { linkChain } from '../src/compile/chain/chain.ts'
 import { compilePipeline } from '../src/compile/pipeline.ts'
 import { loadCatalog } from '../src/components.ts'
 import { readPipelineJson } from '../src/config/pipeline-json/read-pipeline.ts'
 import { Event } from '../src/core/event.ts'
-import { parseJson } from '../src/core/json/json.ts'
 import { componentsOf } from '../src/core/plan.ts'
 import { compileTemplate } from '../src/core/template.ts'
-import { type Fields, Timestamp } from '../src/core/values.ts'
+import { Timestamp } from '../src/core/values.ts'
 import { requestLog } from '../src/sample/request-log.ts'
 import { compileAction, isAction } from '../src/sinks/elasticsearch/action.ts'
 import { BodyPool } from '../src/sinks/elasticsearch/body.ts'
@@ -106,6 +106,7 @@ async function ours(lines: readonly Buffer[]): Promise<() => number> {
     routing: undefined,
     pipeline: undefined,
   })
+  const decoder = json.createDecoder({ charset: 'UTF-8', target: undefined }, context)
   const pool = new BodyPool(2)
   let events: Event[] = []
   const chain = linkChain(compiled.chain, {
@@ -138,8 +139,8 @@ async function ours(lines: readonly Buffer[]): Promise<() => number> {
   return () => {
     let bytes = 0
     for (const line of lines) {
-      const { value, exact, source } = parseJson(line.toString())
-      incoming.push(Event.from(value as Fields, now, { exact, source }))
+      const [decoded] = decoder.decode(line)
+      if (decoded !== undefined) incoming.push(Event.from(decoded.fields, now, decoded))
       if (incoming.length >= BATCH) bytes += flush()
     }
     return bytes + flush()

@@ -5,6 +5,7 @@ import { type TestContext, testContext } from '../../test/helpers/context.ts'
 import { type Codec, compileCodec } from '../compile/codec.ts'
 import { Catalog } from '../core/component.ts'
 import type { Decoded, Decoder } from '../core/contracts.ts'
+import { wholeFields } from '../core/decoded.ts'
 import { Event } from '../core/event.ts'
 import { stringify, Timestamp } from '../core/values.ts'
 import { dots } from './dots.ts'
@@ -27,7 +28,10 @@ function build(name: string, options: { [name: string]: unknown } = {}, context:
 }
 
 function texts(decoded: readonly Decoded[]): string[] {
-  return decoded.map(({ fields, exact }) => stringify(fields, exact !== false))
+  return decoded.map((one) => {
+    const { fields, exact } = wholeFields(one)
+    return stringify(fields, exact !== false)
+  })
 }
 
 function decodeAll(decoder: Decoder, ...pieces: (Buffer | string)[]): string[] {

@@ -3,6 +3,7 @@ import type { Decoded } from '../core/contracts.ts'
 import { messageOf } from '../core/errors.ts'
 import type { FieldRef } from '../core/field-ref.ts'
 import { endOfJson, type ParsedJson, parseJson } from '../core/json/json.ts'
+import { ScannedObject } from '../core/json/scanned-object.ts'
 import { type Fields, isFields, type Value } from '../core/values.ts'
 import { keepOriginal, setIfMissing } from './text.ts'
 
@@ -38,16 +39,19 @@ const REASON_LENGTH_MAX = 300
 function readJson(piece: string, { target, keeps_original }: JsonReading, context: Context): Decoded[] {
   // A byte order mark is no JSON, but Windows programs write one.
   const text = piece.charCodeAt(0) === 0xfeff ? piece.slice(1) : piece
+  if (target === undefined && !keeps_original) {
+    const source = ScannedObject.read(text)
+    if (source !== undefined) return [{ fields: {}, exact: false, source }]
+  }
   if (text === '' || text.trim() === '') return []
-  const { value, exact, source } = parseFirst(text, context)
+  const { value, exact } = parseFirst(text, context)
   const items = Array.isArray(value) ? value : [value]
   return items.map((item) => {
     if (!isFields(item)) throw new SyntaxError('expected an object or a list of objects')
     const fields = target === undefined ? item : placeAt(target, item)
     if (keeps_original && items.length === 1) keepOriginal(fields, text)
     // The names of exact numbers hold for the top level only.
-    if (target !== undefined) return { fields, exact: exact !== false }
-    return { fields, exact, source: keeps_original ? undefined : source }
+    return { fields, exact: target === undefined ? exact : exact !== false }
   })
 }
 

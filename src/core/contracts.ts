@@ -1,6 +1,6 @@
 import type { Context } from './context.ts'
 import type { Event, Origin } from './event.ts'
-import type { SourceText } from './json/source-document.ts'
+import type { ScannedObject } from './json/scanned-object.ts'
 import type { ComponentNode } from './plan.ts'
 import type { Exact, Fields } from './values.ts'
 
@@ -84,8 +84,8 @@ export interface InputContext extends Context {
 export interface Decoded {
   readonly fields: Fields
   readonly exact: Exact
-  /** The text of the fields, where it can leave as it came. Fields may still be added then, but none changed. */
-  readonly source?: SourceText | undefined
+  /** Further fields, which are still the text they came as: `ownField` and `wholeFields` read them. None of them is in `fields`. */
+  readonly source?: ScannedObject | undefined
   /** How many bytes came for it, where they did not all come last. */
   readonly size_bytes?: number
 }

@@ -1,7 +1,9 @@
-import { descend, listIndex, notSettable, put } from './field-path.ts'
+import { below, descend, isHolder, listIndex, notSettable, put } from './field-path.ts'
 import { type FieldRef, parseFieldRef } from './field-ref.ts'
-import { SourceDocument, type SourceText } from './json/source-document.ts'
+import { printMembers } from './json/print-members.ts'
+import type { ScannedObject } from './json/scanned-object.ts'
 import { stringifyExact } from './json/stringify-exact.ts'
+import { areTags, checkReserved, RESERVED, TIMESTAMP } from './reserved-fields.ts'
 import {
   cloneFields,
   type Exact,
@@ -10,11 +12,11 @@ import {
   isFields,
   member,
   parseTimestamp,
-  SourceNumber,
   setMember,
   stringify,
   Timestamp,
   type Value,
+  withExact,
 } from './values.ts'
 
 /** Where an event came from: enough for a person to find the line again, and for a stable document id. */
@@ -48,10 +50,6 @@ const HOP = '>'
 /** The reason of an event that was consumed. */
 const CONSUMED = 'consumed'
 
-/** With more exact numbers at the top level it is no gain to print them apart. */
-const EXACT_NAMES_MAX = 64
-
-const TIMESTAMP = '@timestamp'
 const METADATA_REF = parseFieldRef('[@metadata]')
 
 /** The fields of an event that let its own go. */
@@ -61,8 +59,8 @@ export interface EventOptions {
   /** Where exact numbers may be among the fields; looked for when left out. */
   readonly exact?: Exact
   readonly origin?: Origin | undefined
-  /** The JSON text that the fields came from, where it can leave as it came. */
-  readonly source?: SourceText | undefined
+  /** Fields that are still the text they came as; those that are given above it. */
+  readonly source?: ScannedObject | undefined
 }
 
 /**
@@ -80,17 +78,20 @@ export class Event {
   #fields: Fields
   #metadata: Fields
   #exact: Exact
-  /** As long as nothing that came in was changed. */
-  #source: SourceDocument | undefined
+  /** Fields that are still the text they came as. One that is among `#fields` is not among these. */
+  #source: ScannedObject | undefined
+  /** JSON texts of fields that are known already. */
+  #printed: Map<string, string> | undefined
   #cancelled: string | undefined
   #whenSettled: ((state: Settlement) => void)[] | undefined
   #ordinal = ''
   #children = 0
 
-  private constructor(fields: Fields, metadata: Fields, exact: Exact, origin: Origin | undefined) {
+  private constructor(fields: Fields, metadata: Fields, { exact = holdsBigint(fields), origin, source }: EventOptions) {
     this.#fields = fields
     this.#metadata = metadata
     this.#exact = exact
+    this.#source = source
     this.origin = origin
   }
 
@@ -101,21 +102,15 @@ export class Event {
    * The fields belong to the event from here on.
    */
   static from(fields: Fields, now: Timestamp, options: EventOptions = {}): Event {
+    const event = new Event(fields, {}, options)
+    if (event.#source?.holdsReserved === true) for (const name of RESERVED) event.#own(name)
     const metadata = member(fields, '@metadata')
-    const event = new Event(fields, isFields(metadata) ? metadata : {}, options.exact ?? holdsBigint(fields), options.origin)
-    if (options.source !== undefined) event.#source = new SourceDocument(options.source, fields)
-    if (metadata !== undefined) {
-      event.#touch('@metadata')
-      fields['@metadata'] = undefined
-    }
-    if (member(fields, '@version') === undefined) {
-      event.#touch('@version')
-      fields['@version'] = '1'
-    }
+    if (isFields(metadata)) event.#metadata = metadata
+    if (metadata !== undefined) fields['@metadata'] = undefined
+    if (member(fields, '@version') === undefined) fields['@version'] = '1'
     const tags = member(fields, 'tags')
     if (tags !== undefined && !areTags(tags)) {
-      event.#touch('tags')
-      event.#touch('_tags')
+      event.#own('_tags')
       if (event.#exact !== false) event.#exact = true
       fields['_tags'] = Array.isArray(tags) ? tags : [tags]
       fields['tags'] = ['_tagsparsefailure']
@@ -126,10 +121,9 @@ export class Event {
 
   /** Of the runtime: an event as it was kept on disk. It was born before, so the rules of birth do not apply again. */
   static restore(fields: Fields, metadata: Fields, { ordinal = '', ...options }: EventOptions & { ordinal?: string }): Event {
-    const event = new Event(fields, metadata, options.exact ?? holdsBigint(fields), options.origin)
-    if (options.source !== undefined) event.#source = new SourceDocument(options.source, fields)
+    const event = new Event(fields, metadata, options)
+    event.#own(TIMESTAMP)
     const time = member(fields, TIMESTAMP)
-    // It prints as it was printed, so the text that the fields came from is still true.
     if (typeof time === 'string') fields[TIMESTAMP] = parseTimestamp(time) ?? time
     event.#ordinal = ordinal
     return event
@@ -138,13 +132,12 @@ export class Event {
   #birthTime(now: Timestamp): void {
     const given = member(this.#fields, TIMESTAMP)
     if (given instanceof Timestamp) return
-    this.#touch(TIMESTAMP)
     const read = typeof given === 'string' ? parseTimestamp(given) : undefined
     this.#fields[TIMESTAMP] = read ?? now
     if (read === undefined && given !== undefined && given !== null) {
-      this.#touch(`_${TIMESTAMP}`)
+      this.#source?.cut(`_${TIMESTAMP}`)
       this.#fields[`_${TIMESTAMP}`] = given
-      if (this.#exact !== true) this.#noteExact([`_${TIMESTAMP}`], given)
+      this.#exact = withExact(this.#exact, [`_${TIMESTAMP}`], given)
       this.tag('_timestampparsefailure')
     }
   }
@@ -152,13 +145,27 @@ export class Event {
   /** The value at `ref`, or `undefined` where there is none. A path through a scalar finds nothing. */
   get(ref: FieldRef): Value | undefined {
     const path = ref.path
-    const root = ref.in_metadata ? this.#metadata : this.#fields
-    if (path.length === 1) return member(root, path[0] ?? '')
-    let value: Value | undefined = root
-    for (const segment of path) {
-      if (Array.isArray(value)) value = value[listIndex(segment, value.length)]
-      else if (isFields(value)) value = member(value, segment)
-      else return undefined
+    if (!ref.in_metadata) {
+      const value = this.#top(path[0] ?? '')
+      return path.length === 1 ? value : below(value, path, 1)
+    }
+    return path.length === 1 ? member(this.#metadata, path[0] ?? '') : below(this.#metadata, path, 0)
+  }
+
+  /** The value of a top-level field. A map or list that somebody gets is no text any more, for it may be changed. */
+  #top(name: string): Value | undefined {
+    const own = member(this.#fields, name)
+    if (own !== undefined || this.#source === undefined) return own
+    const value = this.#source.get(name)
+    return isHolder(value) ? this.#own(name) : value
+  }
+
+  /** Makes a top-level field one of our own, where it is still text: it can be changed then. Returns its value. */
+  #own(name: string): Value | undefined {
+    const value = this.#source?.take(name)
+    if (value !== undefined) {
+      setMember(this.#fields, name, value)
+      this.#exact = withExact(this.#exact, [name], value)
     }
     return value
   }
@@ -184,39 +191,26 @@ export class Event {
       return
     }
     if (!ref.in_metadata) {
-      this.#checkReserved(ref, value)
-      this.#touch(path[0] ?? '')
+      checkReserved(ref, value)
+      this.#touch(path)
     }
     // A text that is known was printed before, so no bigint is inside.
-    if (this.#exact !== true && printed === undefined && !ref.in_metadata) this.#noteExact(path, value)
+    if (printed === undefined && !ref.in_metadata) this.#exact = withExact(this.#exact, path, value)
     let holder: Fields | Value[] = ref.in_metadata ? this.#metadata : this.#fields
     for (let depth = 0; depth < path.length - 1; depth++) holder = descend(holder, path[depth] ?? '', ref)
     put(holder, path[path.length - 1] ?? '', value, ref)
-    if (printed !== undefined && path.length === 1 && !ref.in_metadata) this.#source?.know(path[0] ?? '', printed)
-  }
-
-  /** To be called before a top-level field, or something in it, is changed. */
-  #touch(name: string): void {
-    if (this.#source?.allows(name, member(this.#fields, name) !== undefined) === false) this.#source = undefined
-  }
-
-  #noteExact(path: readonly string[], value: Value): void {
-    if (typeof value === 'bigint' || value instanceof SourceNumber) {
-      const [name] = path
-      const names = typeof this.#exact === 'boolean' ? [] : this.#exact
-      if (path.length > 1 || name === undefined || names.length >= EXACT_NAMES_MAX) this.#exact = true
-      else if (!names.includes(name)) this.#exact = [...names, name]
-    } else if (typeof value === 'object' && holdsBigint(value)) this.#exact = true
-  }
-
-  #checkReserved(ref: FieldRef, value: Value): void {
-    const first = ref.path[0]
-    if (first === 'tags' && (ref.path.length > 1 || !areTags(value))) {
-      throw notSettable(ref, 'the reserved tags field takes text or a list of texts')
+    if (printed !== undefined && path.length === 1 && !ref.in_metadata && this.#source !== undefined) {
+      this.#printed ??= new Map()
+      this.#printed.set(path[0] ?? '', printed)
     }
-    if (first === TIMESTAMP && (ref.path.length > 1 || !(value instanceof Timestamp))) {
-      throw notSettable(ref, 'the reserved @timestamp field takes a timestamp')
-    }
+  }
+
+  /** To be called before what lies at a path is changed. */
+  #touch(path: readonly string[]): void {
+    const name = path[0] ?? ''
+    this.#printed?.delete(name)
+    if (path.length === 1) this.#source?.cut(name)
+    else this.#own(name)
   }
 
   /** Removes a value and returns it. The elements of a list after a removed one move up. */
@@ -227,13 +221,11 @@ export class Event {
       return all
     }
     const last = ref.path[ref.path.length - 1] ?? ''
-    if (!ref.in_metadata) this.#touch(ref.path[0] ?? '')
-    let holder: Value | undefined = ref.in_metadata ? this.#metadata : this.#fields
-    for (let depth = 0; depth < ref.path.length - 1; depth++) {
-      const segment = ref.path[depth] ?? ''
-      if (Array.isArray(holder)) holder = holder[listIndex(segment, holder.length)]
-      else holder = isFields(holder) ? member(holder, segment) : undefined
+    if (!ref.in_metadata) {
+      this.#printed?.delete(ref.path[0] ?? '')
+      this.#own(ref.path[0] ?? '')
     }
+    const holder = below(ref.in_metadata ? this.#metadata : this.#fields, ref.path.slice(0, -1), 0)
     if (Array.isArray(holder)) {
       const index = listIndex(last, holder.length)
       return index >= 0 && index < holder.length ? holder.splice(index, 1)[0] : undefined
@@ -246,7 +238,7 @@ export class Event {
 
   /** Adds a tag once. */
   tag(name: string): void {
-    this.#touch('tags')
+    this.#own('tags')
     const tags = member(this.#fields, 'tags')
     if (tags === undefined || tags === null) this.#fields['tags'] = [name]
     else if (Array.isArray(tags)) {
@@ -255,12 +247,18 @@ export class Event {
   }
 
   get timestamp(): Timestamp | undefined {
+    // It is never text: its birth has read it.
     const value = member(this.#fields, TIMESTAMP)
     return value instanceof Timestamp ? value : undefined
   }
 
   /** The top-level fields in their order, metadata not among them. */
   *entries(): IterableIterator<[string, Value]> {
+    for (const name of this.#source === undefined ? [] : [...this.#source.names()]) {
+      const value = this.#top(name)
+      // What is owned from here on comes below.
+      if (value !== undefined && !isHolder(value)) yield [name, value]
+    }
     for (const name of Object.keys(this.#fields)) {
       const value = this.#fields[name]
       if (value !== undefined) yield [name, value]
@@ -304,7 +302,9 @@ export class Event {
   }
 
   #copy(ordinal: string): Event {
-    const copy = new Event(cloneFields(this.#fields), cloneFields(this.#metadata), this.#exact, this.origin)
+    const { origin } = this
+    const options = { exact: this.#exact, origin, source: this.#source?.copy() }
+    const copy = new Event(cloneFields(this.#fields), cloneFields(this.#metadata), options)
     copy.size_bytes = this.size_bytes
     copy.#ordinal = ordinal
     return copy
@@ -358,7 +358,7 @@ export class Event {
   toJsonText(): string {
     const fields = this.#fields
     if (this.hasLetFieldsGo) throw new TypeError('the fields of an event were asked for after they were let go')
-    if (this.#source !== undefined) return this.#source.print(fields, this.#exact === true)
+    if (this.#source !== undefined) return this.#printAround(this.#source)
     const time = fields[TIMESTAMP]
     // One object with a toJSON makes V8 leave its fast path for the whole document (measured: 3.7 us -> 5.4 us).
     if (time instanceof Timestamp) fields[TIMESTAMP] = time.toString()
@@ -372,6 +372,16 @@ export class Event {
     }
   }
 
+  #printAround(source: ScannedObject): string {
+    try {
+      return printMembers(source.print(), this.#fields, this.#printed, this.#exact === true)
+    } catch {
+      // A bigint where none was expected.
+      this.#exact = true
+      return printMembers(source.print(), this.#fields, this.#printed, true)
+    }
+  }
+
   /** The document as JSON in UTF-8, without metadata. */
   toJson(): Buffer {
     return Buffer.from(this.toJsonText())
@@ -381,8 +391,4 @@ export class Event {
   get metadata(): Fields {
     return this.get(METADATA_REF) as Fields
   }
-}
-
-function areTags(value: Value): boolean {
-  return typeof value === 'string' || (Array.isArray(value) && value.every((tag) => typeof tag === 'string'))
 }

@@ -34,3 +34,19 @@ export function put(holder: Fields | Value[], segment: string, value: Value, ref
 export function notSettable(ref: FieldRef, why: string): MillraceError {
   return new MillraceError('FIELD_NOT_SETTABLE', `Could not set field '${ref.text}': ${why}`)
 }
+
+/** The value at the end of a path from `from` on. */
+export function below(value: Value | undefined, path: readonly string[], from: number): Value | undefined {
+  let found = value
+  for (let depth = from; depth < path.length; depth++) {
+    const segment = path[depth] ?? ''
+    if (Array.isArray(found)) found = found[listIndex(segment, found.length)]
+    else if (isFields(found)) found = member(found, segment)
+    else return undefined
+  }
+  return found
+}
+
+export function isHolder(value: Value | undefined): value is Fields | Value[] {
+  return typeof value === 'object' && (Array.isArray(value) || isFields(value))
+}

@@ -185,6 +185,21 @@ export function mergeExact(a: Exact, b: Exact): Exact {
   return a === true || b === true ? true : [...new Set([...a, ...b])]
 }
 
+/** With more exact numbers at the top level it is no gain to print them apart. */
+const EXACT_NAMES_MAX = 64
+
+/** Of a document in which a value was put at a path. */
+export function withExact(exact: Exact, path: readonly string[], value: Value): Exact {
+  if (exact === true || typeof value === 'string') return exact
+  if (typeof value !== 'bigint' && !(value instanceof SourceNumber)) {
+    return typeof value === 'object' && holdsBigint(value) ? true : exact
+  }
+  const [name] = path
+  const names = exact === false ? [] : exact
+  if (path.length > 1 || name === undefined || names.length >= EXACT_NAMES_MAX) return true
+  return names.includes(name) ? names : [...names, name]
+}
+
 /** Whether JSON.stringify needs help: it throws on a bigint. */
 export function holdsBigint(value: Value | undefined): boolean {
   if (typeof value === 'bigint') return true

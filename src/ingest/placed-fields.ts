@@ -1,7 +1,15 @@
+import { setIfMissing } from '../codecs/text.ts'
 import type { Decoded } from '../core/contracts.ts'
-import { listIndex } from '../core/field-path.ts'
+import { ownField } from '../core/decoded.ts'
+import { below } from '../core/field-path.ts'
 import type { FieldRef } from '../core/field-ref.ts'
 import { type Fields, isFields, member, setMember, type Value } from '../core/values.ts'
+
+/** Sets a value in decoded fields unless there is one; where a scalar stands in the way, nothing happens. */
+export function placeIfMissing(decoded: Decoded, path: readonly string[], value: Value): void {
+  ownField(decoded, path[0] ?? '')
+  setIfMissing(decoded.fields, path, value)
+}
 
 /**
  * Decoded fields with a value at a place, over what stands there. A text or list in the way of the path stays, and then
@@ -9,8 +17,7 @@ import { type Fields, isFields, member, setMember, type Value } from '../core/va
  */
 export function withField(decoded: Decoded, { path, in_metadata }: FieldRef, value: Value): Decoded {
   const segments = in_metadata ? ['@metadata', ...path] : path
-  const first = segments[0] ?? ''
-  const was_there = member(decoded.fields, first) !== undefined
+  ownField(decoded, segments[0] ?? '')
   let holder = decoded.fields
   for (const segment of segments.slice(0, -1)) {
     const present = member(holder, segment)
@@ -20,16 +27,12 @@ export function withField(decoded: Decoded, { path, in_metadata }: FieldRef, val
     holder = next
   }
   setMember(holder, segments.at(-1) ?? '', value)
-  // The text that the fields came from says something else now.
-  return was_there ? { ...decoded, source: undefined } : decoded
+  return decoded
 }
 
 /** Whether something stands at a place of decoded fields; a number in the place counts the elements of a list, from 0. */
-export function hasField({ fields }: Decoded, { path, in_metadata }: FieldRef): boolean {
-  let value: Value | undefined = in_metadata ? member(fields, '@metadata') : fields
-  for (const segment of path) {
-    if (Array.isArray(value)) value = value[listIndex(segment, value.length)]
-    else value = isFields(value) ? member(value, segment) : undefined
-  }
+export function hasField(decoded: Decoded, { path, in_metadata }: FieldRef): boolean {
+  ownField(decoded, in_metadata ? '@metadata' : (path[0] ?? ''))
+  const value = below(in_metadata ? member(decoded.fields, '@metadata') : decoded.fields, path, 0)
   return value !== undefined && value !== null
 }

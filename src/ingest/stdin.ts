@@ -1,10 +1,10 @@
 import { hostname } from 'node:os'
 import type { Readable } from 'node:stream'
 import { addAbortSignal } from 'node:stream'
-import { setIfMissing } from '../codecs/text.ts'
 import { defineInput } from '../core/component.ts'
 import type { InputContext, Source } from '../core/contracts.ts'
 import { messageOf } from '../core/errors.ts'
+import { placeIfMissing } from './placed-fields.ts'
 import { StreamReader } from './streams/reader.ts'
 
 export const stdin = defineInput({
@@ -32,7 +32,7 @@ export function createStreamSource(stream: Readable, context: InputContext): Sou
       const host = hostname()
       const reader = new StreamReader(context, deliver, {
         complete: (decoded) => {
-          setIfMissing(decoded.fields, host_path, host)
+          placeIfMissing(decoded, host_path, host)
           return decoded
         },
         // Nothing tells the same bytes from a repeat of them.

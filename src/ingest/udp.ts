@@ -1,4 +1,3 @@
-import { setIfMissing } from '../codecs/text.ts'
 import { defineInput } from '../core/component.ts'
 import type { Event, Origin } from '../core/event.ts'
 import { parseFieldRef } from '../core/field-ref.ts'
@@ -7,6 +6,7 @@ import * as option from '../core/options/options.ts'
 import { untilAborted } from '../core/waiting.ts'
 import { formatAddress } from '../network/address.ts'
 import { tellListening } from '../network/listen.ts'
+import { placeIfMissing } from './placed-fields.ts'
 import { type Datagram, DatagramReceiver } from './streams/datagrams.ts'
 import { decodeWhole } from './whole-message.ts'
 
@@ -41,7 +41,7 @@ export const udp = defineInput({
       const origin: Origin = { input: context.id, describe: () => address, stableId: () => undefined }
       const each_bytes = Math.ceil(bytes.length / Math.max(1, decoded.length))
       return decoded.map((one) => {
-        setIfMissing(one.fields, path, ip)
+        placeIfMissing(one, path, ip)
         return context.createEvent(one, origin, each_bytes)
       })
     }

@@ -1,5 +1,6 @@
 import { EVENT_STATES, Event, type EventState, type Origin } from '../core/event.ts'
 import { parseJson } from '../core/json/json.ts'
+import { ScannedObject } from '../core/json/scanned-object.ts'
 import { type Fields, isFields, member, stringify } from '../core/values.ts'
 
 /*
@@ -84,8 +85,11 @@ export function decodeEvent(payload: Buffer, own_id?: string): StoredEvent | und
 type Options = { readonly origin: Origin | undefined; readonly ordinal: string }
 
 function fromDocument(body: Buffer, metadata: Fields, options: Options): Event | undefined {
-  const { value, ...read } = parseJson(body.toString())
-  return isFields(value) ? Event.restore(value, metadata, { ...read, ...options }) : undefined
+  const text = body.toString()
+  const source = ScannedObject.read(text)
+  if (source !== undefined) return Event.restore({}, metadata, { exact: false, source, ...options })
+  const { value, exact } = parseJson(text)
+  return isFields(value) ? Event.restore(value, metadata, { exact, ...options }) : undefined
 }
 
 function withoutFields(metadata: Fields, options: Options): Event {

@@ -1,13 +1,6 @@
 import { type Exact, type Fields, setMember } from '../values.ts'
 import { exactNumber } from './exact-number.ts'
 import { endOfString } from './json-string.ts'
-import type { SourceText } from './source-document.ts'
-
-/** What the scan of a flat, compact JSON object found. */
-export interface FlatJson {
-  readonly exact: Exact
-  readonly source: SourceText
-}
 
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
@@ -29,7 +22,7 @@ const SAFE_DIGITS = 15
  * fields). `undefined` where the text is of another kind; then nothing was changed. The text is known to be sound JSON,
  * so only its structure is looked at.
  */
-export function scanFlatJson(text: string, fields: Fields, decimals: boolean): FlatJson | undefined {
+export function scanFlatJson(text: string, fields: Fields, decimals: boolean): Exact | undefined {
   if (text.charCodeAt(0) !== OPEN_BRACE) return undefined
   let members = 0
   let numbers: number[] | undefined
@@ -51,7 +44,7 @@ export function scanFlatJson(text: string, fields: Fields, decimals: boolean): F
     else return undefined
   }
   if (at !== text.length || members !== Object.keys(fields).length) return undefined
-  return { exact: numbers === undefined ? false : restoreNumbers(text, fields, numbers, decimals), source: { text, members } }
+  return numbers === undefined ? false : restoreNumbers(text, fields, numbers, decimals)
 }
 
 function endOfNumber(text: string, start: number): number {

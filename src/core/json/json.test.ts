@@ -37,7 +37,6 @@ test.each([
   ['{"a":"\\\\ud800"}', '{"a":"\\\\ud800"}'],
 ])('half a character empties its text: %s', (text, expected) => {
   expect(roundTrip(text)).toBe(expected)
-  expect(parseJson(text).source).toBeUndefined()
 })
 
 test('every number keeps its text, wherever it stands', () => {

@@ -3,14 +3,11 @@ import { numberOf } from './exact-number.ts'
 import { scanFlatJson } from './flat-json.ts'
 import { emptyIllFormed, mayHoldHalves } from './ill-formed-text.ts'
 import { endOfString } from './json-string.ts'
-import type { SourceText } from './source-document.ts'
 
 /** What a JSON text holds, and whether a bigint or a number with its text is inside (then printing it costs more). */
 export interface ParsedJson {
   readonly value: Value
   readonly exact: Exact
-  /** Where the text can leave as it came. */
-  readonly source?: SourceText
 }
 
 /** Deeper JSON is refused: Elasticsearch's own reader stops at 1,000 too, and printing recurses. */
@@ -39,7 +36,7 @@ export function parseJson(text: string, decimals = false): ParsedJson {
   const value = JSON.parse(text) as Value
   if (mayHoldHalves(text)) return restoreNumbers(text, emptyIllFormed(value), decimals)
   const flat = isFields(value) ? scanFlatJson(text, value, decimals) : undefined
-  return flat === undefined ? restoreNumbers(text, value, decimals) : { value, ...flat }
+  return flat === undefined ? restoreNumbers(text, value, decimals) : { value, exact: flat }
 }
 
 function restoreNumbers(text: string, value: Value, decimals: boolean): ParsedJson {

@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import type { Decoded, Decoder, InputContext } from '../../core/contracts.ts'
+import { wholeFields } from '../../core/decoded.ts'
 import { messageOf } from '../../core/errors.ts'
 import type { Event } from '../../core/event.ts'
 import { type FieldRef, parseFieldRef } from '../../core/field-ref.ts'
@@ -162,11 +163,12 @@ function takeLine(fields: Fields): string | undefined {
 /** What the codec found goes into the frame's fields where the frame has none of that name: its own win. */
 function merge(frame: Decoded, decoded: Decoded | undefined): Decoded {
   if (decoded === undefined) return frame
-  for (const name of Object.keys(decoded.fields)) {
-    const value = member(decoded.fields, name)
+  const { fields, exact } = wholeFields(decoded)
+  for (const name of Object.keys(fields)) {
+    const value = member(fields, name)
     if (value !== undefined && member(frame.fields, name) === undefined) setMember(frame.fields, name, value)
   }
-  return { fields: frame.fields, exact: mergeExact(frame.exact, decoded.exact) }
+  return { fields: frame.fields, exact: mergeExact(frame.exact, exact) }
 }
 
 function metadataOf({ ip, tls }: Peer, enrichment: Enrichment, ecs: boolean): Metadata {

@@ -1,8 +1,8 @@
 import { hostname } from 'node:os'
 import { crc32 } from 'node:zlib'
-import { setIfMissing } from '../../codecs/text.ts'
 import type { Decoded, Decoder, InputContext } from '../../core/contracts.ts'
 import type { Event } from '../../core/event.ts'
+import { placeIfMissing } from '../placed-fields.ts'
 import { decodeWhole } from '../whole-message.ts'
 import { FileOrigin } from './file-origin.ts'
 import type { TrackedFile } from './tracked-file.ts'
@@ -33,11 +33,10 @@ export class EventBuilder {
   ofDecoded(file: TrackedFile, decoded: readonly Decoded[], offset: number, checksum: number, size_bytes: number): Event[] {
     const each_bytes = Math.ceil(size_bytes / Math.max(1, decoded.length))
     return decoded.map((one, ordinal) => {
-      const { fields } = one
-      setIfMissing(fields, this.#host_path, this.#host)
-      setIfMissing(fields, this.#path_path, file.path)
-      setIfMissing(fields, ['@metadata', 'path'], file.path)
-      setIfMissing(fields, ['@metadata', 'host'], this.#host)
+      placeIfMissing(one, this.#host_path, this.#host)
+      placeIfMissing(one, this.#path_path, file.path)
+      placeIfMissing(one, ['@metadata', 'path'], file.path)
+      placeIfMissing(one, ['@metadata', 'host'], this.#host)
       const origin = new FileOrigin(this.#context.id, file.path, file.id, offset, checksum, ordinal)
       return this.#context.createEvent(one, origin, each_bytes)
     })

@@ -1,9 +1,10 @@
 import { isUtf8 } from 'node:buffer'
 import type { Decoded, Decoder, InputContext } from '../../core/contracts.ts'
+import { ownField } from '../../core/decoded.ts'
 import { messageOf } from '../../core/errors.ts'
 import type { Event } from '../../core/event.ts'
 import { parseFieldRef } from '../../core/field-ref.ts'
-import { type Fields, member, parseTimestamp, setMember, Timestamp, type Value } from '../../core/values.ts'
+import { type Fields, parseTimestamp, setMember, Timestamp, type Value } from '../../core/values.ts'
 import { unreadableReason } from '../../kafka/compression.ts'
 import { decodeWhole } from '../whole-message.ts'
 import type { KafkaRecord, TopicPartition } from './client.ts'
@@ -83,7 +84,7 @@ export class RecordDecoder {
   }
 
   #createEvent(decoded: Decoded, origin: KafkaOrigin, size_bytes: number, record: KafkaRecord): Event {
-    const given = member(decoded.fields, '@timestamp')
+    const given = ownField(decoded, '@timestamp')
     const time = this.#settings.timestamp === 'record' && !isTime(given) ? timeOf(record) : undefined
     if (time !== undefined && given === undefined) setMember(decoded.fields, '@timestamp', time)
     const event = this.#context.createEvent(decoded, origin, size_bytes)

@@ -1,6 +1,5 @@
 import { reverse } from 'node:dns/promises'
 import { isIP } from 'node:net'
-import { setIfMissing } from '../../codecs/text.ts'
 import { defineInput } from '../../core/component.ts'
 import type { Decoded, Deliver, InputContext, Source } from '../../core/contracts.ts'
 import { MillraceError } from '../../core/errors.ts'
@@ -8,6 +7,7 @@ import * as option from '../../core/options/options.ts'
 import { untilAborted } from '../../core/waiting.ts'
 import { readClientTls } from '../../network/client-tls.ts'
 import { readServerTls, SERVER_TLS, type ServerTls } from '../../network/server-tls.ts'
+import { placeIfMissing } from '../placed-fields.ts'
 import { describeStreamPeer, type StreamPeer } from '../streams/pump.ts'
 import { StreamReader } from '../streams/reader.ts'
 import { StreamServer } from '../streams/server.ts'
@@ -166,7 +166,7 @@ function peerFields(peer: StreamPeer, name: string, ecs: boolean): (decoded: Dec
   const subject = peer.tls?.subject
   if (subject !== undefined) places.push([ecs ? [...inner, 'tls', 'client', 'subject'] : ['sslsubject'], subject])
   return (decoded) => {
-    for (const [path, value] of places) setIfMissing(decoded.fields, path, value)
+    for (const [path, value] of places) placeIfMissing(decoded, path, value)
     return decoded
   }
 }

@@ -1,0 +1,20 @@
+import type { Decoded } from './contracts.ts'
+import { type Exact, type Fields, member, mergeExact, setMember, type Value } from './values.ts'
+
+/** The value of a top-level field of what a codec found, as one of `fields` from here on. */
+export function ownField({ fields, source }: Decoded, name: string): Value | undefined {
+  const own = member(fields, name)
+  if (own !== undefined || source === undefined) return own
+  const value = source.take(name)
+  if (value !== undefined) setMember(fields, name, value)
+  return value
+}
+
+/** All fields of what a codec found. It is not to be used any more. */
+export function wholeFields({ fields, exact, source }: Decoded): { readonly fields: Fields; readonly exact: Exact } {
+  if (source === undefined) return { fields, exact }
+  const parsed = source.parse()
+  const whole = parsed.value
+  for (const name of Object.keys(fields)) setMember(whole, name, fields[name])
+  return { fields: whole, exact: mergeExact(parsed.exact, exact) }
+}

@@ -1,0 +1,207 @@
+import { type Fields, isFields, setMember, type Value } from '../values.ts'
+import { numberOf } from './exact-number.ts'
+import { type ParsedJson, parseJson } from './json.ts'
+import { BRACKETED_NAME, RESERVED_NAME, type Scan, STRIDE, scanObject } from './scanner.ts'
+
+/** In the place of a member's name, once it was taken out. */
+const GONE = -1
+/** So many digits are read one by one. */
+const SHORT_DIGITS = 9
+/** Among so many members a search is as fast as an index. */
+const SEARCHED_MAX = 64
+
+const QUOTE = 0x22
+const OPEN_BRACE = 0x7b
+const CLOSE_BRACE = 0x7d
+const OPEN_BRACKET = 0x5b
+
+/**
+ * A JSON object that is still the text it came as: where its members stand is known, their values are read when somebody
+ * asks. Members can be taken out; the rest leaves as it came, numbers as they were written.
+ * Measured on a line of 22 members: 1.7 us, against 9 us for parsing it and finding the numbers that need their text.
+ */
+export class ScannedObject {
+  readonly #text: string
+  /** All numbers with a point or an exponent are decimals, as those of the json filter. */
+  readonly #decimals: boolean
+  readonly #scan: Scan
+  #gone = 0
+  /** Where the members of a large object stand in the table, once somebody asked. */
+  #index: ReadonlyMap<string, number> | undefined
+
+  private constructor(text: string, decimals: boolean, scan: Scan) {
+    this.#text = text
+    this.#decimals = decimals
+    this.#scan = scan
+  }
+
+  /** `undefined` for a text that is no JSON object, or one that `parseJson` reads better. */
+  static read(text: string, decimals = false): ScannedObject | undefined {
+    const is_bare = text.charCodeAt(0) === OPEN_BRACE && text.charCodeAt(text.length - 1) === CLOSE_BRACE
+    const bare = is_bare ? text : withoutBlanks(text)
+    const scan = scanObject(bare)
+    return scan === undefined ? undefined : new ScannedObject(bare, decimals, scan)
+  }
+
+  /** Whether a name may be among its names that means something to every event: `@timestamp`, `@metadata`, `@version`, `tags`. */
+  get holdsReserved(): boolean {
+    return (this.#scan.traits & RESERVED_NAME) !== 0
+  }
+
+  /** Whether a name may be among its names that is no plain name as a field reference. */
+  get holdsBracketed(): boolean {
+    return (this.#scan.traits & BRACKETED_NAME) !== 0
+  }
+
+  has(name: string): boolean {
+    return this.#find(name) >= 0
+  }
+
+  /** The value of a member; a map or list is another one each time. */
+  get(name: string): Value | undefined {
+    const at = this.#find(name)
+    return at < 0 ? undefined : this.#valueAt(at)
+  }
+
+  /** Takes a member out. */
+  cut(name: string): void {
+    const at = this.#find(name)
+    if (at < 0) return
+    this.#scan.members[at] = GONE
+    this.#gone++
+  }
+
+  /** Takes a member out and returns its value. */
+  take(name: string): Value | undefined {
+    const value = this.get(name)
+    if (value !== undefined) this.cut(name)
+    return value
+  }
+
+  /** The names of the members that were not taken out, in their order. */
+  *names(): IterableIterator<string> {
+    const { names, members, start, count } = this.#scan
+    for (let at = start; at < start + count * STRIDE; at += STRIDE) {
+      const name = members[at] ?? GONE
+      if (name !== GONE) yield names.all[name >> 1]?.text ?? ''
+    }
+  }
+
+  /** All members that were not taken out. */
+  parse(): ParsedJson & { readonly value: Fields } {
+    const parsed = parseJson(this.#text, this.#decimals)
+    if (!isFields(parsed.value)) throw new TypeError('expected the text of an object')
+    if (this.#gone === 0) return { ...parsed, value: parsed.value }
+    const value: Fields = {}
+    for (const name of this.names()) setMember(value, name, parsed.value[name])
+    return { ...parsed, value }
+  }
+
+  /** A copy that members can be taken out of without a change of this one. */
+  copy(): ScannedObject {
+    const { members, start, count } = this.#scan
+    const copy = new ScannedObject(this.#text, this.#decimals, {
+      ...this.#scan,
+      members: members.slice(start, start + count * STRIDE),
+      start: 0,
+    })
+    copy.#gone = this.#gone
+    return copy
+  }
+
+  /** The text of what was not taken out, from its opening brace up to its last member. */
+  print(): string {
+    const text = this.#text
+    const { members, start, count } = this.#scan
+    if (count === 0) return '{'
+    if (this.#gone === 0) return text.slice(0, -1)
+    let printed = '{'
+    /** Where the members that are to be printed next begin; below 0: nowhere. */
+    let from = -1
+    let end = 1
+    for (let at = start; at < start + count * STRIDE; at += STRIDE) {
+      if (members[at] === GONE) {
+        if (from >= 0) printed += text.slice(from, end)
+        from = -1
+      } else if (from < 0) {
+        // The first thing behind a value is its comma.
+        from = printed === '{' && end > 1 ? text.indexOf(',', end) + 1 : end
+      }
+      end = members[at + 2] ?? 0
+    }
+    return from < 0 ? printed : printed + text.slice(from, end)
+  }
+
+  /** Where in the table of members the name stands, or -1. */
+  #find(name: string): number {
+    const { names, members, start, count } = this.#scan
+    if (count > SEARCHED_MAX) {
+      const at = this.#indexed().get(name) ?? -1
+      return members[at] === GONE ? -1 : at
+    }
+    const known = names.top.get(name)
+    if (known === undefined) return -1
+    const { number } = known
+    for (let at = start; at < start + count * STRIDE; at += STRIDE) if ((members[at] ?? GONE) >> 1 === number) return at
+    return -1
+  }
+
+  #indexed(): ReadonlyMap<string, number> {
+    if (this.#index !== undefined) return this.#index
+    const { names, members, start, count } = this.#scan
+    const index = new Map<string, number>()
+    for (let at = start; at < start + count * STRIDE; at += STRIDE) {
+      const name = members[at] ?? GONE
+      if (name !== GONE) index.set(names.all[name >> 1]?.text ?? '', at)
+    }
+    this.#index = index
+    return index
+  }
+
+  #valueAt(at: number): Value {
+    const { members } = this.#scan
+    const start = members[at + 1] ?? 0
+    const end = members[at + 2] ?? 0
+    const text = this.#text
+    switch (text.charCodeAt(start)) {
+      case QUOTE:
+        return ((members[at] ?? 0) & 1) === 1 ? (JSON.parse(text.slice(start, end)) as string) : text.slice(start + 1, end - 1)
+      case OPEN_BRACE:
+      case OPEN_BRACKET:
+        return parseJson(text.slice(start, end), this.#decimals).value
+      case 0x74: // t
+        return true
+      case 0x66: // f
+        return false
+      case 0x6e: // n
+        return null
+      default:
+        return this.#numberAt(start, end)
+    }
+  }
+
+  #numberAt(start: number, end: number): Value {
+    const text = this.#text
+    if (end - start > SHORT_DIGITS) return numberOf(text.slice(start, end), this.#decimals)
+    let value = 0
+    for (let at = start; at < end; at++) {
+      const digit = text.charCodeAt(at) - 0x30
+      if (digit < 0 || digit > 9) return numberOf(text.slice(start, end), this.#decimals)
+      value = value * 10 + digit
+    }
+    return value
+  }
+}
+
+/** Without JSON's blanks around it. */
+function withoutBlanks(text: string): string {
+  let start = 0
+  let end = text.length
+  while (start < end && isBlank(text.charCodeAt(start))) start++
+  while (end > start && isBlank(text.charCodeAt(end - 1))) end--
+  return text.slice(start, end)
+}
+
+function isBlank(code: number): boolean {
+  return code === 0x20 || code === 0x09 || code === 0x0a || code === 0x0d
+}
