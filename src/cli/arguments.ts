@@ -25,6 +25,7 @@ export const usage = `millrace: logs from Filebeat and Kafka into Elasticsearch,
   -t, --config.test_and_exit      build everything, say what is wrong, and exit
       --config.support_escapes    \\n, \\t and others in texts of a logstash.conf mean what they mean elsewhere
       --pipeline.id ID            name of the pipeline                  (main)
+  -w, --pipeline.workers N        threads that each run the whole pipeline (1)
   -b, --pipeline.batch.size N     events that filters take at once
   -u, --pipeline.batch.delay MS   how long an output waits for a fuller batch
       --pipeline.ecs_compatibility disabled|v1|v8                       (logstash.conf: v8, pipeline.json: disabled)

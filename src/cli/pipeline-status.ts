@@ -10,7 +10,7 @@ import type { Reloader } from './reload.ts'
 
 interface Sources {
   readonly pipelines: Pipelines
-  readonly reloader: Reloader
+  readonly reloader: Pick<Reloader, 'last'>
   readonly data: string
   readonly version: string
 }
@@ -96,7 +96,7 @@ export class PipelineStatus implements StatusSource {
 
   /** With the pipeline's name in front where there are several. */
   #name({ plan }: Member, id: string): string {
-    return this.#sources.pipelines.members.length === 1 ? id : `${plan.settings.id}/${id}`
+    return this.#sources.pipelines.is_alone ? id : `${plan.settings.id}/${id}`
   }
 
   /** What one pipeline handed to another counts as made, not as received: the program got it once. */

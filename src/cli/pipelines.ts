@@ -2,9 +2,8 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
 import { closeFilters } from '../compile/chain/nodes.ts'
 import type { LoadedPipeline } from '../config/load.ts'
-import { startOf } from '../config/read-file.ts'
 import type { Binding } from '../core/contracts.ts'
-import { ConfigError, MillraceError, messageOf, type Problem } from '../core/errors.ts'
+import { ConfigError, MillraceError, messageOf } from '../core/errors.ts'
 import { untilAborted } from '../core/waiting.ts'
 import { formatAddress } from '../network/address.ts'
 import { adviseOnListening } from '../network/listen.ts'
@@ -19,6 +18,7 @@ import { RecentEvents } from '../runtime/recent-events.ts'
 import { PipelineMetrics } from '../telemetry/pipeline-metrics.ts'
 import { listening } from './pipeline-status.ts'
 import { bindingsOf, type Prepared, type PreparedPipelines, preparePipeline, type Surroundings } from './prepare-pipeline.ts'
+import { checkReloadable, hasChanged, refusal } from './reloadable.ts'
 
 /** A pipeline at work. */
 export interface Member extends Omit<Prepared, 'attach'> {
@@ -30,7 +30,7 @@ export interface Member extends Omit<Prepared, 'attach'> {
 }
 
 interface Settings extends Surroundings {
-  readonly deadLetters: DeadLetterBox
+  readonly deadLetters: Pick<DeadLetterBox, 'keep'>
   readonly drain_timeout_ms: number
 }
 
@@ -41,6 +41,29 @@ export interface Replaced {
   readonly removed: readonly string[]
   /** They stay what they were. */
   readonly refused: readonly { readonly id: string; readonly error: ConfigError }[]
+}
+
+/** A pipeline that is made, and does nothing yet. */
+export interface Candidate {
+  readonly prepared: Prepared
+  /**
+   * Takes its place, or leaves it as it was.
+   * @throws ConfigError where it cannot start
+   */
+  takeOver(): Promise<void>
+  cancel(): Promise<void>
+}
+
+interface Made {
+  readonly prepared: Prepared
+  readonly own: PipelineMetrics
+  readonly successor: SuccessorBus
+  readonly reservation: Reservation
+}
+
+export interface Outlook {
+  readonly removed: readonly string[]
+  readonly changed: readonly LoadedPipeline[]
 }
 
 /** Outputs that refuse their settings do so soon; one whose other side is away opens later. */
@@ -73,10 +96,21 @@ export class Pipelines {
   constructor({ bus, ready, refused }: PreparedPipelines, settings: Settings) {
     this.#bus = bus
     this.#settings = settings
-    this.max_in_flight_bytes = Math.max(...ready.map(({ plan }) => plan.settings.max_in_flight_bytes))
+    const share = settings.worker?.count ?? 1
+    this.max_in_flight_bytes = Math.floor(Math.max(...ready.map(({ plan }) => plan.settings.max_in_flight_bytes)) / share)
     this.budget = new ByteBudget(this.max_in_flight_bytes)
     this.#launches = ready.map((prepared) => this.#add(prepared).launch)
     for (const { id, error } of refused) this.#fail(id, error)
+  }
+
+  /** The config names one pipeline. */
+  get is_alone(): boolean {
+    return this.#settings.worker?.is_alone ?? this.#members.size === 1
+  }
+
+  /** Files that components have read while they were made. */
+  get files(): readonly string[] {
+    return this.members.flatMap(({ factory }) => [...factory.files])
   }
 
   get members(): readonly Member[] {
@@ -111,6 +145,19 @@ export class Pipelines {
     }
   }
 
+  /** What a config that was read would change: ids that it names no more, and pipelines that would be made anew. */
+  outlook(read: readonly LoadedPipeline[], changed_files: ReadonlySet<string>): Outlook {
+    const wanted = new Set(read.map(({ plan }) => plan.settings.id))
+    return {
+      removed: [...this.#members.keys(), ...this.failed.keys()].filter((id) => !wanted.has(id)),
+      changed: read.filter((loaded) => {
+        const { id } = loaded.plan.settings
+        const present = this.#members.get(id)
+        return present === undefined || this.failed.has(id) || hasChanged(present, loaded, changed_files)
+      }),
+    }
+  }
+
   /**
    * Makes the pipelines those of a config that was read: what has changed is made again, and takes the place of what runs once
    * everything that can be tried beforehand has been.
@@ -119,18 +166,14 @@ export class Pipelines {
     const changed: string[] = []
     const added: string[] = []
     const refused: { id: string; error: ConfigError }[] = []
-    const wanted = new Set(read.map(({ plan }) => plan.settings.id))
-    const removed = [...this.#members.keys(), ...this.failed.keys()].filter((id) => !wanted.has(id))
-    for (const id of removed) this.#remove(id)
-    for (const loaded of read) {
+    const { removed, changed: wanted } = this.outlook(read, changed_files)
+    for (const id of removed) this.remove(id)
+    for (const loaded of wanted) {
       const { id } = loaded.plan.settings
-      const present = this.#members.get(id)
-      if (present !== undefined && !this.failed.has(id) && !hasChanged(present, loaded, changed_files)) continue
+      const into = this.#members.has(id) ? changed : added
       try {
-        if (present !== undefined) checkReloadable(present)
-        await this.#leaving.get(id)?.ended
-        await this.#takeOver(loaded, present, read.length === 1)
-        const into = present === undefined ? added : changed
+        const candidate = await this.prepare(loaded, read.length === 1)
+        await candidate.takeOver()
         into.push(id)
       } catch (thrown) {
         if (!(thrown instanceof ConfigError)) throw thrown
@@ -198,21 +241,47 @@ export class Pipelines {
     return left
   }
 
-  async #takeOver(loaded: LoadedPipeline, present: Member | undefined, is_alone: boolean): Promise<void> {
+  /**
+   * Makes a pipeline and tries what can be tried, without touching what runs.
+   * @throws ConfigError for one that cannot run, or whose place cannot be taken
+   */
+  async prepare(loaded: LoadedPipeline, is_alone: boolean): Promise<Candidate> {
     const { id } = loaded.plan.settings
+    const present = this.#members.get(id)
+    if (present !== undefined) checkReloadable(present, loaded)
+    await this.#leaving.get(id)?.ended
     const successor = this.#bus.successorOf(id)
     const own = new PipelineMetrics(this.#settings.metrics, present?.metrics)
     const prepared = await preparePipeline(loaded, { ...this.#settings, bus: successor.bus, own, is_alone })
     let reservation: Reservation | undefined
-    try {
-      checkReloadable(prepared)
-      reservation = await this.#reserve(id, prepared)
-      if (this.#is_stopping) throw refusal(loaded, 'the program is stopping')
-    } catch (thrown) {
+    const cancel = async (): Promise<void> => {
       reservation?.cancel()
       await closeFilters(prepared.compiled.chain)
+    }
+    try {
+      checkReloadable(prepared, loaded)
+      reservation = await this.#reserve(id, prepared)
+    } catch (thrown) {
+      await cancel()
       throw thrown
     }
+    const made: Made = { prepared, own, successor, reservation }
+    return {
+      prepared,
+      cancel,
+      takeOver: async () => {
+        if (this.#is_stopping) {
+          await cancel()
+          throw refusal(loaded, 'the program is stopping')
+        }
+        await this.#takeOver(made, this.#members.get(id))
+      },
+    }
+  }
+
+  async #takeOver({ prepared, own, successor, reservation }: Made, present: Member | undefined): Promise<void> {
+    const { loaded } = prepared
+    const { id } = loaded.plan.settings
     successor.takeOver()
     own.begin()
     const { member: next, launch } = this.#add(prepared, present?.ended ?? Promise.resolve())
@@ -287,7 +356,8 @@ export class Pipelines {
     })
   }
 
-  #remove(id: string): void {
+  /** Takes a pipeline out: it brings to an end what it holds. */
+  remove(id: string): void {
     const member = this.#members.get(id)
     this.failed.delete(id)
     this.#members.delete(id)
@@ -308,29 +378,4 @@ export class Pipelines {
     this.failed.set(id, messageOf(thrown))
     this.#settings.log.error(`pipeline_failed_${id}`, `the pipeline ${id} does not run: ${messageOf(thrown)}`)
   }
-}
-
-function hasChanged(present: Member, loaded: LoadedPipeline, changed_files: ReadonlySet<string>): boolean {
-  if (loaded.problems.length > 0 || [...present.factory.files].some((file) => changed_files.has(file))) return true
-  return !isDeepStrictEqual(present.plan, loaded.plan)
-}
-
-function refusal({ sources }: LoadedPipeline, message: string): ConfigError {
-  return new ConfigError([{ code: 'CONFIG_CANNOT_START', at: startOf(sources[0]?.file ?? '-f'), message }])
-}
-
-/** @throws ConfigError for a pipeline whose place no other can take, or that can take no other's */
-function checkReloadable({ plan, compiled }: Pick<Prepared, 'plan' | 'compiled'>): void {
-  const { id, reloadable } = plan.settings
-  const problems: Problem[] = compiled.inputs
-    .filter((input) => !input.reloadable)
-    .map(({ name, where }) => {
-      const message = `the pipeline ${id} is not reloadable, for the ${name} input at ${where} cannot be handed on: start the program again`
-      return { code: 'CONFIG_CANNOT_START', at: startOf(where.replace(/:\d+:\d+$/, '')), message }
-    })
-  if (!reloadable) {
-    const message = `the pipeline ${id} is not reloadable (pipeline.reloadable: false): start the program again`
-    problems.push({ code: 'CONFIG_CANNOT_START', at: startOf('pipeline.reloadable'), message })
-  }
-  if (problems.length > 0) throw new ConfigError(problems)
 }

@@ -1,4 +1,4 @@
-import { resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import { closeFilters } from '../compile/chain/nodes.ts'
 import { type CompiledPipeline, compilePipeline } from '../compile/pipeline.ts'
 import { loadCatalog } from '../components.ts'
@@ -7,7 +7,7 @@ import { type SourceText, withSourceLines } from '../config/source-text.ts'
 import type { Binding } from '../core/contracts.ts'
 import { ConfigError, formatPosition, type Problem } from '../core/errors.ts'
 import type { EventBus } from '../core/event-bus.ts'
-import { componentsOf, type Plan } from '../core/plan.ts'
+import { componentsOf, type PipelineSettings, type Plan } from '../core/plan.ts'
 import type { Spans } from '../core/span.ts'
 import type { Pipeline } from '../runtime/pipeline.ts'
 import { PipelineBus } from '../runtime/pipeline-bus.ts'
@@ -22,6 +22,16 @@ export interface Surroundings {
   readonly metrics: MetricsRegistry
   readonly data: string
   readonly spans?: Spans | undefined
+  /** Which of several workers this is; left out where there is one. */
+  readonly worker?: WorkerPlace | undefined
+}
+
+export interface WorkerPlace {
+  /** The first one is 0, and has what cannot be spread. */
+  readonly index: number
+  readonly count: number
+  /** The config names one pipeline, so its components need not say of which they are. */
+  readonly is_alone: boolean
 }
 
 /** One pipeline whose parts are made. */
@@ -51,7 +61,12 @@ export async function preparePipelines(read: readonly LoadedPipeline[], surround
     const { id } = one.plan.settings
     const metrics = new PipelineMetrics(surroundings.metrics)
     try {
-      const prepared = await preparePipeline(one, { ...surroundings, bus: bus.of(id), own: metrics, is_alone: read.length === 1 })
+      const prepared = await preparePipeline(one, {
+        ...surroundings,
+        bus: bus.of(id),
+        own: metrics,
+        is_alone: surroundings.worker?.is_alone ?? read.length === 1,
+      })
       metrics.begin()
       ready.push(prepared)
     } catch (thrown) {
@@ -74,7 +89,7 @@ interface OwnSurroundings extends Surroundings {
  * @throws ConfigError with everything that is wrong with it; then nothing of it is left
  */
 export async function preparePipeline(loaded: LoadedPipeline, surroundings: OwnSurroundings): Promise<Prepared> {
-  const { log, data, spans, bus, own, is_alone } = surroundings
+  const { log, data, spans, bus, own, is_alone, worker } = surroundings
   const { plan, problems, sources, folder } = loaded
   const { id, ecs_compatibility, max_event_bytes } = plan.settings
   const factory = new ContextFactory({
@@ -95,11 +110,45 @@ export async function preparePipeline(loaded: LoadedPipeline, surroundings: OwnS
         await pipeline?.deadLetterRaw(input, raw, reason, origin, size_bytes),
     }),
   })
-  const compiled = await withProblems(problems, compiling, sources)
+  const whole = await withProblems(problems, compiling, sources)
+  const compiled = worker === undefined ? whole : partOf(whole, worker)
   const attach = (made: Pipeline): void => {
     pipeline = made
   }
-  return { loaded, plan, compiled, factory, metrics: own, attach }
+  const own_plan = worker === undefined ? plan : { ...plan, settings: shareOf(plan.settings, worker, whole) }
+  return { loaded, plan: own_plan, compiled, factory, metrics: own, attach }
+}
+
+/** What one of several workers runs of a pipeline: inputs that cannot be spread are in the first, and limits of the disk are divided. */
+function partOf(compiled: CompiledPipeline, { index, count }: WorkerPlace): CompiledPipeline {
+  const inputs = index === 0 ? compiled.inputs : compiled.inputs.filter(({ source }) => source.spreads === true)
+  if (whyAlone(compiled) !== undefined) return { ...compiled, inputs }
+  const outputs = compiled.outputs.map(({ policy, ...output }) =>
+    policy === undefined
+      ? output
+      : { ...output, policy: { ...policy, spill_max_bytes: Math.floor(policy.spill_max_bytes / count) } },
+  )
+  return { ...compiled, inputs, outputs }
+}
+
+/** The queue on disk of one of several workers. */
+function shareOf(settings: PipelineSettings, { index, count }: WorkerPlace, compiled: CompiledPipeline): PipelineSettings {
+  const { queue_max_bytes, path_queue } = settings
+  return {
+    ...settings,
+    queue_max_bytes: whyAlone(compiled) === undefined ? Math.floor(queue_max_bytes / count) : queue_max_bytes,
+    path_queue: path_queue === undefined || index === 0 ? path_queue : join(path_queue, WORKER_QUEUES, String(index)),
+  }
+}
+
+/** Below `path.queue`; no pipeline's folder begins with a dot. */
+export const WORKER_QUEUES = '.workers'
+
+/** Why several workers cannot run a pipeline side by side, as far as its own parts say; `undefined` where they can. */
+export function whyAlone({ inputs, outputs }: CompiledPipeline): string | undefined {
+  if (!inputs.some(({ source }) => source.spreads === true)) return 'none of its inputs can be spread'
+  const single = outputs.find(({ sink }) => sink.is_single === true)
+  return single && `there can be only one ${single.name} output (${single.where})`
 }
 
 /** Where the inputs and outputs of a pipeline listen. */

@@ -18,7 +18,7 @@ const RETRY_MS = 30_000
 interface Sources {
   readonly request: RunRequest
   readonly read: readonly LoadedPipeline[]
-  readonly pipelines: Pipelines
+  readonly pipelines: Pick<Pipelines, 'replace' | 'files'>
   readonly metrics: MetricsRegistry
   readonly log: Log
 }
@@ -136,7 +136,7 @@ export class Reloader {
       keystorePath(folder ?? SETTINGS_FOLDER),
       ...secretFiles(process.env),
       ...this.#read.flatMap(({ path }) => path ?? []),
-      ...pipelines.members.flatMap(({ factory }) => [...factory.files]),
+      ...pipelines.files,
     ])
     for (const file of changed) this.#changed.add(file)
     return changed.size > 0

@@ -1,15 +1,16 @@
-import { constants } from 'node:os'
+import { availableParallelism, constants } from 'node:os'
 import { resolve } from 'node:path'
-import { loadConfig } from '../config/load.ts'
+import { type LoadedPipeline, loadConfig } from '../config/load.ts'
 import { ConfigError, formatPosition, MillraceError, messageOf } from '../core/errors.ts'
 import { LedgerHistory } from '../ops/ledger.ts'
 import { StatusMonitor } from '../ops/monitor.ts'
 import { type Ops, startOps } from '../ops/server.ts'
+import type { ReloadReport, StatusSource } from '../ops/status.ts'
 import { StatusLine } from '../ops/status-line.ts'
 import { DeadLetterBox, limitsOf } from '../runtime/dead-letter-box.ts'
 import { lockFolder } from '../storage/folder-lock.ts'
-import { createLog, type ProgramLog } from '../telemetry/log.ts'
-import { MetricsRegistry } from '../telemetry/metrics.ts'
+import { createLog, type MainLog } from '../telemetry/log.ts'
+import { type Exposition, MetricsRegistry } from '../telemetry/metrics.ts'
 import { registerProcessMetrics } from '../telemetry/process.ts'
 import { Terminal } from '../telemetry/terminal.ts'
 import type { RunRequest } from './arguments.ts'
@@ -20,6 +21,7 @@ import { Reloader } from './reload.ts'
 import { type RunCommand, resolveCommand } from './run-command.ts'
 import { openTracer } from './tracing.ts'
 import { version } from './version.ts'
+import { adoptLeftovers } from './workers/adopt-leftovers.ts'
 
 /**
  * Runs the pipelines of a config until their inputs end or a signal comes. Returns the exit code.
@@ -47,12 +49,47 @@ export async function run(request: RunRequest): Promise<number> {
   }
 }
 
-async function runLogged(request: RunRequest, command: RunCommand, terminal: Terminal, log: ProgramLog): Promise<number> {
+async function runLogged(request: RunRequest, command: RunCommand, terminal: Terminal, log: MainLog): Promise<number> {
   const metrics = new MetricsRegistry()
   for (const [index, warning] of command.warnings.entries()) log.warn(`setting_${index + 1}`, warning)
   const read = await loadConfig(command.config)
+  const ways = { request, command, terminal, log, metrics, read }
+  const workers = command.is_test ? 1 : countWorkers(read, log)
+  return workers === 1 ? await runHere(ways) : await runInWorkers(ways, workers)
+}
+
+interface Ways {
+  readonly request: RunRequest
+  readonly command: RunCommand
+  readonly terminal: Terminal
+  readonly log: MainLog
+  readonly metrics: MetricsRegistry
+  readonly read: readonly LoadedPipeline[]
+}
+
+/** As many as the pipeline wants that wants most. */
+function countWorkers(read: readonly LoadedPipeline[], log: MainLog): number {
+  const wanted = Math.max(1, ...read.map(({ plan }) => plan.settings.workers))
+  if (wanted === 1) return 1
+  if (!SHARED_PORTS.has(process.platform)) {
+    log.warn('workers', `one worker runs: on ${process.platform} several cannot listen on one port`)
+    return 1
+  }
+  const cores = availableParallelism()
+  if (wanted > cores)
+    log.warn('workers', `${wanted} workers are more than the ${cores} cores here: that costs memory and gains nothing`)
+  return wanted
+}
+
+/** Where several sockets of a process may listen on one port. */
+const SHARED_PORTS: ReadonlySet<string> = new Set(['linux', 'freebsd', 'aix', 'sunos'])
+
+/** Everything in this thread. */
+async function runHere(ways: Ways): Promise<number> {
+  const { request, command, log, metrics, read } = ways
+  const { drain_timeout_ms, data } = command
   await using tracer = command.is_test ? undefined : openTracer(command.tracing, metrics, log)
-  const prepared = await preparePipelines(read, { log, metrics, data: command.data, spans: tracer })
+  const prepared = await preparePipelines(read, { log, metrics, data, spans: tracer })
   const { ready, refused } = prepared
   for (const { at, message } of ready.flatMap(({ compiled }) => compiled.warnings)) {
     log.warn(`config_${formatPosition(at)}`, `${formatPosition(at)}: ${message}`)
@@ -65,38 +102,124 @@ async function runLogged(request: RunRequest, command: RunCommand, terminal: Ter
     process.stdout.write('Configuration OK\n')
     return 0
   }
-  await using _lock = await lockFolder(resolve(command.data))
-  const limits = limitsOf(ready.map(({ plan }) => plan.settings))
-  await using deadLetters = await DeadLetterBox.open(resolve(command.data), metrics, log, limits)
-  const { drain_timeout_ms, data } = command
-  const pipelines = new Pipelines(prepared, { log, metrics, data, spans: tracer, deadLetters, drain_timeout_ms })
+  await using kept = await openFolder(ways, ready)
+  await adoptLeftovers(resolve(data), read, new Map(), log)
+  const pipelines = new Pipelines(prepared, {
+    log,
+    metrics,
+    data,
+    spans: tracer,
+    deadLetters: kept.deadLetters,
+    drain_timeout_ms,
+  })
   const reloader = new Reloader({ request, read, pipelines, metrics, log })
-  return await runPipelines({ command, terminal, log, metrics, pipelines, reloader })
+  return await operate(ways, {
+    reloader,
+    status: new PipelineStatus({ pipelines, reloader, data, version }),
+    exposition: metrics,
+    held: () => pipelines.held,
+    hasFailed: () => pipelines.failed.size > 0,
+    run: async (stop) => {
+      pipelines.start()
+      return await pipelines.run(stop, command.reload.automatic)
+    },
+    listening: async () => {
+      await Promise.all(pipelines.members.map(({ compiled, factory }) => listening(compiled, factory)))
+    },
+  })
 }
 
-interface Running {
-  readonly command: RunCommand
-  readonly terminal: Terminal
-  readonly log: ProgramLog
-  readonly metrics: MetricsRegistry
-  readonly pipelines: Pipelines
+/** Everything in worker threads; this one has what there is once. */
+async function runInWorkers(ways: Ways, count: number): Promise<number> {
+  const { request, command, log, metrics, read } = ways
+  const { drain_timeout_ms, data, log_level, tracing, reload } = command
+  const { Workers } = await import('./workers/workers.ts')
+  await using kept = await openFolder(
+    ways,
+    read.filter(({ problems }) => problems.length === 0),
+  )
+  let reloader: Reloader | undefined
+  const workers = await Workers.open({
+    read,
+    count,
+    drain_timeout_ms,
+    log_level,
+    tracing,
+    version,
+    log,
+    metrics,
+    data: resolve(data),
+    waits: reload.automatic,
+    deadLetters: kept.deadLetters,
+    last_reload: () => reloader?.last,
+  })
+  reloader = new Reloader({ request, read, pipelines: workers, metrics, log })
+  return await operate(ways, {
+    reloader,
+    status: workers.figures,
+    exposition: workers.figures,
+    held: () => workers.held,
+    hasFailed: () => workers.has_failed,
+    run: async (stop) => await workers.run(stop),
+    listening: async () => await workers.listening(),
+    refresh: async () => await workers.refresh(true),
+  })
+}
+
+/** The data folder, which is this program's from now on, and its dead letters. */
+async function openFolder(
+  { command, log, metrics }: Ways,
+  runs: readonly Pick<LoadedPipeline, 'plan'>[],
+): Promise<AsyncDisposable & { readonly deadLetters: DeadLetterBox }> {
+  const folder = resolve(command.data)
+  const lock = await lockFolder(folder)
+  try {
+    const deadLetters = await DeadLetterBox.open(folder, metrics, log, limitsOf(runs.map(({ plan }) => plan.settings)))
+    return {
+      deadLetters,
+      [Symbol.asyncDispose]: async () => {
+        await deadLetters[Symbol.asyncDispose]()
+        await lock[Symbol.asyncDispose]()
+      },
+    }
+  } catch (thrown) {
+    await lock[Symbol.asyncDispose]()
+    throw thrown
+  }
+}
+
+/** The pipelines, wherever they run. */
+interface Engine {
   readonly reloader: Reloader
+  readonly status: StatusSource
+  readonly exposition: Exposition
+  /** Events that have no final state yet. */
+  held(): number
+  hasFailed(): boolean
+  /** Resolves with how many events were left without an end. */
+  run(stop: AbortSignal): Promise<number>
+  /** Once the inputs listen. */
+  listening(): Promise<void>
+  /** Has the figures be those of now. */
+  readonly refresh?: () => Promise<void>
 }
 
-async function runPipelines({ command, terminal, log, metrics, pipelines, reloader }: Running): Promise<number> {
+/** Runs the pipelines, with all that is for those who operate them. */
+async function operate({ command, terminal, log, metrics }: Ways, engine: Engine): Promise<number> {
   const ended = new AbortController()
   registerProcessMetrics(metrics, version, ended.signal)
-  const status = new PipelineStatus({ pipelines, reloader, data: command.data, version })
-  const monitor = new StatusMonitor(status, metrics, ended.signal)
+  const { status, reloader, exposition } = engine
+  const monitor = new StatusMonitor(status, exposition, ended.signal)
   const ledger = new LedgerHistory(() => status.books(), ended.signal)
   let ops: Ops | undefined
   let statusLine: StatusLine | undefined
-  const stop = stopSignal(log, command.drain_timeout_ms, () => pipelines.held)
+  const stop = stopSignal(log, command.drain_timeout_ms, () => engine.held())
   try {
-    if (command.api !== undefined)
-      ops = await startOps({ ...command.api, monitor, ledger, metrics, log, reload: () => reloader.reload() })
-    pipelines.start()
-    const running = pipelines.run(stop, command.reload.automatic)
+    if (command.api !== undefined) {
+      const reload = async (): Promise<ReloadReport> => await reloader.reload()
+      ops = await startOps({ ...command.api, monitor, ledger, metrics: exposition, log, reload, refresh: engine.refresh })
+    }
+    const running = engine.run(stop)
     process.on('SIGHUP', () => {
       if (stop.aborted) return
       log.info('reload_asked', 'SIGHUP: reading the config again')
@@ -104,12 +227,12 @@ async function runPipelines({ command, terminal, log, metrics, pipelines, reload
       reloader.reload().catch((thrown: unknown) => log.error('reload_failed', `could not read the config: ${messageOf(thrown)}`))
     })
     // The greeting names addresses, so inputs get a turn to begin listening.
-    await Promise.race([Promise.all(pipelines.members.map(({ compiled, factory }) => listening(compiled, factory))), running])
+    await Promise.race([engine.listening(), running])
     statusLine = new StatusLine({ monitor, terminal, log, page_url: ops?.url })
     // It ends with the stop, and tells what goes wrong itself.
     if (command.reload.automatic) void reloader.watch(command.reload.interval_ms, stop)
     const left = await running
-    if (left === 0) return pipelines.failed.size === 0 ? 0 : 1
+    if (left === 0) return engine.hasFailed() ? 1 : 0
     log.error(
       'stopped_early',
       `stopped after ${command.drain_timeout_ms / 1000} s with ${left} events not stored. They were not acknowledged: Filebeat, Kafka and files bring them again, a pipe does not`,
@@ -123,7 +246,7 @@ async function runPipelines({ command, terminal, log, metrics, pipelines, reload
 }
 
 /** Aborts at the first SIGTERM or SIGINT; at the second one the process ends at once. */
-function stopSignal(log: ProgramLog, drain_timeout_ms: number, held: () => number): AbortSignal {
+function stopSignal(log: MainLog, drain_timeout_ms: number, held: () => number): AbortSignal {
   const stop = new AbortController()
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.on(signal, () => {

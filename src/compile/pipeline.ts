@@ -149,7 +149,14 @@ class PipelineCompiler {
     if (parts === undefined) return undefined
     const labels = { filter: context.id }
     const counter = context.metrics.counter('millrace_filter_events_total', 'Events that reached the filter.', labels)
-    return { kind: 'step', id: context.id, where: context.where, parts, count: () => counter.inc() }
+    return {
+      kind: 'step',
+      id: context.id,
+      where: context.where,
+      parts,
+      remembers: spec.remembers ?? false,
+      count: () => counter.inc(),
+    }
   }
 
   #routes(nodes: readonly PlanNode[]): RouteNode[] {

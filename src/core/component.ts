@@ -41,6 +41,8 @@ interface Spec<S extends OptionSpecs> extends OldOptions {
 export interface FilterSpec<S extends OptionSpecs = OptionSpecs> extends Spec<S> {
   readonly kind: 'filter'
   readonly examples: readonly Example[]
+  /** What it does with an event depends on those before it: several workers each know of their own alone. */
+  readonly remembers?: boolean
   /**
    * Makes the step, or more where a step is not enough, once, at load. Waiting work (opening a database) happens in here too.
    * @throws MillraceError when it cannot be made: becomes a ConfigError at the component's place

@@ -49,6 +49,8 @@ export interface Binding {
 
 /** One input at work. */
 export interface Source {
+  /** Several workers may each run one, and what comes is spread over them. Else one alone does. */
+  readonly spreads?: boolean
   /** Where it will listen: a reload finds out whether it can before anything is stopped, and hands over what is open already. */
   readonly bindings?: readonly Binding[]
   /**
@@ -142,6 +144,8 @@ export interface WriteResult {
 export interface Sink {
   /** How the runtime cuts batches for it. */
   readonly batching?: Batching
+  /** There can be one of it in the program, so its pipeline runs in one worker. */
+  readonly is_single?: boolean
   /** Where it will listen. */
   readonly bindings?: readonly Binding[]
   /** Waits until the other side can be written to, or refuses (MillraceError OUTPUT_CANNOT_START: configuration, never absence). */

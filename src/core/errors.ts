@@ -104,6 +104,7 @@ export type RuntimeCode =
   | 'METRIC_CONFLICT'
   | 'METRIC_INVALID'
   | 'OPS_CANNOT_START'
+  | 'WORKER_CRASHED'
 
 /** Something that failed while running, with a stable code. */
 export class MillraceError extends Error {

@@ -24,6 +24,8 @@ export type EcsCompatibility = 'disabled' | 'v1' | 'v8'
 
 export interface PipelineSettings {
   readonly id: string
+  /** Threads that each run the whole pipeline. */
+  readonly workers: number
   /** Events a filter batch takes at most. */
   readonly batch_size: number
   /** How long an output waits for a fuller batch while another one is on its way. */
@@ -55,6 +57,7 @@ export interface PipelineSettings {
 
 export const DEFAULT_SETTINGS: PipelineSettings = {
   id: 'main',
+  workers: 1,
   batch_size: 2048,
   batch_delay_ms: 50,
   ecs_compatibility: 'disabled',

@@ -40,6 +40,11 @@ export function keepSecret(text: string): void {
   kept.add(JSON.stringify(text).slice(1, -1))
 }
 
+/** All of them, for another thread to keep too. */
+export function keptSecrets(): readonly string[] {
+  return [...kept]
+}
+
 /** A text for people without the secrets that were kept. */
 export function withoutSecrets(text: string): string {
   let hidden = text

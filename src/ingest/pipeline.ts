@@ -16,6 +16,8 @@ export const pipelineInput = defineInput({
   create: ({ address }, context) => {
     const receiver = context.bus.receiveAt(address)
     return {
+      // Of the pipelines of the same worker.
+      spreads: true,
       run: (deliver, stop, abandon) =>
         receiver.receive(
           async (events) => {

@@ -51,6 +51,12 @@ const WAITING_MAX = 511
 class Listeners {
   readonly #tcp = new Map<string, TcpDoor>()
   readonly #udp = new Map<string, UdpDoor>()
+  #is_shared = false
+
+  /** Other threads of this process listen on the same addresses: the system spreads connections over them. */
+  share(): void {
+    this.#is_shared = true
+  }
 
   /**
    * Makes sure that an address can be claimed, also from those who have it now; opens it where nobody has.
@@ -143,7 +149,7 @@ class Listeners {
 
   async #openTcp(host: string, port: number): Promise<TcpDoor> {
     const raw = createServer({ allowHalfOpen: true })
-    raw.listen({ host, port })
+    raw.listen({ host, port, reusePort: this.#is_shared })
     await once(raw, 'listening')
     const at = raw.address()
     const waiting: Socket[] = []

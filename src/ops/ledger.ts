@@ -8,7 +8,7 @@ export interface Books {
   readonly unbalanced: number
 }
 
-/** Of the events of one input: received + created = all states + held, or `unbalanced` says by how many not. */
+/** Of the events of one input: received + created = all states + held + abandoned, or `unbalanced` says by how many not. */
 export interface EventBooks {
   readonly pipeline: string
   readonly input: string
@@ -16,16 +16,19 @@ export interface EventBooks {
   readonly created: number
   readonly states: Readonly<Record<EventState, number>>
   readonly held: number
+  /** Were with a worker that crashed, and are received again. */
+  readonly abandoned?: number
   readonly unbalanced: number
 }
 
-/** Of one output: handed = all outcomes + held, or `unbalanced` says by how many not. */
+/** Of one output: handed = all outcomes + held + abandoned, or `unbalanced` says by how many not. */
 export interface DeliveryBooks {
   readonly pipeline: string
   readonly output: string
   readonly handed: number
   readonly outcomes: Readonly<Record<string, number>>
   readonly held: number
+  readonly abandoned?: number
   readonly unbalanced: number
   /** By index, those first that got an event last: at most 100. */
   readonly targets: readonly { readonly target: string; readonly outcomes: Readonly<Record<string, number>> }[]

@@ -1,4 +1,4 @@
-import type { MetricsRegistry } from '../telemetry/metrics.ts'
+import type { Exposition } from '../telemetry/metrics.ts'
 import type { ComponentStatus, Status, StatusSource, Totals } from './status.ts'
 
 /** The counter whose sum is "errors", where the pipeline derives it. */
@@ -39,7 +39,7 @@ interface Sample {
 /** Looks at the pipeline once a second until `signal` aborts, and keeps what the page needs of the past. */
 export class StatusMonitor {
   readonly #source: StatusSource
-  readonly #metrics: MetricsRegistry
+  readonly #metrics: Exposition
   readonly #now: () => number
   readonly #listeners = new Set<(view: View) => void>()
   readonly #samples: Sample[] = []
@@ -48,7 +48,7 @@ export class StatusMonitor {
   #view: View
 
   /** `now`: milliseconds since 1970. */
-  constructor(source: StatusSource, metrics: MetricsRegistry, signal: AbortSignal, now: () => number = Date.now) {
+  constructor(source: StatusSource, metrics: Exposition, signal: AbortSignal, now: () => number = Date.now) {
     this.#source = source
     this.#metrics = metrics
     this.#now = now

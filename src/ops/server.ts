@@ -3,7 +3,8 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { type AddressInfo, isIP } from 'node:net'
 import type { Log } from '../core/context.ts'
 import { MillraceError, messageOf } from '../core/errors.ts'
-import { METRICS_CONTENT_TYPE, type MetricsRegistry } from '../telemetry/metrics.ts'
+import type { Exposition } from '../telemetry/metrics.ts'
+import { METRICS_CONTENT_TYPE } from '../telemetry/print.ts'
 import { type ApiAccess, isAllowed } from './access.ts'
 import { type Asset, readAssets } from './assets.ts'
 import { EventStream } from './event-stream.ts'
@@ -41,10 +42,12 @@ export interface OpsOptions {
   readonly access: ApiAccess
   readonly monitor: StatusMonitor
   readonly ledger: LedgerHistory
-  readonly metrics: MetricsRegistry
+  readonly metrics: Exposition
   readonly log: Log
   /** Reads the config again. */
   readonly reload: () => Promise<ReloadReport>
+  /** Has the figures be those of now, where they are gathered from elsewhere. */
+  readonly refresh?: (() => Promise<void>) | undefined
 }
 
 export interface Ops {
@@ -62,10 +65,18 @@ export interface Ops {
  * config read again when asked to.
  * @throws MillraceError OPS_CANNOT_START when it cannot listen
  */
-export async function startOps({ host, port, access, monitor, ledger, metrics, log, reload }: OpsOptions): Promise<Ops> {
+export async function startOps({ host, port, access, monitor, ledger, metrics, log, reload, refresh }: OpsOptions): Promise<Ops> {
   const assets = await readAssets()
   const stream = new EventStream(monitor)
-  const routes = createRoutes({ monitor, ledger, metrics, stream, assets, reload: mayReload(host, access) ? reload : undefined })
+  const routes = createRoutes({
+    monitor,
+    ledger,
+    metrics,
+    stream,
+    assets,
+    refresh,
+    reload: mayReload(host, access) ? reload : undefined,
+  })
   const server = createServer(
     {
       maxHeaderSize: HEADER_BYTES_MAX,
@@ -141,26 +152,32 @@ interface Answer extends Asset {
 interface Parts {
   readonly monitor: StatusMonitor
   readonly ledger: LedgerHistory
-  readonly metrics: MetricsRegistry
+  readonly metrics: Exposition
   readonly stream: EventStream
   readonly assets: ReadonlyMap<string, Asset>
   /** Where it may be asked for. */
   readonly reload: OpsOptions['reload'] | undefined
+  readonly refresh: OpsOptions['refresh']
 }
 
-function createRoutes({ monitor, ledger, metrics, stream, assets, reload }: Parts): ReadonlyMap<string, Route> {
+function createRoutes({ monitor, ledger, metrics, stream, assets, reload, refresh }: Parts): ReadonlyMap<string, Route> {
   const routes = new Map<string, Route>()
   for (const [path, asset] of assets) routes.set(path, () => ({ status: 200, ...asset }))
   routes.set('/livez', () => json(200, { alive: true }))
-  routes.set('/readyz', () => {
+  routes.set('/readyz', async () => {
+    await refresh?.()
     const reasons = monitor.reasonsNotReady
     return json(reasons.length === 0 ? 200 : 503, { ready: reasons.length === 0, reasons })
   })
   routes.set('/api/status', () => json(200, monitor.view))
-  routes.set('/api/ledger', () => json(200, ledger.view()))
+  routes.set('/api/ledger', async () => {
+    await refresh?.()
+    return json(200, ledger.view())
+  })
   routes.set(
     '/metrics',
     oneAtATime(async () => {
+      await refresh?.()
       return { status: 200, type: METRICS_CONTENT_TYPE, body: Buffer.from(await metrics.text()) }
     }),
   )

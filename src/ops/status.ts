@@ -40,7 +40,9 @@ export interface Totals {
   readonly states: Readonly<Record<EventState, number>>
   /** Where events are that have no final state yet: `{ batch: 120, bulk: 2048, park: 0 }`. */
   readonly holders: Readonly<Record<string, number>>
-  /** received + created - states - holders: anything but 0 is a fault of the program. */
+  /** Were with a worker that crashed, and are received again. */
+  readonly abandoned?: number
+  /** received + created - states - holders - abandoned: anything but 0 is a fault of the program. */
   readonly unbalanced: number
   readonly bytes_in_flight: number
   readonly bytes_in_flight_max: number

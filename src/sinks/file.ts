@@ -65,6 +65,8 @@ export const file = defineOutput({
       fsync: options.fsync,
     })
     const sink: Sink = {
+      // What was half written is cut off again, which would take the lines of a second writer with it.
+      is_single: true,
       // One writer: the lines of a file stay in the order of the events.
       batching: { events_max: 8_192, bytes_max: 8 * 1024 * 1024, concurrency: 1 },
       open: () => Promise.resolve(),

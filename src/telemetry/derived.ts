@@ -1,6 +1,7 @@
 import type { Counter, DerivedMetric, DerivedMetricDefinition, Labels } from '../core/context.ts'
 import { MillraceError } from '../core/errors.ts'
-import { CounterSlot, type Family, HistogramSlot, type MetricType, type Sample } from './family.ts'
+import { CounterSlot, type Family, HistogramSlot, type MetricType, type Sample, type SummaryPart } from './family.ts'
+import { summarySamples } from './merge.ts'
 import { SlidingSummary } from './sliding-summary.ts'
 
 /** The values of the one label set that takes what is over `max_label_sets`. */
@@ -15,6 +16,7 @@ interface Kind<S> {
   record(slot: S, value: number): void
   set(slot: S, value: number, event_time_ms: number): void
   samples(slot: S, labels: Labels): Sample[]
+  summary?(slot: S, labels: Labels): SummaryPart
 }
 
 /** A metric that users derive from events, and the family it is printed as. */
@@ -45,7 +47,8 @@ export function createDerivedFamily(definition: DerivedMetricDefinition, folded:
         create: () => new SlidingSummary(max_age_ms, now),
         record: (slot, value) => slot.observe(value),
         set: () => {},
-        samples: (slot, labels) => summarySamples(name, quantiles, slot, labels),
+        samples: (slot, labels) => summarySamples(name, summaryPart(quantiles, slot, labels)),
+        summary: (slot, labels) => summaryPart(quantiles, slot, labels),
       })
   }
 }
@@ -72,20 +75,11 @@ const GAUGE: Kind<GaugeSlot> = {
     slot.value = value
     slot.event_time_ms = event_time_ms
   },
-  samples: (slot, labels) => [{ labels, value: slot.value }],
+  samples: (slot, labels) => [{ labels, value: slot.value, event_time_ms: slot.event_time_ms }],
 }
 
-function summarySamples(name: string, quantiles: readonly number[], slot: SlidingSummary, labels: Labels): Sample[] {
-  const values = slot.quantiles(quantiles)
-  return [
-    ...quantiles.map((quantile, index) => ({
-      labels: { quantile: String(quantile) },
-      sharedLabels: labels,
-      value: values[index] ?? Number.NaN,
-    })),
-    { metricName: `${name}_sum`, labels, value: slot.sum },
-    { metricName: `${name}_count`, labels, value: slot.count },
-  ]
+function summaryPart(quantiles: readonly number[], slot: SlidingSummary, labels: Labels): SummaryPart {
+  return { labels, quantiles, sketch: slot.recent().data, sum: slot.sum, count: slot.count }
 }
 
 class LabelSets<S> implements DerivedFamily {
@@ -127,6 +121,11 @@ class LabelSets<S> implements DerivedFamily {
 
   samples(): Sample[] {
     return this.#all().flatMap(({ slot, labels }) => this.#kind.samples(slot, labels))
+  }
+
+  summaries(): SummaryPart[] {
+    const kind = this.#kind
+    return this.#all().flatMap(({ slot, labels }) => kind.summary?.(slot, labels) ?? [])
   }
 
   #all(): { readonly slot: S; readonly labels: Labels }[] {

@@ -1,4 +1,5 @@
 import type { Counter, Histogram, Labels } from '../core/context.ts'
+import type { SketchData } from './sketch.ts'
 
 export type MetricType = 'counter' | 'gauge' | 'histogram' | 'summary'
 
@@ -10,6 +11,8 @@ export interface Sample {
   /** Labels printed after `labels`; prom-client keeps their text as long as the object lives. */
   readonly sharedLabels?: Labels
   readonly value: number
+  /** Of a gauge that events set: when the newest of them happened. */
+  readonly event_time_ms?: number
 }
 
 /** All that stands under one metric name. */
@@ -18,6 +21,17 @@ export interface Family {
   readonly help: string
   readonly type: MetricType
   samples(): Sample[]
+  /** Of a summary: what `samples` are made of, so that those of several threads can be added. */
+  summaries?(): SummaryPart[]
+}
+
+/** A summary of one label set: sum and count for ever, and the values of late. */
+export interface SummaryPart {
+  readonly labels: Labels
+  readonly quantiles: readonly number[]
+  readonly sketch: SketchData
+  readonly sum: number
+  readonly count: number
 }
 
 const NO_LABELS: Labels = {}
@@ -110,7 +124,8 @@ export class OwnFamily<S> implements Family {
   }
 }
 
-function keyOfLabels(labels: Labels): string {
+/** The same for the same labels in any order. */
+export function keyOfLabels(labels: Labels): string {
   return JSON.stringify(Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1)))
 }
 

@@ -21,6 +21,12 @@ export interface ProgramLog extends Log {
   close(): void
 }
 
+/** The log of the main thread. */
+export interface MainLog extends ProgramLog {
+  /** Prints a line of another thread, which has folded it. */
+  relay: Print
+}
+
 export interface LogOptions {
   readonly level: LogLevel
   /** Calm lines for people where this is a TTY, else JSON lines to stderr: stdout belongs to the outputs. */
@@ -32,7 +38,8 @@ export interface LogOptions {
   readonly json_to?: DestinationStream
 }
 
-interface Line {
+/** One line, and how many it may stand for is told beside it. */
+export interface LogLine {
   readonly level: LogLevel
   readonly component: string | undefined
   readonly kind: string
@@ -40,14 +47,23 @@ interface Line {
   readonly details: LogDetails
 }
 
-type Print = (line: Line, count: number) => void
+type Print = (line: LogLine, count: number) => void
 
-export function createLog({ level, terminal, format, interval_ms = INTERVAL_MS, json_to }: LogOptions): ProgramLog {
+export function createLog({ level, terminal, format, interval_ms = INTERVAL_MS, json_to }: LogOptions): MainLog {
   const isPlain = format === undefined ? terminal.is_tty : format === 'plain'
   const print = isPlain ? printToTerminal(terminal) : printJson(json_to)
-  const repeats = new RepeatFolder<Line>(interval_ms, print)
+  return { ...foldedLog(level, interval_ms, print), relay: print }
+}
+
+/** A log whose lines another thread prints: `print` hands them over. */
+export function createThreadLog(level: LogLevel, print: Print): ProgramLog {
+  return foldedLog(level, INTERVAL_MS, print)
+}
+
+function foldedLog(level: LogLevel, interval_ms: number, print: Print): ProgramLog {
+  const repeats = new RepeatFolder<LogLine>(interval_ms, print)
   const least = LOG_LEVELS.indexOf(level)
-  const write = (line: Line): void => {
+  const write = (line: LogLine): void => {
     if (LOG_LEVELS.indexOf(line.level) >= least) {
       repeats.take(`${line.level} ${line.component ?? ''} ${line.kind}`, line)
     }
@@ -59,7 +75,7 @@ export function createLog({ level, terminal, format, interval_ms = INTERVAL_MS, 
   }
 }
 
-function logOf(component: string | undefined, write: (line: Line) => void): Log {
+function logOf(component: string | undefined, write: (line: LogLine) => void): Log {
   const at =
     (level: LogLevel): Log['info'] =>
     (kind, message, details = {}) =>
@@ -98,7 +114,7 @@ function printToTerminal(terminal: Terminal): Print {
 const STYLES = { debug: 'dim', info: 'reset', warn: 'yellow', error: 'red' } as const
 
 /** `03:04:05 WARN  input_beats_1: message (address=10.0.0.7, 37 times)` */
-function formatLine({ level, component, message, details }: Line, count: number, now: Date, has_colours: boolean): string {
+function formatLine({ level, component, message, details }: LogLine, count: number, now: Date, has_colours: boolean): string {
   const paint = (style: Parameters<typeof styleText>[0], text: string): string =>
     has_colours ? styleText(style, text, { validateStream: false }) : text
   const time = now.toTimeString().slice(0, 8)

@@ -18,6 +18,11 @@ export function registerProcessMetrics(metrics: MetricsRegistry, version: string
     return (user + system) / 1e6
   })
   metrics.gauge('process_resident_memory_bytes', 'Memory of the process that is in RAM.', {}, () => process.memoryUsage.rss())
+  registerThreadMetrics(metrics, signal)
+}
+
+/** Metrics of one thread: those of several add up, and the loop that is latest counts. */
+export function registerThreadMetrics(metrics: MetricsRegistry, signal: AbortSignal): void {
   metrics.gauge('nodejs_heap_size_used_bytes', "Memory that V8's heap uses.", {}, () => process.memoryUsage().heapUsed)
   metrics.gauge(
     'nodejs_external_memory_bytes',

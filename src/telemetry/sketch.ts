@@ -14,6 +14,19 @@ const MAGNITUDE_MAX = 1e15
 /** Arrays grow in steps of so many buckets: three steps hold what one endpoint's durations usually spread over. */
 const GROWTH = 64
 
+interface BucketData {
+  readonly first: number
+  readonly counts: Uint32Array
+  readonly total: number
+}
+
+/** A sketch as plain data. */
+export interface SketchData {
+  readonly positive: BucketData
+  readonly negative: BucketData
+  readonly zeros: number
+}
+
 /** Quantiles of any number of values in at most 2 x 2,500 counters, with a relative error of 1 %. */
 export class QuantileSketch {
   readonly #positive = new LogBuckets()
@@ -28,6 +41,20 @@ export class QuantileSketch {
     if (value >= MAGNITUDE_MIN) this.#positive.add(bucketOf(value), 1)
     else if (value <= -MAGNITUDE_MIN) this.#negative.add(bucketOf(-value), 1)
     else this.#zeros++
+  }
+
+  /** Of what another one was told to be. */
+  static from({ positive, negative, zeros }: SketchData): QuantileSketch {
+    const sketch = new QuantileSketch()
+    sketch.#positive.load(positive)
+    sketch.#negative.load(negative)
+    sketch.#zeros = zeros
+    return sketch
+  }
+
+  /** Everything in it, for another thread. */
+  get data(): SketchData {
+    return { positive: this.#positive.data, negative: this.#negative.data, zeros: this.#zeros }
   }
 
   merge(other: QuantileSketch): void {
@@ -79,6 +106,16 @@ class LogBuckets {
     if (!empty) grown.set(this.#counts, this.#first - first)
     this.#counts = grown
     this.#first = first
+  }
+
+  get data(): BucketData {
+    return { first: this.#first, counts: this.#counts, total: this.total }
+  }
+
+  load({ first, counts, total }: BucketData): void {
+    this.#first = first
+    this.#counts = counts.slice()
+    this.total = total
   }
 
   merge(other: LogBuckets): void {

@@ -26,12 +26,12 @@ export class SlidingSummary {
     this.count++
   }
 
-  /** One value for each quantile; NaN where nothing was observed lately. */
-  quantiles(wanted: readonly number[]): number[] {
+  /** What was observed lately. */
+  recent(): QuantileSketch {
     this.#advance()
     const recent = new QuantileSketch()
     for (const slice of this.#slices) recent.merge(slice)
-    return wanted.map((quantile) => recent.quantile(quantile))
+    return recent
   }
 
   #advance(): void {

@@ -29,6 +29,7 @@ type RateLimitOptions = option.OptionValues<typeof RATE_LIMIT_OPTIONS>
 export const rateLimit = defineFilter({
   name: 'rate_limit',
   summary: 'Lets so many events of a key pass in an interval, and says how many more there were.',
+  remembers: true,
   description: `
 Events beyond the limit are dropped, and counted as such, or tagged. At the end of an interval in which there were any, a new event
 goes on behind the filter: \`message\`, \`[rate_limit][key]\`, \`[rate_limit][suppressed]\` (events beyond), \`[rate_limit][passed]\`,

@@ -30,6 +30,7 @@ const THROTTLE_OPTIONS = {
 export const throttle = defineFilter({
   name: 'throttle',
   summary: 'Marks events that come too often, or not often enough, for one key.',
+  remembers: true,
   description: `
 Events are counted by key and by period of their own \`@timestamp\`, so a replay is counted like the first time. An event
 whose count is below \`before_count\` or above \`after_count\` is throttled: \`add_tag\`, \`add_field\` and the like act on it, and a

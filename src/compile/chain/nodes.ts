@@ -8,6 +8,7 @@ export interface StepNode {
   readonly id: string
   readonly where: string
   readonly parts: FilterParts
+  readonly remembers: boolean
   readonly count: () => void
 }
 

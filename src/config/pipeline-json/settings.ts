@@ -8,11 +8,21 @@ export const DEAD_LETTERS_MIN_BYTES = 64 * 1024
 /** Less has no room for the segments that it is made of. */
 export const QUEUE_MIN_BYTES = 1024 * 1024
 export const QUEUE_TYPES = ['memory', 'persisted'] as const
+/** More threads than this are a mistake on any machine. */
+export const WORKERS_MAX = 256
 export const STORAGE_POLICIES = ['block', 'drop_newer', 'drop_older'] as const
 
 /** What `"pipeline": { … }` may say. */
 export const SETTINGS = {
   id: option.string('Name of the pipeline in metrics and messages.', { default: DEFAULT_SETTINGS.id }),
+  workers: option.integer(
+    'Threads that each run the whole pipeline, for its inputs that can be spread over several (docs/workers.md).',
+    {
+      default: DEFAULT_SETTINGS.workers,
+      min: 1,
+      max: WORKERS_MAX,
+    },
+  ),
   batch_size: option.integer('Events that filters and outputs take at once, at most.', {
     default: DEFAULT_SETTINGS.batch_size,
     min: 1,

@@ -12,7 +12,6 @@ export interface KnownSetting {
   readonly harmless?: readonly string[]
 }
 
-const ONE_WORKER = 'one worker runs, and events keep their order'
 const EVERY_EVENT_SYNCED = 'every event is on the disk before its sender is told, and what is done is noted every second'
 const DEAD_LETTERS = 'dead letters are always kept, below path.data'
 const OWN_LOG = 'the log goes to stderr'
@@ -37,7 +36,7 @@ export const KNOWN_SETTINGS: { readonly [name: string]: KnownSetting } = {
   'config.field_reference.parser': program,
 
   'pipeline.id': pipeline,
-  'pipeline.workers': { ...idlePipeline(ONE_WORKER, '1'), short: 'w' },
+  'pipeline.workers': { ...pipeline, short: 'w' },
   'pipeline.batch.size': { ...pipeline, short: 'b' },
   'pipeline.batch.delay': { ...pipeline, short: 'u' },
   'pipeline.batch.output_chunking.growth_threshold_factor': pipeline,
@@ -46,7 +45,7 @@ export const KNOWN_SETTINGS: { readonly [name: string]: KnownSetting } = {
   'pipeline.ordered': pipeline,
   // Ours, beside Logstash's.
   'pipeline.strict_conditions': { ...pipeline, is_switch: true },
-  'pipeline.output.workers': idlePipeline(ONE_WORKER, '1'),
+  'pipeline.output.workers': idlePipeline('an output has as many writers as pipeline.workers says', '1'),
   'pipeline.unsafe_shutdown': { ...program, is_switch: true },
   'pipeline.plugin_classloaders': idlePipeline(NO_JVM, 'false'),
   'pipeline.buffer.type': idle(NO_JVM),

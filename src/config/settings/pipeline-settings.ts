@@ -2,7 +2,7 @@ import * as option from '../../core/options/options.ts'
 import { readOptions } from '../../core/options/read-options.ts'
 import type { OptionNode, PipelineSettings } from '../../core/plan.ts'
 import { duration } from '../../core/time/duration.ts'
-import { DEAD_LETTERS_MIN_BYTES, QUEUE_MIN_BYTES, QUEUE_TYPES, STORAGE_POLICIES } from '../pipeline-json/settings.ts'
+import { DEAD_LETTERS_MIN_BYTES, QUEUE_MIN_BYTES, QUEUE_TYPES, STORAGE_POLICIES, WORKERS_MAX } from '../pipeline-json/settings.ts'
 import type { Settings } from './layer.ts'
 
 const ECS = ['disabled', 'v1', 'v8'] as const
@@ -10,6 +10,7 @@ const ECS = ['disabled', 'v1', 'v8'] as const
 /** Logstash's settings of one pipeline that there are here, and `strict_conditions`. */
 const SETTINGS = {
   'pipeline.id': option.string('Name of the pipeline.'),
+  'pipeline.workers': option.integer('Threads that each run the whole pipeline.', { min: 1, max: WORKERS_MAX }),
   'pipeline.batch.size': option.integer('Events that filters and outputs take at once.', { min: 1, max: 100_000 }),
   'pipeline.batch.delay': option.integer('Milliseconds that an output waits for a fuller batch.', { min: 0, max: 60_000 }),
   'pipeline.ecs_compatibility': option.oneOf('Which field names components use by default.', ECS),
@@ -44,6 +45,7 @@ export function readPipelineSettings(layer: Settings, preset: PipelineSettings, 
   const settings: PipelineSettings = {
     ...preset,
     id: read?.['pipeline.id'] ?? preset.id,
+    workers: read?.['pipeline.workers'] ?? preset.workers,
     batch_size: read?.['pipeline.batch.size'] ?? preset.batch_size,
     batch_delay_ms: read?.['pipeline.batch.delay'] ?? preset.batch_delay_ms,
     ecs_compatibility: read?.['pipeline.ecs_compatibility'] ?? preset.ecs_compatibility,

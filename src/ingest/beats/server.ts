@@ -30,6 +30,7 @@ export interface BeatsSettings {
 
 /** Listens for Beats and runs a `Connection` for each. */
 export class BeatsServer implements Source {
+  readonly spreads = true
   readonly #settings: BeatsSettings
   readonly #context: InputContext
   readonly #metrics: BeatsMetrics

@@ -50,6 +50,7 @@ const URL_LENGTH_MAX = 200
  * that was handed on cannot be taken back, so all reasons to refuse one are looked at before.
  */
 export class HttpServer implements Source {
+  readonly spreads = true
   readonly #options: HttpOptions
   readonly #tls: ServerCertificates | undefined
   readonly #times: HttpTimes

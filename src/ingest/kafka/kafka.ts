@@ -56,6 +56,7 @@ const SOUND_SESSION_MS = 60_000
 const MISSING_TOPIC_MS = 5_000
 
 class KafkaSource implements Source {
+  readonly spreads = true
   readonly #context: InputContext
   readonly #client: ClientSettings
   readonly #reader: ReaderSettings

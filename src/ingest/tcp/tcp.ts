@@ -84,6 +84,7 @@ function createServer(options: Options, context: InputContext): Source {
   }
   const tls = readServerTls(serverTls(options), context.paths.config, 'INPUT_CANNOT_START')
   return {
+    spreads: true,
     bindings: [{ protocol: 'tcp', host: options.host, port: options.port }],
     run: async (deliver, stop) => {
       if (stop.aborted) return

@@ -21,6 +21,8 @@ const NOBODY: Outcome = { kind: 'drop', reason: 'tcp_no_client' }
 
 /** Sends every event to all clients that are connected at that moment. */
 export class TcpServerSink implements Sink {
+  // A client gets all events.
+  readonly is_single = true
   readonly batching = { events_max: 2_048, bytes_max: 1024 * 1024, concurrency: 1 }
   readonly #settings: TcpServerSettings
   readonly #context: OutputContext

@@ -9,6 +9,7 @@ import { SeenKeys } from './seen-keys.ts'
 export const deduplicate = defineFilter({
   name: 'deduplicate',
   summary: 'Lets the first event of a key pass and takes out those that follow within a window of time.',
+  remembers: true,
   description: `
 For alerts that must not ring twice: of the events whose \`key\` is the same, one passes in each \`window\`, which begins with it. The
 others are dropped, and counted as such; with \`action => "tag"\` they pass, and \`add_tag\` and the like act on them.

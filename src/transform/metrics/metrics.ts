@@ -32,6 +32,7 @@ type MetricsOptions = option.OptionValues<typeof METRICS_OPTIONS>
 export const metrics = defineFilter({
   name: 'metrics',
   summary: 'Counts events and sums up values, and sends what it found as new events.',
+  remembers: true,
   description: `
 Every \`flush_interval\`, and at the end, a new event goes on behind the filter. Its \`message\` is the name of the host; for each meter
 it has \`[name][count]\` and, in events a second, \`[name][rate_1m]\`, \`[name][rate_5m]\` and \`[name][rate_15m]\`; for each timer also

@@ -1,0 +1,151 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { readBooks, readSamples, settledBooks, sum } from './helpers/books.ts'
+import { freePort } from './helpers/free-port.ts'
+import { encodeWindow, LumberjackClient } from './helpers/lumberjack-client.ts'
+import { Program } from './helpers/program.ts'
+import { type StubElasticsearch, startStubElasticsearch } from './helpers/stub-elasticsearch.ts'
+import { temporaryFolder } from './helpers/temporary-folder.ts'
+
+const WINDOW_EVENTS = 50
+const CONNECTIONS = 8
+
+let folder: Awaited<ReturnType<typeof temporaryFolder>>
+let elasticsearch: StubElasticsearch
+beforeEach(async () => {
+  folder = await temporaryFolder()
+  elasticsearch = await startStubElasticsearch()
+})
+afterEach(async () => {
+  await elasticsearch.close()
+  await folder[Symbol.asyncDispose]()
+})
+
+interface Started extends AsyncDisposable {
+  readonly program: Program
+  readonly port: number
+  readonly config: string
+  crash(worker: number): Promise<void>
+}
+
+async function start(configOf: (port: number) => string, args: readonly string[] = []): Promise<Started> {
+  const port = await freePort()
+  const config = join(folder.path, 'pipeline.conf')
+  await writeFile(config, configOf(port))
+  const crashFile = join(folder.path, 'crash')
+  const program = await Program.start({
+    args: ['-f', config, '-w', '2', '--log.format', 'plain', ...args],
+    env: { NODE_OPTIONS: `--import ${join(import.meta.dirname, 'helpers/crash-worker.ts')}`, CRASH_WORKER: crashFile },
+  })
+  return {
+    program,
+    port,
+    config,
+    crash: (worker) => writeFile(crashFile, String(worker)),
+    [Symbol.asyncDispose]: () => program[Symbol.asyncDispose](),
+  }
+}
+
+function toElasticsearch(port: number, filter = '', input = ''): string {
+  return `input { beats { host => "127.0.0.1" port => ${port} } ${input} }
+  filter { ${filter} }
+  output { elasticsearch { hosts => "${elasticsearch.url}" index => "logs" document_id => "%{id}" action => "create" manage_template => false } }`
+}
+
+function idsOf(connection: number): string[] {
+  return Array.from({ length: WINDOW_EVENTS }, (_, index) => `${connection}-${index}`)
+}
+
+/** Sends one window as Filebeat does: again on a new connection, until it is acknowledged. */
+async function sendUntilStored(port: number, connection: number): Promise<void> {
+  const bytes = encodeWindow(idsOf(connection).map((id) => ({ id, message: 'x' })))
+  for (;;) {
+    const client = await LumberjackClient.connect({ host: '127.0.0.1', port }).catch(() => undefined)
+    if (client === undefined) continue
+    await client.send(bytes)
+    await client.until(() => client.isClosed || client.acks.length > 0, 60_000)
+    client.close()
+    if (client.acks.length > 0) return
+  }
+}
+
+function storedIds(): string[] {
+  return [...(elasticsearch.documents.get('logs')?.keys() ?? [])].filter((id) => id.includes('-')).toSorted()
+}
+
+const ALL_CONNECTIONS = Array.from({ length: CONNECTIONS }, (_, connection) => connection)
+const ALL_IDS = ALL_CONNECTIONS.flatMap(idsOf).toSorted()
+
+async function valuesOf(program: Program, name: string): Promise<{ readonly [worker: string]: number }> {
+  const samples = readSamples(await program.metrics()).filter((sample) => sample.name === name)
+  return Object.fromEntries(samples.map(({ labels, value }) => [labels['worker'] ?? '', value]))
+}
+
+test('two workers share a port, inputs that cannot be spread run once, and the books of both add up', async () => {
+  const generator = 'generator { count => 5 message => "m" add_field => { "id" => "g%{[event][sequence]}" } }'
+  const metric = 'metric { type => "counter" name => "lines" }'
+  await using started = await start((port) => toElasticsearch(port, metric, generator))
+  const { program, port } = started
+  await Promise.all(ALL_CONNECTIONS.map((connection) => sendUntilStored(port, connection)))
+  expect(storedIds()).toEqual(ALL_IDS)
+
+  const events = ALL_IDS.length + 5
+  const books = await settledBooks(program, events)
+  expect(books).toMatchObject({ received: events, handed: events })
+  const received = await valuesOf(program, 'millrace_worker_events_received_total')
+  expect(Object.keys(received)).toEqual(['0', '1'])
+  expect(sum(Object.values(received))).toBe(events)
+  expect(await program.metrics()).toContain(`\nlines ${events}\n`)
+
+  const ledger = (await (await fetch(`${program.apiUrl}/api/ledger`)).json()) as object
+  expect(ledger).toMatchObject({
+    unbalanced: 0,
+    events: [
+      { input: 'input_beats_1', received: ALL_IDS.length },
+      { input: 'input_generator_1', received: 5 },
+    ],
+    deliveries: [{ handed: events, held: 0, unbalanced: 0 }],
+  })
+  expect(program.stderr).toContain('worker_1/input_beats_1: beats listens on')
+  expect(await program.stop()).toEqual({ code: 0, signal: null })
+})
+
+test('a worker that crashes is replaced, and what it held is stored all the same', async () => {
+  const { promise: until, resolve: release } = Promise.withResolvers<void>()
+  elasticsearch.onBulk = () => ({ until })
+  await using started = await start((port) => toElasticsearch(port))
+  const { program, port } = started
+  const sending = ALL_CONNECTIONS.map((connection) => sendUntilStored(port, connection))
+  await program.waitUntil('all events to be held', async () => (await readBooks(program)).held >= ALL_IDS.length)
+  const held = (await valuesOf(program, 'millrace_worker_events_received_total'))['1']
+  await started.crash(1)
+  await program.waitUntil('the crash', async () => (await valuesOf(program, 'millrace_worker_crashes_total'))['1'] === 1)
+  release()
+  await Promise.all(sending)
+  expect(storedIds()).toEqual(ALL_IDS)
+  await program.waitUntil('a new worker', async () => (await program.metrics()).includes('\nmillrace_workers_running 2\n'))
+  const ledger = (await (await fetch(`${program.apiUrl}/api/ledger`)).json()) as object
+  expect(ledger).toMatchObject({ unbalanced: 0, events: [{ abandoned: held, held: 0, received: ALL_IDS.length + (held ?? 0) }] })
+  expect(program.stderr).toContain('worker 1 crashed: the test wants it so')
+  expect(await program.stop()).toEqual({ code: 0, signal: null })
+})
+
+test('a new config takes its place in all workers or, where one refuses it, in none', async () => {
+  await using started = await start((port) => toElasticsearch(port, 'mutate { add_field => { "v" => "1" } }'))
+  const { program, port, config } = started
+  const reload = async (): Promise<object> =>
+    (await (await fetch(`${program.apiUrl}/api/pipeline`, { method: 'PUT' })).json()) as object
+  await writeFile(config, toElasticsearch(port, 'mutate { add_field => { "v" => "2" } }'))
+  expect(await reload()).toMatchObject({ result: 'loaded', changed: ['main'] })
+  await writeFile(config, toElasticsearch(port, 'nope { }'))
+  expect(await reload()).toMatchObject({ result: 'refused', problems: [{ code: 'CONFIG_UNKNOWN_COMPONENT' }] })
+  await writeFile(config, toElasticsearch(port, '', 'stdin { }'))
+  expect(await reload()).toMatchObject({ result: 'refused' })
+  // A worker that comes later runs what runs, and not what lies in the file.
+  await started.crash(1)
+  await program.waitUntil('the crash', async () => (await valuesOf(program, 'millrace_worker_crashes_total'))['1'] === 1)
+  await Promise.all(ALL_CONNECTIONS.map((connection) => sendUntilStored(port, connection)))
+  const documents = [...(elasticsearch.documents.get('logs')?.values() ?? [])].map((text) => JSON.parse(text) as { v?: string })
+  expect(new Set(documents.map(({ v }) => v))).toEqual(new Set(['2']))
+})
