@@ -220,3 +220,9 @@ test('a copy for another pipeline is a deep one, whose id is the same at every d
   const onward = second.copyFor('es').clone()
   expect([onward.stableId(), onward.hops, second.hops]).toEqual(['a.log:1>archive>es-1', 2, 1])
 })
+
+test('the time stays when the fields are let go', () => {
+  const event = eventOf('{"@timestamp":"2024-01-02T03:04:05.123456Z"}')
+  event.letFieldsGo()
+  expect(String(event.timestamp)).toBe('2024-01-02T03:04:05.123456Z')
+})

@@ -78,6 +78,8 @@ export class Event {
   #fields: Fields
   #metadata: Fields
   #exact: Exact
+  /** Where the fields were let go. */
+  #time: Timestamp | undefined
   /** Fields that are still the text they came as. One that is among `#fields` is not among these. */
   #source: ScannedObject | undefined
   /** JSON texts of fields that are known already. */
@@ -246,10 +248,11 @@ export class Event {
     } else if (tags !== name) this.#fields['tags'] = [tags, name]
   }
 
+  /** Also after the fields were let go. */
   get timestamp(): Timestamp | undefined {
     // It is never text: its birth has read it.
     const value = member(this.#fields, TIMESTAMP)
-    return value instanceof Timestamp ? value : undefined
+    return value instanceof Timestamp ? value : this.#time
   }
 
   /** The top-level fields in their order, metadata not among them. */
@@ -344,8 +347,9 @@ export class Event {
     }
   }
 
-  /** Of the runtime: drops the fields, once every output has taken what it needs. Metadata and origin stay. */
+  /** Of the runtime: drops the fields, once every output has taken what it needs. Metadata, origin and time stay. */
   letFieldsGo(): void {
+    this.#time = this.timestamp
     this.#fields = GONE
     this.#source = undefined
   }

@@ -1,4 +1,5 @@
 import type { Chain } from '../compile/chain/nodes.ts'
+import type { Counter } from '../core/context.ts'
 import type { Event } from '../core/event.ts'
 
 /** How often filters that hold state may give it out. */
@@ -12,6 +13,7 @@ export class FilterTurns {
   readonly #chain: Chain
   readonly #batch_size: number
   readonly #abandon: AbortSignal
+  readonly #seconds: Counter
   readonly #entered: (batch: readonly Event[]) => (() => void) | undefined
   /** Batches that wait for the filters; `taken` tells that the last of one has reached them. */
   readonly #ready: { readonly events: readonly Event[]; at: number; readonly taken: () => void }[] = []
@@ -24,16 +26,19 @@ export class FilterTurns {
   /**
    * @param entered hears which events enter the filters; what it returns, once they are through
    * @param abandon the program leaves: a filter that waits must not
+   * @param seconds what the filters take: while one waits, the others do too
    */
   constructor(
     chain: Chain,
     batch_size: number,
     abandon: AbortSignal,
+    seconds: Counter,
     entered: (batch: readonly Event[]) => (() => void) | undefined,
   ) {
     this.#chain = chain
     this.#batch_size = batch_size
     this.#abandon = abandon
+    this.#seconds = seconds
     this.#entered = entered
     if (chain.flush !== undefined) this.#timer = setInterval(() => this.#queueFlush(), FLUSH_INTERVAL_MS).unref()
     abandon.addEventListener('abort', () => this.#whenIdle?.(), { once: true })
@@ -96,9 +101,13 @@ export class FilterTurns {
       this.#ready.shift()
       first.taken()
     }
+    const started_ms = performance.now()
+    const left = (): void => {
+      this.#seconds.inc((performance.now() - started_ms) / 1_000)
+      leave?.()
+    }
     const running = this.#chain.run(batch, this.#abandon)
-    if (running !== undefined && leave !== undefined) return running.finally(leave)
-    leave?.()
-    return running
+    if (running !== undefined) return running.finally(left)
+    left()
   }
 }

@@ -42,6 +42,7 @@ export class InputBooks {
   readonly read_back: Counter
   /** Its id. */
   readonly input: string
+  readonly #waited: Counter
   /** Events whose receipts are open: counted by the receipts, not made of the other numbers. */
   held = 0
 
@@ -49,6 +50,8 @@ export class InputBooks {
     const labels = { pipeline, input }
     this.input = input
     this.received = metrics.counter('millrace_events_received_total', 'Events that an input handed over.', labels)
+    const waited_help = 'How long the input has waited for room for its events: backpressure.'
+    this.#waited = metrics.counter('millrace_input_wait_seconds_total', waited_help, labels)
     this.created = metrics.counter('millrace_events_created_total', 'Events that filters made.', labels)
     this.buffered = metrics.counter('millrace_events_buffered_total', 'Events that went to our disk.', labels)
     this.read_back = metrics.counter('millrace_events_read_back_total', 'Events that came back from our disk.', labels)
@@ -57,6 +60,16 @@ export class InputBooks {
       metrics.counter('millrace_events_total', 'Events by the one state they ended in.', { ...labels, state }),
     ])
     this.states = Object.fromEntries(counters) as { [state in EventState]: Counter }
+  }
+
+  /** Measures how long it takes until there is room for a batch. */
+  async waiting<T>(handing: Promise<T>): Promise<T> {
+    const started_ms = performance.now()
+    try {
+      return await handing
+    } finally {
+      this.#waited.inc((performance.now() - started_ms) / 1_000)
+    }
   }
 
   totals(): InputTotals {

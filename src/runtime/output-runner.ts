@@ -1,6 +1,6 @@
 import pLimit, { type LimitFunction } from 'p-limit'
 import { Backoff } from '../core/backoff.ts'
-import type { Context, Counter } from '../core/context.ts'
+import type { Context } from '../core/context.ts'
 import type { Batching, Outcome, Sink, WriteResult } from '../core/contracts.ts'
 import { MillraceError, messageOf } from '../core/errors.ts'
 import type { Event, EventState } from '../core/event.ts'
@@ -8,6 +8,7 @@ import { BatchQueue } from './batch-queue.ts'
 import type { BlockedSettings } from './blocked-settings.ts'
 import type { Rejected } from './dead-letter-box.ts'
 import type { DeliveryLedger, Loses } from './ledger.ts'
+import { OutputMetrics } from './output-metrics.ts'
 import { Overflow, type OverflowServices } from './overflow.ts'
 import { Pace } from './pace.ts'
 import { Spill } from './spill.ts'
@@ -70,7 +71,7 @@ export class OutputRunner {
   readonly #pace: Pace
   readonly #abandon: AbortSignal
   readonly #leaveLedger: (gives_back: boolean) => void
-  readonly #retried: Counter
+  readonly #measured: OutputMetrics
   /** Events of writes on their way, dead letters included. */
   #writing = 0
   #writes = 0
@@ -99,8 +100,7 @@ export class OutputRunner {
     const { retry_first_ms = RETRY_FIRST_MS, retry_max_ms = RETRY_MAX_MS } = own
     this.#backoff = new Backoff(retry_first_ms, retry_max_ms)
     const { log, id } = context
-    const help = 'Events that were tried again.'
-    this.#retried = context.metrics.counter('millrace_output_retries_total', help, { output: id })
+    this.#measured = new OutputMetrics(context.metrics, id)
     this.#spill = new Spill({ folder: services.policy.spill_folder, sink, log, max_bytes: services.policy.spill_max_bytes })
     this.#retries = new WaitingRoom(retry_first_ms, retry_max_ms, this.#spill)
     this.#parked = new WaitingRoom(retry_first_ms * 5, retry_max_ms, this.#spill)
@@ -244,8 +244,7 @@ export class OutputRunner {
   /** When there may be something to do although no event comes and no write ends. */
   #nextDue(now: number): number {
     // The end of a write pumps again.
-    if (this.#writes >= this.#pace.concurrency || (this.#backoff.attempts > 0 && this.#writes > 0))
-      return Number.POSITIVE_INFINITY
+    if (this.#writes >= this.#pace.concurrency || (this.#backoff.attempts > 0 && this.#writes > 0)) return Infinity
     const queued = this.#queue.length > 0 ? this.#queue.since_ms + this.#services.batch_delay_ms : Number.POSITIVE_INFINITY
     return Math.max(now, Math.min(queued, this.#retries.due_ms, this.#parked.due_ms))
   }
@@ -280,7 +279,7 @@ export class OutputRunner {
   /** One attempt; `undefined` when it failed as a whole and the batch waits for the next one. */
   async #attempt(batch: Event[]): Promise<WriteResult | undefined> {
     try {
-      const result = await this.#sink.write(batch, this.#abandon)
+      const result = await this.#measured.write(batch.length, this.#sink.write(batch, this.#abandon))
       if (result.outcomes.length === batch.length) return result
       throw new MillraceError('OUTPUT_OUTCOME_COUNT', `expected ${batch.length} outcomes, got ${result.outcomes.length}`)
     } catch (thrown) {
@@ -298,7 +297,7 @@ export class OutputRunner {
     this.#blockedSince ??= now
     const wait_ms = this.#blockedUntil - now
     this.#retries.add('', batch, this.#blockedUntil)
-    this.#retried.inc(batch.length)
+    this.#measured.retried.inc(batch.length)
     this.#context.health.unwell(messageOf(thrown))
     this.#context.log.warn(
       'output_retry',
@@ -342,6 +341,7 @@ export class OutputRunner {
     this.#writing--
     if (this.#services.loses('writes')) return
     this.#spill.done(event)
+    if (outcome === 'stored') this.#measured.stored(event)
     this.ledger.ended(outcome, target)
     this.#services.ended(event, outcome)
   }
@@ -369,7 +369,7 @@ export class OutputRunner {
     this.#retries.fail('', events, now, pause_ms)
     // An overloaded other side that asks for a pause means all that goes to it.
     if (overloaded) this.#blockedUntil = Math.max(this.#blockedUntil, now + pause_ms)
-    this.#retried.inc(events.length)
+    this.#measured.retried.inc(events.length)
     const reason = outcomes.find((outcome) => outcome.kind === 'retry')?.reason
     const advice = overloaded ? ' The other side is overloaded and gets less at a time; if this lasts, give it more room' : ''
     this.#context.log.warn(

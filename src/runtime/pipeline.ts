@@ -116,7 +116,8 @@ export class Pipeline {
         this.#log.error('flush_failed', `${filter} (${where}) could not give out what it held: ${messageOf(thrown)}`)
       },
     })
-    this.#turns = new FilterTurns(this.#chain, settings.batch_size, this.#abandon.signal, (batch) => {
+    const seconds = own.metrics.counter('millrace_filter_seconds_total', 'How long the filters took.', { pipeline: this.#id })
+    this.#turns = new FilterTurns(this.#chain, settings.batch_size, this.#abandon.signal, seconds, (batch) => {
       this.#tracker.intake -= batch.length
       this.#tracker.filters += batch.length
       return this.#spans && traceTurn(this.#id, batch)
@@ -309,7 +310,7 @@ export class Pipeline {
     return async (events) => {
       books.received.inc(events.length)
       if (!input.yields && events.length > 0) this.#stopYielding.abort()
-      return await this.#accept(events, books, input.has_room)
+      return await books.waiting(this.#accept(events, books, input.has_room))
     }
   }
 

@@ -39,6 +39,7 @@ const FAULTS_OF_ALL = /contains unrecognized parameter/
 /** A body that was cut off at this size or more may have been too large for a server that closes without an answer. */
 const SUSPICIOUS_BYTES = 1024 * 1024
 
+const BYTES_BUCKETS = [64, 256, 1_024, 2_048, 4_096, 8_192, 16_384, 32_768, 65_536, 102_400].map((kib) => kib * 1_024)
 const SECONDS_BUCKETS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
 
 type Range = readonly [from: number, to: number]
@@ -53,6 +54,7 @@ export class Bulk {
   readonly #query: { readonly [name: string]: string }
   readonly #own: OwnRules
   readonly #seconds: Histogram
+  readonly #bytes: Histogram
 
   constructor(
     client: ElasticsearchClient,
@@ -75,6 +77,12 @@ export class Bulk {
       'millrace_elasticsearch_bulk_seconds',
       'How long bulk requests took until their answer was there.',
       SECONDS_BUCKETS,
+      { output: context.id },
+    )
+    this.#bytes = context.metrics.histogram(
+      'millrace_elasticsearch_bulk_body_bytes',
+      'Sizes of the bodies of bulk requests, before compression.',
+      BYTES_BUCKETS,
       { output: context.id },
     )
   }
@@ -172,9 +180,10 @@ export class Bulk {
   async #request(bytes: Buffer, signal: AbortSignal): Promise<Answer> {
     const started_ms = performance.now()
     let status = 'none'
+    this.#bytes.observe(bytes.length)
     try {
       const answer = await this.#client.request({ method: 'POST', path: this.#path, query: this.#query, body: bytes }, signal)
-      status = statusClass(answer.status)
+      status = String(answer.status)
       return answer
     } finally {
       const { metrics, id } = this.#context
@@ -259,9 +268,4 @@ export class Bulk {
 function isTooLarge(reason = ''): boolean {
   const [, bytes, bytes_max] = /_operation_bytes=(\d+), max_\w+_bytes=(\d+)/.exec(reason) ?? []
   return bytes_max !== undefined && Number(bytes) > Number(bytes_max)
-}
-
-function statusClass(status: number): string {
-  if (status === 413 || status === 429) return String(status)
-  return `${Math.floor(status / 100)}xx`
 }
