@@ -32,7 +32,7 @@ afterEach(async () => {
 const DATA = (): string => join(folder.path, 'data')
 const QUEUE = (): string => join(DATA(), 'queue', 'main')
 
-async function start(flags: readonly string[] = [], options: Partial<ProgramOptions> = {}): Promise<void> {
+async function configure(filter: string): Promise<string> {
   const config = join(folder.path, 'pipeline.conf')
   await writeFile(
     config,
@@ -40,9 +40,14 @@ async function start(flags: readonly string[] = [], options: Partial<ProgramOpti
        http { port => ${http} host => "127.0.0.1" codec => json }
        tcp { port => ${tcp} host => "127.0.0.1" codec => json_lines }
      }
+     filter { ${filter} }
      output { elasticsearch { hosts => ["http://127.0.0.1:${elasticsearch}"] index => "logs" } }`,
   )
-  const args = ['-f', config, '--queue.type', 'persisted', ...flags]
+  return config
+}
+
+async function start(flags: readonly string[] = [], options: Partial<ProgramOptions> = {}): Promise<void> {
+  const args = ['-f', await configure(''), '--queue.type', 'persisted', ...flags]
   program = await Program.spawn({ args, data: DATA(), ...options })
   await program.waitUntil('listening', async () => (await fetch(`http://127.0.0.1:${http}`, { method: 'HEAD' })).status > 0)
 }
@@ -220,4 +225,21 @@ test('at SIGTERM the queue keeps what is in it, with queue.drain it is emptied',
   release()
   expect((await stopped).code).toBe(0)
   expect(storedNumbers().toSorted((a, b) => a - b)).toEqual([...acknowledged])
+}, 60_000)
+
+test('a reload hands the queue over, also while nothing is stored', async () => {
+  await start()
+  expect(await send(20)).toBe(true)
+  await configure('mutate { add_field => { "by" => "the new one" } }')
+  const reload = await fetch(`${program.apiUrl}/api/pipeline`, { method: 'PUT' })
+  expect(await reload.json()).toMatchObject({ result: 'loaded', changed: ['main'] })
+  expect(await send(20)).toBe(true)
+  expect((await readBooks(program)).unbalanced.every((difference) => difference === 0)).toBe(true)
+  await startElasticsearch()
+  await allOnce()
+  const documents = [...(stub?.documents.get('logs')?.values() ?? [])]
+  expect(documents).toHaveLength(40)
+  // What was not stored goes through the new filters.
+  expect(documents.every((text) => text.includes('the new one'))).toBe(true)
+  expect(program.stderr).not.toContain('replaced_early')
 }, 60_000)

@@ -6,10 +6,11 @@ import type { PipelineSettings } from '../core/plan.ts'
 import { unlessAborted, untilAborted } from '../core/waiting.ts'
 import { decodeEvent } from '../storage/stored-event.ts'
 import type { ByteBudget } from './byte-budget.ts'
-import type { EventQueue, Putter } from './event-queue.ts'
+import type { EventQueue } from './event-queue.ts'
 import type { EventTracker } from './event-tracker.ts'
 import type { FilterTurns } from './filter-turns.ts'
 import type { Loses } from './ledger.ts'
+import type { Putter } from './queue-writer.ts'
 import type { Receipt } from './receipt.ts'
 
 /** Read at once. */
@@ -151,9 +152,10 @@ export class QueuedIntake implements Putter {
     this.#services.queue.wake()
   }
 
-  /** After a stop: resolves once nothing is left but events of the queue, with outputs that take none (`isStuck`). */
+  /** After a stop that need not drain: resolves once only events of the queue are left, with outputs that take none (`isStuck`). */
   async untilStuck(stop: AbortSignal, isStuck: () => boolean): Promise<void> {
     const { tracker } = this.#services
+    if (this.#settings.queue_drain) return await untilAborted(this.abandon)
     await untilAborted(AbortSignal.any([stop, this.abandon]))
     while (!this.abandon.aborted && !(this.held === tracker.held && tracker.held === tracker.outputs && isStuck())) {
       await wait(LOOK_MS, undefined, { signal: this.abandon }).catch(() => {})
