@@ -63,14 +63,3 @@ test('every service of docker-compose.yml keeps its data in a named volume', asy
       .sort(),
   )
 })
-
-test('Filebeat ships lines undecoded to Millrace', async () => {
-  const filebeat = await readYaml<{
-    readonly 'filebeat.inputs': readonly Readonly<Record<string, unknown>>[]
-    readonly 'output.logstash': { readonly hosts: readonly string[] }
-  }>('deploy/filebeat/filebeat.yml')
-  expect(filebeat['output.logstash'].hosts).toEqual(['${MILLRACE_BEATS:millrace:5044}'])
-  expect(filebeat['filebeat.inputs']).toHaveLength(1)
-  expect(filebeat['filebeat.inputs'][0]).toMatchObject({ type: 'filestream', id: 'exchange' })
-  expect(filebeat['filebeat.inputs'][0]).not.toHaveProperty('parsers')
-})
