@@ -1,8 +1,11 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { settledBooks } from './helpers/books.ts'
+import { freePort } from './helpers/free-port.ts'
 import { startOtlpReceiver } from './helpers/otlp-receiver.ts'
 import { Program } from './helpers/program.ts'
+import { runTool } from './helpers/run-tool.ts'
 import { temporaryFolder } from './helpers/temporary-folder.ts'
 
 const PIPELINE = JSON.stringify({
@@ -95,6 +98,39 @@ test('all traces with a setting, the batches linked to those that are in their l
   const ids = new Set(receives.map(({ spanId }) => spanId))
   for (const span of own) if (!receives.includes(span)) expect(ids).toContain(span.parentSpanId)
   expect(program.stderr).not.toContain('spans')
+}, 60_000)
+
+test('the exchange’s log becomes the calls of its services: every line of a kept trace, each below the one that asked', async () => {
+  await using receiver = await startOtlpReceiver()
+  await using folder = await temporaryFolder()
+  const { stdout } = await runTool(['sample', '--count', '6000', '--rate', '0', '--start', '2026-03-01T12:00:00Z'])
+  const path = join(folder.path, 'app.log')
+  await writeFile(path, stdout)
+  const lines = stdout
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as { trace_id?: string; span_id?: string; parent_span_id?: string; service: string })
+  const env = { ELASTICSEARCH_URL: '', KAFKA_BROKERS: '', EXCHANGE_LOG: path, BEATS_PORT: String(await freePort()) }
+  const args = ['-f', join(import.meta.dirname, '../config/exchange.json'), '--tracing.endpoint', receiver.url]
+  await using program = await Program.start({ args, env })
+  await settledBooks(program, lines.length)
+  await program.stop()
+  const calls = receiver.spans.filter(({ service }) => service !== 'millrace')
+  const kept = new Set(calls.map(({ traceId }) => traceId))
+  const expected = lines.filter(({ trace_id }) => trace_id !== undefined && kept.has(trace_id))
+  const told = (trace?: string, span?: string, parent?: string, service?: unknown): string =>
+    `${trace} ${span} below ${parent ?? 'none'} of ${String(service)}`
+  expect(calls.map((call) => told(call.traceId, call.spanId, call.parentSpanId, call.service)).sort()).toEqual(
+    expected.map((line) => told(line.trace_id, line.span_id, line.parent_span_id, line.service)).sort(),
+  )
+  expect(kept.size / new Set(lines.map(({ trace_id }) => trace_id)).size).toBeCloseTo(0.1, 1)
+  expect(new Set(calls.map(({ service }) => service)).size).toBeGreaterThan(4)
+  const there = new Set(calls.map(({ traceId, spanId }) => traceId + spanId))
+  // A line is written when its work is done, so the sample may end before the one that asked for the last of it.
+  const cut = lines.at(-1)?.trace_id
+  for (const { traceId, parentSpanId } of calls) {
+    if (parentSpanId !== undefined && traceId !== cut) expect(there).toContain(traceId + parentSpanId)
+  }
 }, 60_000)
 
 test('an endpoint where nobody is holds up nothing, and the log says so', async () => {
