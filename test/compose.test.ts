@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { readFile } from 'node:fs/promises'
+import { access, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
@@ -13,6 +13,15 @@ interface ComposeFile {
     Record<string, { readonly ports?: readonly string[]; readonly volumes?: readonly string[]; readonly healthcheck?: object }>
   >
   readonly volumes: Readonly<Record<string, unknown>>
+}
+
+interface StaticConfig {
+  readonly targets: readonly string[]
+}
+
+interface PrometheusFile {
+  readonly scrape_configs: readonly { readonly job_name: string; readonly static_configs: readonly StaticConfig[] }[]
+  readonly alerting: { readonly alertmanagers: readonly { readonly static_configs: readonly StaticConfig[] }[] }
 }
 
 async function readYaml<T>(path: string): Promise<T> {
@@ -44,15 +53,27 @@ test('docker-compose accepts docker-compose.yml', async (context) => {
 
 test('every service of docker-compose.yml says whether it is healthy and publishes its ports on 127.0.0.1 only', async () => {
   const { services } = await readYaml<ComposeFile>('docker-compose.yml')
-  expect(Object.keys(services).sort()).toEqual(['elasticsearch', 'filebeat', 'kafka', 'kibana', 'millrace'])
+  expect(Object.keys(services).sort()).toEqual([
+    'alertmanager',
+    'elasticsearch',
+    'filebeat',
+    'grafana',
+    'jaeger',
+    'kafka',
+    'kibana',
+    'millrace',
+    'millrace-alerts',
+    'prometheus',
+  ])
   for (const [name, service] of Object.entries(services)) {
     expect(service.healthcheck, name).toHaveProperty('test')
     for (const port of service.ports ?? []) expect(port, name).toMatch(/^127\.0\.0\.1:\d+:\d+$/)
   }
 })
 
-test('every service of docker-compose.yml keeps its data in a named volume', async () => {
-  const { services, volumes } = await readYaml<ComposeFile>('docker-compose.yml')
+test('every service of docker-compose.yml keeps its data in a named volume, but Jaeger, whose traces are samples', async () => {
+  const { services: all, volumes } = await readYaml<ComposeFile>('docker-compose.yml')
+  const { jaeger: _in_memory, ...services } = all
   for (const [name, service] of Object.entries(services)) {
     const mounted = (service.volumes ?? []).map((volume) => volume.split(':')[0] ?? '')
     expect(mounted, name).toContain(`${name}-data`)
@@ -62,4 +83,27 @@ test('every service of docker-compose.yml keeps its data in a named volume', asy
       .map((name) => `${name}-data`)
       .sort(),
   )
+})
+
+test('what docker-compose.yml mounts is there, and its configs name only services that there are', async () => {
+  const { services } = await readYaml<ComposeFile>('docker-compose.yml')
+  for (const [name, { volumes = [] }] of Object.entries(services)) {
+    for (const [source = ''] of volumes.map((volume) => volume.split(':'))) {
+      if (source.startsWith('./')) await expect(access(join(ROOT, source)), `${name}: ${source}`).resolves.toBeUndefined()
+    }
+  }
+  const hosts = (text: string): string[] => [...text.matchAll(/https?:\/\/([a-z-]+):\d+/g)].map(([, host = '']) => host)
+  const files = ['grafana/provisioning/datasources/datasources.yml', 'alertmanager/alertmanager.yml']
+  for (const file of files) {
+    const named = hosts(await readFile(join(ROOT, 'deploy', file), 'utf8'))
+    expect(named.length, file).toBeGreaterThan(0)
+    for (const host of named) expect(Object.keys(services), file).toContain(host)
+  }
+  const { scrape_configs, alerting } = await readYaml<PrometheusFile>('deploy/prometheus/prometheus.yml')
+  const own = scrape_configs.find(({ job_name }) => job_name === 'millrace')?.static_configs ?? []
+  const targets = [...own, ...alerting.alertmanagers.flatMap(({ static_configs }) => static_configs)].flatMap(
+    (one) => one.targets,
+  )
+  expect(targets).toHaveLength(3)
+  for (const target of targets) expect(Object.keys(services)).toContain(target.split(':')[0])
 })

@@ -92,6 +92,6 @@ test('what is provisioned names the folder and the data source that the dashboar
     ],
   })
   expect(await readYaml('dashboards/dashboards.yml')).toMatchObject({
-    providers: [{ type: 'file', options: { path: '/var/lib/grafana/dashboards' } }],
+    providers: [{ type: 'file', options: { path: '/etc/grafana/dashboards' } }],
   })
 })
