@@ -46,10 +46,10 @@ const OPTIONS = {
   add_hostname: option.boolean('Copies `[beat][hostname]` to `host` where there is none, for configs of Beats 6.', {
     default: false,
   }),
-  client_inactivity_timeout: option.number('Seconds without a byte after which an idle client is disconnected; 0 for never.', {
-    default: 60,
-    min: 0,
-  }),
+  client_inactivity_timeout: option.number(
+    'Seconds after which a client is disconnected that sent nothing, or neither a whole frame nor a kilobyte; 0 for never.',
+    { default: 60, min: 0 },
+  ),
   max_connections: option.integer('Connections at the same time; more are refused and come again.', { default: 4_096, min: 1 }),
   max_frame_bytes: option.bytes('The largest frame. A larger one closes its connection.', {
     default: 64 * 1024 * 1024,

@@ -27,6 +27,8 @@ export class ByteQueue {
   /** The memory behind the last block, where that is a joint one. */
   #joint: Buffer | undefined
   #joint_used = 0
+  /** So many of the first blocks are our own memory. */
+  #owned = 0
 
   /** Unread bytes. */
   get length(): number {
@@ -103,8 +105,24 @@ export class ByteQueue {
     return copy
   }
 
+  /** Copies unread bytes that are not in our own memory, so that the memory of chunks that were pushed may be freed. */
+  own(): void {
+    for (let index = this.#owned; index < this.#blocks.length; index++) {
+      const block = this.#blocks[index]
+      if (block === undefined) break
+      const start = index === 0 ? this.#at : 0
+      const copy = Buffer.allocUnsafeSlow(block.length - start)
+      block.copy(copy, 0, start)
+      this.#blocks[index] = copy
+      if (index === 0) this.#at = 0
+    }
+    this.#owned = this.#blocks.length
+    this.#joint = undefined
+  }
+
   clear(): void {
     this.#blocks = []
+    this.#owned = 0
     this.#at = 0
     this.#length = 0
     this.#joint = undefined
@@ -130,6 +148,7 @@ export class ByteQueue {
     if (this.#at < first.length) return
     // `shift` of a long list moves it: blocks are few, for small ones are joined.
     this.#blocks.shift()
+    this.#owned = Math.max(0, this.#owned - 1)
     this.#at = 0
     if (this.#blocks.length === 0) this.#joint = undefined
   }

@@ -1,34 +1,20 @@
 import type { Socket } from 'node:net'
 import { setImmediate as nextTurnOfTheLoop } from 'node:timers/promises'
-import type { Deliver, InputContext, Settled } from '../../core/contracts.ts'
+import type { Settled } from '../../core/contracts.ts'
 import { messageOf } from '../../core/errors.ts'
 import { type CloseReason, FrameError } from './closing.ts'
+import type { ConnectionServices } from './connection-services.ts'
 import type { EventMaker } from './event.ts'
 import { encodeAck, type Frame, FrameDecoder, type Version } from './frames.ts'
 import { handOver } from './hand-over.ts'
-import type { Intake, Reader } from './intake.ts'
-import type { BeatsMetrics } from './metrics.ts'
-import { Window, type WindowLimits } from './window.ts'
+import type { Reader } from './intake.ts'
+import { Progress } from './progress.ts'
+import { Window } from './window.ts'
 
 /** Windows of one connection that are not acknowledged yet. Filebeat has pipelining + 1 of them on the wire: 3. */
 const PENDING_WINDOWS_MAX = 8
 /** How long the other side may take to close after we have. */
 const LINGER_MS = 1_000
-
-/** What the connections of one input share. */
-export interface ConnectionServices {
-  readonly context: InputContext
-  readonly deliver: Deliver
-  readonly intake: Intake
-  readonly metrics: BeatsMetrics
-  readonly limits: WindowLimits
-  /** Time between two answers of 0 while a client waits. */
-  readonly keep_alive_ms: number
-  /** Without a byte for so long, and nothing to answer, a client is taken for gone. 0: never. */
-  readonly inactivity_ms: number
-  /** The deadline: leave. */
-  readonly abandon: AbortSignal
-}
 
 /** A window on its way, from its first frame to its ack. */
 interface Pending {
@@ -59,7 +45,7 @@ export class Connection implements Reader {
   readonly #decoder: FrameDecoder
   readonly #pending: Pending[] = []
   readonly #gone = new AbortController()
-  readonly #inactivity: NodeJS.Timeout | undefined
+  readonly #progress: Progress
   #keep_alive: NodeJS.Timeout | undefined
   #linger: NodeJS.Timeout | undefined
   /** No byte is read any more; what came whole is still answered. Says why. */
@@ -77,7 +63,7 @@ export class Connection implements Reader {
     this.#address = address
     const { limits, context, inactivity_ms } = services
     this.#decoder = new FrameDecoder({ ...limits, max_event_bytes: context.max_event_bytes })
-    if (inactivity_ms > 0) this.#inactivity = setTimeout(() => this.#checkActivity(), inactivity_ms)
+    this.#progress = new Progress(inactivity_ms, () => this.#checkProgress())
     const { promise, resolve } = Promise.withResolvers<void>()
     this.closed = this.#untilClosed(promise)
     socket.setNoDelay(true)
@@ -146,7 +132,7 @@ export class Connection implements Reader {
 
   #receive(chunk: Buffer): void {
     if (this.#reading_ended !== undefined) return
-    this.#inactivity?.refresh()
+    this.#progress.received(chunk.length)
     this.#services.metrics.received_bytes.inc(chunk.length)
     this.#decoder.push(chunk)
     this.readOn()
@@ -157,6 +143,7 @@ export class Connection implements Reader {
     while (!this.#isFull) {
       const frame = this.#decoder.next()
       if (frame === undefined) return
+      this.#progress.made()
       this.#takeFrame(frame)
     }
   }
@@ -241,17 +228,18 @@ export class Connection implements Reader {
   async #handOver(pending: Pending): Promise<void> {
     const { context, deliver, metrics, abandon } = this.#services
     const { window } = pending
-    const frames = await window.unpack(this.#gone.signal)
-    const isDropped = !this.#pending.includes(pending)
-    if (frames === undefined || isDropped) return
-    if (frames.length < window.count) this.#tellShort(frames.length, window.count)
+    const { signal } = this.#gone
+    const isWhole = await window.isWhole(signal)
+    if (!this.#pending.includes(pending)) return window.forget()
+    if (!isWhole) return
+    const { events, count } = window
+    if (events < count) this.#tellShort(events, count)
     pending.is_taken = true
-    pending.answer = window.version === 1 ? (frames.at(-1)?.sequence ?? 0) : frames.length
+    pending.answer = window.version === 1 ? window.last_sequence : events
     this.#account()
     metrics.windows.inc()
-    metrics.events.inc(frames.length)
-    const { settled } = await handOver(frames, this.#maker, context, deliver, abandon, () => !this.#gone.signal.aborted)
-    window.free()
+    metrics.events.inc(events)
+    const { settled } = await handOver(window.takeEvents(signal), this.#maker, context, deliver, abandon, () => !signal.aborted)
     // Not awaited: the next window is handed on meanwhile. It catches what comes, and gives the window an outcome.
     void this.#settle(pending, settled)
   }
@@ -299,10 +287,14 @@ export class Connection implements Reader {
     }, this.#services.keep_alive_ms)
   }
 
-  #checkActivity(): void {
+  #checkProgress(): void {
     const isOurTurn = this.#socket.isPaused() || this.#pending.some(({ window }) => window.isReady)
-    if (isOurTurn || this.#reading_ended !== undefined) this.#inactivity?.refresh()
-    else this.#finish('idle')
+    if (isOurTurn || this.#reading_ended !== undefined) return this.#progress.made()
+    const { unheeded_bytes } = this.#progress
+    if (unheeded_bytes === 0) return this.#finish('idle')
+    const what = `${unheeded_bytes} bytes in client_inactivity_timeout, and no whole frame`
+    this.#services.context.log.warn('beats_too_slow', `closing the connection from ${this.#address}: ${what}`)
+    this.#finish('too_slow')
   }
 
   /** The client will send no more, and all frames that came are taken; it may still wait for answers. */
@@ -378,7 +370,7 @@ export class Connection implements Reader {
     this.#is_finished = true
     this.#endReading(reason)
     this.#keepAlive()
-    clearTimeout(this.#inactivity)
+    this.#progress.stop()
     this.#socket.end()
     // Bytes that were never read would turn our close into a reset, which can take the last acks with it.
     this.#socket.resume()
@@ -389,7 +381,7 @@ export class Connection implements Reader {
     this.#reading_ended ??= 'client_closed'
     this.#is_finished = true
     this.#gone.abort(new Error('the connection is closed'))
-    clearTimeout(this.#inactivity)
+    this.#progress.stop()
     clearTimeout(this.#linger)
     clearInterval(this.#keep_alive)
     this.#decoder.clear()

@@ -34,6 +34,8 @@ export interface FrameLimits {
   readonly max_frame_bytes: number
   /** Of a larger event only the beginning is kept. */
   readonly max_event_bytes: number
+  /** Longest body of a frame that has to be there as a whole: compressed ones and pairs. Default: `max_frame_bytes`. */
+  readonly max_whole_bytes?: number
 }
 
 /** So much is kept of an event that is too large: what the dead letters keep. */
@@ -64,6 +66,7 @@ export class FrameDecoder {
   readonly #bytes = new ByteQueue()
   /** An event that is too large: its beginning, handed out when the rest has passed by. */
   #oversized: DataFrame | undefined
+  #isOversizedOwned = false
   #skip_bytes = 0
   /** How far a `D` frame that has not come whole was walked: lengths left to read, and where the next one is. */
   #lengths_left = -1
@@ -89,6 +92,16 @@ export class FrameDecoder {
 
   clear(): void {
     this.#bytes.clear()
+  }
+
+  /** Copies what waits for the rest of its frame, so that the memory of what was pushed may be freed. */
+  ownWaiting(): void {
+    this.#bytes.own()
+    if (this.#oversized === undefined || this.#isOversizedOwned) return
+    const { source, start, end } = this.#oversized.body
+    const body = { source: Buffer.from(source.subarray(start, end)), start: 0, end: end - start }
+    this.#oversized = { ...this.#oversized, body }
+    this.#isOversizedOwned = true
   }
 
   /**
@@ -130,7 +143,7 @@ export class FrameDecoder {
     const bytes = this.#bytes
     if (bytes.length < 6) return undefined
     const length = bytes.uint32At(2)
-    this.#checkLength(length)
+    this.#checkWhole(length)
     if (bytes.length < 6 + length) return undefined
     bytes.skip(6)
     return { kind: 'compressed', body: bytes.take(length) }
@@ -148,6 +161,7 @@ export class FrameDecoder {
     const frame: DataFrame = { kind: 'json', sequence, size_bytes: length, body: bytes.take(kept) }
     if (kept === length) return frame
     this.#oversized = frame
+    this.#isOversizedOwned = false
     this.#skip_bytes = length - kept
     return this.#finishOversized(frame)
   }
@@ -173,7 +187,7 @@ export class FrameDecoder {
     while (this.#lengths_left > 0 && bytes.length >= this.#next_length_at + 4) {
       this.#next_length_at += 4 + bytes.uint32At(this.#next_length_at)
       this.#lengths_left--
-      this.#checkLength(this.#next_length_at - 10)
+      this.#checkWhole(this.#next_length_at - 10)
     }
     if (this.#lengths_left > 0 || bytes.length < this.#next_length_at) return undefined
     const sequence = bytes.uint32At(2)
@@ -181,6 +195,16 @@ export class FrameDecoder {
     this.#lengths_left = -1
     bytes.skip(10)
     return { kind: 'pairs', sequence, size_bytes: length, body: bytes.take(length) }
+  }
+
+  #checkWhole(length: number): void {
+    this.#checkLength(length)
+    const { max_whole_bytes = length } = this.#limits
+    if (length <= max_whole_bytes) return
+    throw new FrameError(
+      'frame_too_large',
+      `expected a frame of at most ${max_whole_bytes} bytes inside of a compressed one, got one of ${length}: raise max_event_bytes if the sender is right`,
+    )
   }
 
   #checkLength(length: number): void {

@@ -19,7 +19,7 @@ const BATCH_BYTES_MAX = 8 * 1024 * 1024
  * @throws the reason of `abandon`; what dead letters that can not be written throw
  */
 export async function handOver(
-  frames: readonly DataFrame[],
+  pieces: AsyncIterable<readonly DataFrame[]>,
   maker: EventMaker,
   context: InputContext,
   deliver: Deliver,
@@ -27,25 +27,28 @@ export async function handOver(
   isWanted: () => boolean,
 ): Promise<{ readonly settled: Promise<Settled> }> {
   const settlings: Promise<Settled>[] = []
-  let next = 0
-  while (next < frames.length && isWanted()) {
-    const events: Event[] = []
-    const refused: Promise<void>[] = []
-    let size_bytes = 0
-    for (const end = Math.min(next + BATCH_EVENTS_MAX, frames.length); next < end && size_bytes < BATCH_BYTES_MAX; next++) {
-      const frame = frames[next]
-      if (frame === undefined) continue
-      size_bytes += frame.size_bytes
-      const refusal = maker.make(frame, events)
-      if (refusal !== undefined) refused.push(refuse(frame, refusal, maker, context))
+  for await (const frames of pieces) {
+    let next = 0
+    while (next < frames.length && isWanted()) {
+      const events: Event[] = []
+      const refused: Promise<void>[] = []
+      let size_bytes = 0
+      for (const end = Math.min(next + BATCH_EVENTS_MAX, frames.length); next < end && size_bytes < BATCH_BYTES_MAX; next++) {
+        const frame = frames[next]
+        if (frame === undefined) continue
+        size_bytes += frame.size_bytes
+        const refusal = maker.make(frame, events)
+        if (refusal !== undefined) refused.push(refuse(frame, refusal, maker, context))
+      }
+      if (refused.length > 0) await unlessAborted(Promise.all(refused), abandon)
+      if (events.length > 0) {
+        const { settled } = await unlessAborted(deliver(events), abandon)
+        settlings.push(settled)
+      }
+      // Timers, acks of other connections and the outputs come between two batches.
+      await nextTurnOfTheLoop()
     }
-    if (refused.length > 0) await unlessAborted(Promise.all(refused), abandon)
-    if (events.length > 0) {
-      const { settled } = await unlessAborted(deliver(events), abandon)
-      settlings.push(settled)
-    }
-    // Timers, acks of other connections and the outputs come between two batches.
-    await nextTurnOfTheLoop()
+    if (!isWanted()) break
   }
   return { settled: settleTogether(settlings) }
 }

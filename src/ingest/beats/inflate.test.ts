@@ -1,17 +1,24 @@
 import { constants, deflateRawSync, deflateSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import { compressedFrame, jsonFrame, windowFrame } from '../../../test/helpers/lumberjack-client.ts'
-import { type CompressedFrame, type DataFrame, FrameDecoder } from './frames.ts'
-import { type Allowance, inflateFrame } from './inflate.ts'
+import { type CompressedFrame, FrameDecoder } from './frames.ts'
+import { type Allowance, free, inflateFrame, STREAMED_PIECE_BYTES } from './inflate.ts'
 
 const LIMITS = { max_frame_bytes: 64 * 1024 * 1024, max_event_bytes: 10 * 1024 * 1024 }
 const MIB = 1024 * 1024
 const signal = new AbortController().signal
 
-function inflate(bytes: Buffer, allowance: Partial<Allowance> = {}): Promise<DataFrame[]> {
+/** The sequence number and the text of every event, read while it is there. */
+async function inflate(bytes: Buffer, allowed: Partial<Allowance> = {}): Promise<[number, string][]> {
   const decoder = new FrameDecoder(LIMITS)
   decoder.push(bytes)
-  return inflateFrame(decoder.next() as CompressedFrame, LIMITS, { bytes: 256 * MIB, events: 100_000, ...allowance }, signal)
+  const allowance = { bytes: 256 * MIB, events: 100_000, nested: 100_000, ...allowed }
+  const found: [number, string][] = []
+  for await (const { events, memory } of inflateFrame(decoder.next() as CompressedFrame, LIMITS, allowance, signal)) {
+    for (const { sequence, body } of events) found.push([sequence, body.source.toString('utf8', body.start, body.end)])
+    free(memory)
+  }
+  return found
 }
 
 /** A `C` frame around a zlib stream. */
@@ -32,8 +39,8 @@ function bomb(block: Buffer, size: number): Buffer {
 
 test('events come out in their order, also from frames inside frames', async () => {
   const inner = compressedFrame(Buffer.concat([jsonFrame(2, 'two'), jsonFrame(3, 'three')]))
-  const frames = await inflate(compressedFrame(Buffer.concat([jsonFrame(1, 'one'), inner, jsonFrame(4, 'four')])))
-  expect(frames.map(({ body, sequence }) => [sequence, body.source.toString('utf8', body.start, body.end)])).toEqual([
+  const events = await inflate(compressedFrame(Buffer.concat([jsonFrame(1, 'one'), inner, jsonFrame(4, 'four')])))
+  expect(events).toEqual([
     [1, 'one'],
     [2, 'two'],
     [3, 'three'],
@@ -42,11 +49,10 @@ test('events come out in their order, also from frames inside frames', async () 
 })
 
 test('a frame that inflates to more than one go takes gives the same', async () => {
-  const line = 'x'.repeat(MIB - 10)
-  const frames = await inflate(compressedFrame(Buffer.concat(Array.from({ length: 20 }, (_, index) => jsonFrame(index, line)))))
-  expect(frames).toHaveLength(20)
-  for (const { body } of frames) expect(body.end - body.start).toBe(line.length)
-  expect(frames[19]?.body.source.toString('utf8', frames[19].body.start, frames[19].body.end)).toBe(line)
+  const line = (index: number): string => String(index).padStart(3 * STREAMED_PIECE_BYTES - 12, 'x')
+  const frames = Array.from({ length: 20 }, (_, index) => jsonFrame(index, line(index)))
+  const events = await inflate(compressedFrame(Buffer.concat(frames)))
+  expect(events).toEqual(frames.map((_frame, index) => [index, line(index)]))
 })
 
 describe('a bomb', () => {
@@ -71,6 +77,16 @@ describe('a bomb', () => {
     const bytes = compressedFrame(Buffer.concat(Array.from({ length: 10 }, () => inner)), 9)
     expect(bytes.length).toBeLessThan(100_000)
     await expect(inflate(bytes)).rejects.toMatchObject({ reason: 'not_lumberjack' })
+  })
+
+  test('of very many empty frames in frames is refused at the number of events', async () => {
+    const bytes = bomb(Buffer.concat(Array.from({ length: 1000 }, () => compressedFrame(Buffer.alloc(0)))), 14_000_000)
+    await expect(inflate(bytes, { nested: 5_000 })).rejects.toMatchObject({ reason: 'frame_outside_window' })
+  })
+
+  test('inside a frame that would have to be there as a whole is refused', async () => {
+    const bytes = compressedFrame(frameAround(Buffer.alloc(LIMITS.max_event_bytes + 1)), 9)
+    await expect(inflate(bytes)).rejects.toMatchObject({ reason: 'frame_too_large' })
   })
 
   test('of very many tiny events is refused at the number that was announced', async () => {

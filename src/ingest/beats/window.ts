@@ -1,9 +1,20 @@
+import { setImmediate as nextTurnOfTheLoop } from 'node:timers/promises'
 import { FrameError } from './closing.ts'
 import type { CompressedFrame, DataFrame, FrameLimits, Version, WindowFrame } from './frames.ts'
-import { type Allowance, inflateFrame } from './inflate.ts'
+import { type Allowance, free, type Inflated, inflateFrame, type Memory } from './inflate.ts'
 
 /** What a frame that waits costs beside its bytes: a few objects. */
 const FRAME_OVERHEAD_BYTES = 128
+
+/**
+ * So much of a window is kept between counting its events and handing them on. What is larger is inflated twice, and is
+ * never in memory as a whole.
+ */
+const KEPT_BYTES_MAX = 4 * 1024 * 1024
+/** Of what is larger so much is handed out at a time. */
+const HANDED_OUT_BYTES = 1024 * 1024
+/** After so many compressed frames others have their turn of the event loop. */
+const FRAMES_IN_ONE_GO = 64
 
 export interface WindowLimits extends FrameLimits {
   /** Events in one window. */
@@ -16,6 +27,13 @@ export interface WindowLimits extends FrameLimits {
 interface CompressedPart {
   readonly frame: CompressedFrame
   events: number | undefined
+  last_sequence: number
+  /** What was inflated of it, while that is little. */
+  kept: Kept | undefined
+}
+
+interface Kept extends Inflated {
+  readonly events: DataFrame[]
 }
 
 /**
@@ -36,8 +54,7 @@ export class Window {
   /** Of the parts whose events are known. */
   #events = 0
   #uncounted = 0
-  /** The memory behind inflated frames that were handed out. */
-  readonly #inflated = new Set<ArrayBufferLike>()
+  #kept_bytes = 0
 
   /** @throws FrameError for more events than allowed: 4 billion is a damaged stream or an attack */
   constructor(frame: WindowFrame, limits: WindowLimits) {
@@ -57,6 +74,18 @@ export class Window {
     return this.#parts.length === 0
   }
 
+  /** Events that have come, as far as they were counted. */
+  get events(): number {
+    return this.#events
+  }
+
+  /** The number of the last event. */
+  get last_sequence(): number {
+    const last = this.#parts.findLast((part) => 'kind' in part || part.events !== 0)
+    if (last === undefined) return 0
+    return 'kind' in last ? last.sequence : last.last_sequence
+  }
+
   /** Whether looking into it can tell more: it has all its events, or a compressed frame that was not inflated yet. */
   get isReady(): boolean {
     return this.isClosed || this.#uncounted > 0
@@ -65,7 +94,9 @@ export class Window {
   /** @throws FrameError for more than was announced or allowed */
   add(frame: DataFrame | CompressedFrame): void {
     if (frame.kind === 'compressed') {
-      this.#parts.push({ frame, events: undefined })
+      // Empty ones cost nothing to send.
+      if (this.#parts.length >= this.count) throw tooManyEvents(this.count)
+      this.#parts.push({ frame, events: undefined, last_sequence: 0, kept: undefined })
       this.#uncounted++
     } else {
       if (this.#events >= this.count) throw tooManyEvents(this.count)
@@ -83,59 +114,116 @@ export class Window {
   }
 
   /**
-   * All events of the window in their order, after which it holds none itself; or `undefined` when more have to come
-   * first: then nothing that was inflated is kept, for a slow sender must not hold it.
+   * Looks into the compressed frames that have come and counts their events. False when more have to come first: then
+   * nothing that was inflated is kept, for a slow sender must not hold it.
    * @throws FrameError for damaged or too large compressed frames
    */
-  async unpack(signal: AbortSignal): Promise<DataFrame[] | undefined> {
-    const inflated = new Map<CompressedPart, DataFrame[]>()
-    let allowance = this.#allowance(this.#events)
-    // Frames may be added while one is inflated.
-    for (let index = 0; index < this.#parts.length; index++) {
-      const part = this.#parts[index]
-      if (part === undefined || 'kind' in part || part.events !== undefined) continue
-      const found = await inflateFrame(part.frame, this.#limits, allowance, signal)
-      inflated.set(part, found)
-      part.events = found.length
-      this.#uncounted--
-      this.#events += found.length
-      if (this.#events > this.count) throw tooManyEvents(this.count)
-    }
-    if (this.#events === this.count) this.isClosed = true
-    if (!this.isClosed) return undefined
-    allowance = this.#allowance(0)
-    const events: DataFrame[] = []
-    for (const part of this.#parts) {
-      if ('kind' in part) events.push(part)
-      else {
-        const found = inflated.get(part) ?? (await inflateFrame(part.frame, this.#limits, allowance, signal))
-        for (const event of found) {
-          events.push(event)
-          this.#inflated.add(event.body.source.buffer)
-        }
+  async isWhole(signal: AbortSignal): Promise<boolean> {
+    const allowance = this.#allowance(this.#events)
+    let isWhole = false
+    try {
+      // Frames may be added while one is inflated.
+      for (let index = 0; index < this.#parts.length; index++) {
+        const part = this.#parts[index]
+        if (part === undefined || 'kind' in part || part.events !== undefined) continue
+        await this.#count(part, allowance, signal)
+        if (this.#events > this.count) throw tooManyEvents(this.count)
+        if (index % FRAMES_IN_ONE_GO === FRAMES_IN_ONE_GO - 1) await nextTurnOfTheLoop()
       }
+      if (this.#events === this.count) this.isClosed = true
+      isWhole = this.isClosed
+      return isWhole
+    } finally {
+      if (!isWhole) this.forget()
     }
-    this.#parts.length = 0
-    return events
   }
 
   /**
-   * Frees what was inflated; nobody may look into the frames any more. Left to the collector, these megabytes outlive
-   * two of its quick rounds and stay until a full one: 60 MB of a busy process.
+   * All events of a window that is whole, in their order, some at a time; the window holds none itself then. Nobody may look
+   * into those handed out when the next ones are asked for: their memory is freed.
    */
-  free(): void {
-    for (const memory of this.#inflated) {
-      // A small piece may be of the pool that all of Node's buffers share.
-      if (memory instanceof ArrayBuffer && memory.byteLength > Buffer.poolSize) memory.transfer(0)
+  async *takeEvents(signal: AbortSignal): AsyncGenerator<readonly DataFrame[]> {
+    const allowance = this.#allowance(0)
+    let next: Kept = { events: [], memory: new Set() }
+    let next_bytes = 0
+    for (const part of this.#parts.splice(0)) {
+      if ('kind' in part) {
+        next.events.push(part)
+        continue
+      }
+      for await (const piece of part.kept === undefined
+        ? inflateFrame(part.frame, this.#limits, allowance, signal)
+        : [part.kept]) {
+        addTo(next, piece)
+        next_bytes += bytesOf(piece.memory)
+        if (next_bytes < HANDED_OUT_BYTES) continue
+        yield* handOut(next)
+        next = { events: [], memory: new Set() }
+        next_bytes = 0
+      }
     }
-    this.#inflated.clear()
+    yield* handOut(next)
+  }
+
+  /** Frees what is kept: nobody will take it. */
+  forget(): void {
+    for (const part of this.#parts) {
+      if ('kind' in part || part.kept === undefined) continue
+      free(part.kept.memory)
+      part.kept = undefined
+    }
+    this.#kept_bytes = 0
+  }
+
+  async #count(part: CompressedPart, allowance: Allowance, signal: AbortSignal): Promise<void> {
+    const kept: Kept = { events: [], memory: new Set() }
+    part.kept = kept
+    let count = 0
+    let kept_bytes = 0
+    for await (const { events, memory } of inflateFrame(part.frame, this.#limits, allowance, signal)) {
+      count += events.length
+      part.last_sequence = events.at(-1)?.sequence ?? part.last_sequence
+      kept_bytes += bytesOf(memory)
+      if (part.kept !== undefined && this.#kept_bytes + kept_bytes > KEPT_BYTES_MAX) {
+        free(kept.memory)
+        part.kept = undefined
+      }
+      if (part.kept === undefined) {
+        free(memory)
+        continue
+      }
+      addTo(kept, { events, memory })
+    }
+    if (part.kept !== undefined) this.#kept_bytes += kept_bytes
+    part.events = count
+    this.#uncounted--
+    this.#events += count
   }
 
   #allowance(events: number): Allowance {
-    return { bytes: this.#limits.max_inflated_bytes, events: this.count - events }
+    return { bytes: this.#limits.max_inflated_bytes, events: this.count - events, nested: this.count }
   }
 }
 
 function tooManyEvents(count: number): FrameError {
   return new FrameError('frame_outside_window', `expected ${count} events, as the window frame announced, but there are more`)
+}
+
+function addTo(kept: Kept, { events, memory }: Inflated): void {
+  for (const event of events) kept.events.push(event)
+  for (const block of memory) kept.memory.add(block)
+}
+
+function bytesOf(memory: Memory): number {
+  let bytes = 0
+  for (const { byteLength } of memory) bytes += byteLength
+  return bytes
+}
+
+function* handOut({ events, memory }: Inflated): Generator<readonly DataFrame[]> {
+  try {
+    if (events.length > 0) yield events
+  } finally {
+    free(memory)
+  }
 }

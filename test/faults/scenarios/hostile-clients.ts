@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { residentBytesOf } from '../../../bench/harness/process-usage.ts'
 import { filebeatEvent } from '../../helpers/default-pipeline.ts'
-import { compressedFrame, encodeWindow, LumberjackClient, windowFrame } from '../../helpers/lumberjack-client.ts'
+import { compressedFrame, encodeWindow, jsonFrame, LumberjackClient, windowFrame } from '../../helpers/lumberjack-client.ts'
 import { waitFor } from '../../helpers/wait-for.ts'
 import { FilebeatSender } from '../filebeat-sender.ts'
 import { expectEachOnce, type LogLine, linesAcrossMidnight } from '../log-lines.ts'
@@ -16,6 +16,8 @@ const TIMEOUT_MS = 300_000
 const PIECES = 8
 const PIECE_PAUSE_MS = 500
 const HONEST_EVENTS = 2_000
+/** Of a sound event in a bomb: less would be over the limit of events first. */
+const EVENT_BYTES = 4_000
 
 /** Decompression bombs, slow and half-open clients, all at once, and one honest Filebeat among them. */
 export const hostileClients: Scenario = {
@@ -47,10 +49,10 @@ export const hostileClients: Scenario = {
       await delay(stage.random() * PIECE_PAUSE_MS)
       await dribble(await connect(), line, client)
     })
-    const bomb = Buffer.concat([windowFrame(1), compressedFrame(Buffer.alloc(inflated_max + MIB, '2J'), 9)])
-    const thrown = Array.from({ length: bombs }, async () => {
+    const [zeros, ...others] = bombsOf(inflated_max)
+    const thrown = Array.from({ length: bombs }, async (_, bomb) => {
       await using client = await connect()
-      await client.send(bomb)
+      await client.send(others[bomb] ?? zeros)
       await client.until(() => client.isClosed, TIMEOUT_MS)
     })
     const sender = new FilebeatSender({ port: millrace.beats_port, lines: honest, path: '/var/log/exchange/api.log' })
@@ -77,6 +79,20 @@ export const hostileClients: Scenario = {
       'budget, MiB': BUDGET_BYTES / MIB,
     }
   },
+}
+
+/** No frames at all, sound events without end, and empty frames in a frame without end: each over the limit. */
+function bombsOf(inflated_max: number): [Buffer, Buffer, Buffer] {
+  const filled = (count: number, frame: Buffer): Buffer => {
+    const repeated = Buffer.alloc(Math.ceil((inflated_max + MIB) / frame.length) * frame.length, frame)
+    return Buffer.concat([windowFrame(count), compressedFrame(repeated, 9)])
+  }
+  const event = jsonFrame(1, { message: 'x'.repeat(EVENT_BYTES) })
+  return [
+    filled(1, Buffer.from('2J')),
+    filled(Math.floor(inflated_max / EVENT_BYTES), event),
+    filled(1_000, compressedFrame(Buffer.alloc(0))),
+  ]
 }
 
 /** Sends one event in pieces with pauses, and waits until it is acknowledged. */
