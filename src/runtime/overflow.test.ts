@@ -76,6 +76,28 @@ test('one closed index goes to the disk while the others go on, and follows when
   expect(pipeline.ledger.unbalanced).toBe(0)
 })
 
+test('batches that mix a closed index with open ones wait once, not each of them anew', async () => {
+  const ends = new TestEnds()
+  const closed = new Set(['b'])
+  parking(ends, closed)
+  ends.batching = { ...ends.batching, retry_first_ms: 500, retry_max_ms: 4_000 }
+  const blocked_after_ms = 1_500
+  await using running = await startPipeline(config({ when_blocked: 'spill', blocked_after_ms }), ends)
+  const feed = async (from: number): Promise<void> => {
+    const mixed = ['a', 'b', 'c'].flatMap((index) => numbered(20, from, index))
+    expect(await (await ends.feed(mixed)).settled).toBe('stored')
+  }
+  await feed(0)
+  const started_ms = performance.now()
+  for (let batch = 1; batch <= 5; batch++) await feed(batch * 20)
+  expect(performance.now() - started_ms).toBeLessThan(3 * blocked_after_ms)
+  expect(running.pipeline.buffered + running.pipeline.held).toBe(120)
+  closed.clear()
+  await until('all of them', () => ends.stored.length === 360)
+  expect(numbersOf(ends.stored.filter(({ index }) => index === 'b'))).toEqual(numbersOf(numbered(120)))
+  expect(running.pipeline.ledger.unbalanced).toBe(0)
+})
+
 test('a blocked output does not hold up the other one, and books of both balance', async () => {
   const [ends, other] = [new TestEnds(), new TestEnds('other')]
   const opened = Promise.withResolvers<void>()

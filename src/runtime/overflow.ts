@@ -9,7 +9,7 @@ import type { Spill, Standing } from './spill.ts'
 import type { WaitingRoom } from './waiting-room.ts'
 
 /** Between two looks, so that the disk gets events in groups. */
-const INTERVAL_MS = 200
+const INTERVAL_MS = 50
 const RETRY_FIRST_MS = 500
 const RETRY_MAX_MS = 10_000
 /** Read back at once: for an output that takes events, and for each key that may still be closed. */

@@ -63,10 +63,14 @@ export class WaitingRoom {
     return due
   }
 
-  /** Since when the group that waits longest has events in memory only; infinity for none. */
+  /** Since when the group that waits longest has events in memory only; infinity for none, minus infinity for the hopeless. */
   get oldest_ms(): number {
+    const now_ms = performance.now()
     let oldest = Number.POSITIVE_INFINITY
-    for (const { events, since_ms } of this.#groups.values()) if (events.length > 0) oldest = Math.min(oldest, since_ms)
+    for (const [key, group] of this.#groups) {
+      if (group.events.length === 0) continue
+      oldest = Math.min(oldest, this.#isHopeless(key, group, now_ms) ? Number.NEGATIVE_INFINITY : group.since_ms)
+    }
     return oldest
   }
 
@@ -114,11 +118,12 @@ export class WaitingRoom {
     return undefined
   }
 
-  /** Takes out what is in memory only of groups that wait since `since_ms` or longer. Their waits stay as they are. */
+  /** Takes out what is in memory only of groups that wait since `since_ms` or longer, or are hopeless. Their waits stay as they are. */
   takeOut(since_ms: number, now_ms: number): { readonly key: string; readonly events: Event[] }[] {
     const taken: { key: string; events: Event[] }[] = []
     for (const [key, group] of this.#groups) {
-      if (group.events.length === 0 || group.since_ms > since_ms) continue
+      if (group.events.length === 0) continue
+      if (group.since_ms > since_ms && !this.#isHopeless(key, group, now_ms)) continue
       taken.push({ key, events: group.events })
       this.#length -= group.events.length
       this.#memory_bytes -= memory(group.events)
@@ -134,6 +139,11 @@ export class WaitingRoom {
     for (const group of this.#groups.values()) group.restored = []
     this.#length -= taken.length
     return taken
+  }
+
+  /** Older events are on the disk, and the last try failed: those in memory would only make their senders wait. */
+  #isHopeless(key: string, { restored, due_ms }: Group, now_ms: number): boolean {
+    return due_ms > now_ms && (restored.length > 0 || this.#backlog.isBehind(key))
   }
 
   /** Whether something of the group may be tried: nothing before what is older and still on the disk. */
