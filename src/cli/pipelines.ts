@@ -1,3 +1,4 @@
+import { resolve } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
 import { closeFilters } from '../compile/chain/nodes.ts'
@@ -9,9 +10,10 @@ import { formatAddress } from '../network/address.ts'
 import { adviseOnListening } from '../network/listen.ts'
 import { listeners, type Reservation } from '../network/listeners.ts'
 import { ByteBudget } from '../runtime/byte-budget.ts'
-import type { DeadLetterBox } from '../runtime/dead-letter-box.ts'
+import { type DeadLetterBox, limitsOf } from '../runtime/dead-letter-box.ts'
 import { type EventQueue, queueOf } from '../runtime/event-queue.ts'
 import { PipelineLedgers } from '../runtime/ledger.ts'
+import { orphanedSpills } from '../runtime/orphaned-spills.ts'
 import { Pipeline } from '../runtime/pipeline.ts'
 import type { PipelineBus, SuccessorBus } from '../runtime/pipeline-bus.ts'
 import { RecentEvents } from '../runtime/recent-events.ts'
@@ -125,6 +127,7 @@ export class Pipelines {
   /** Starts all of them. One that cannot start does not keep the others from it. */
   start(): void {
     for (const launch of this.#launches) launch()
+    void this.#tellOrphans()
   }
 
   /**
@@ -180,6 +183,7 @@ export class Pipelines {
         refused.push({ id, error: thrown })
       }
     }
+    this.#settings.deadLetters.limit(limitsOf(this.members.map(({ plan }) => plan.settings)))
     return { changed, added, removed, refused }
   }
 
@@ -347,6 +351,7 @@ export class Pipelines {
     // Never rejects.
     void old.ended.then((left) => {
       this.#leaving.delete(id)
+      void this.#tellOrphans()
       successor?.standAlone()
       if (left === 0) return
       log.warn(
@@ -367,6 +372,23 @@ export class Pipelines {
     void member.ended.then(() => {
       if (!this.#members.has(id)) this.#bus.leave(id)
     })
+  }
+
+  /** Events on the disk that no output brings to their end. Never rejects. */
+  async #tellOrphans(): Promise<void> {
+    const owners = new Map<string, readonly string[] | undefined>([...this.failed.keys()].map((id) => [id, undefined]))
+    for (const [id, { compiled }] of [...this.#members, ...this.#leaving]) {
+      const outputs = compiled.outputs.map((output) => output.id)
+      if (!this.failed.has(id)) owners.set(id, [...(owners.get(id) ?? []), ...outputs])
+    }
+    const { log, data } = this.#settings
+    for (const { folder, pipeline, output, size_bytes } of await orphanedSpills(resolve(data), owners)) {
+      log.error(
+        `spill_orphaned_${pipeline}_${output}`,
+        `${folder} holds ${size_bytes} bytes of events that wait for an output which is not in the config any more: give an output ` +
+          `of pipeline ${pipeline} the id ${output} and they are sent, or remove the folder and they are lost`,
+      )
+    }
   }
 
   #stop(): void {

@@ -3,7 +3,7 @@ import type { BlockedPolicy } from '../compile/output.ts'
 import type { Paths } from '../core/context.ts'
 import type { PipelineSettings } from '../core/plan.ts'
 import type { OverflowSettings } from './overflow.ts'
-import { folderName } from './spill.ts'
+import { folderName, spillFolder } from './spill.ts'
 
 /** Memory that the waiting events of an output may stand for before they are moved elsewhere. */
 const WAITING_BYTES_MAX = 32 * 1024 * 1024
@@ -32,6 +32,6 @@ export function blockedSettings(
     // One output alone has nobody to hold up, and its senders keep what they have.
     when_blocked: policy.when_blocked ?? (output_count > 1 ? 'spill' : 'block'),
     memory_bytes_max,
-    spill_folder: join(data, 'spill', folderName(id), folderName(output)),
+    spill_folder: join(spillFolder(data), folderName(id), folderName(output)),
   }
 }

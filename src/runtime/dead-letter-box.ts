@@ -92,7 +92,7 @@ export class DeadLetterBox implements AsyncDisposable {
   readonly #letters: DeadLetters
   readonly #log: Log
   readonly #metrics: Metrics
-  readonly #policies: ReadonlyMap<string, StoragePolicy>
+  #policies: ReadonlyMap<string, StoragePolicy>
   readonly #sweeping: NodeJS.Timeout
 
   private constructor(letters: DeadLetters, metrics: Metrics, log: Log, policies: ReadonlyMap<string, StoragePolicy>) {
@@ -130,6 +130,12 @@ export class DeadLetterBox implements AsyncDisposable {
       )
     }
     return new DeadLetterBox(letters, metrics, log, policies)
+  }
+
+  /** What bounds them from now on: a config that was read again may say something else. */
+  limit({ policies = new Map(), ...limits }: DeadLetterLimits): void {
+    this.#policies = policies
+    this.#letters.limit(limits)
   }
 
   /** Lets go what was sent again or is too old. Never rejects. */

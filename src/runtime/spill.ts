@@ -232,6 +232,11 @@ export class Spill implements Backlog, AsyncDisposable {
   }
 }
 
+/** Below it a folder for each pipeline, with one for each output. */
+export function spillFolder(data: string): string {
+  return join(data, 'spill')
+}
+
 async function foldersIn(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { withFileTypes: true }).catch((thrown: NodeJS.ErrnoException) => {
     if (thrown.code === 'ENOENT') return []

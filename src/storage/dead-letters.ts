@@ -59,12 +59,13 @@ export type StoragePolicy = 'block' | 'drop_newer' | 'drop_older'
 
 /** Keeps what could not be stored, fsynced, with its reason, for people to look at and replay. */
 export class DeadLetters implements AsyncDisposable {
-  readonly max_bytes: number
+  max_bytes: number
   /** Since the start of the program. */
   entries_written = 0
   /** Of the oldest letter that waits, as of the last sweep. */
   oldest_ms: number | undefined
   readonly #log: SegmentLog
+  #retain_age_ms: number | undefined
   readonly #options: DeadLettersOptions
   /** Of appends on their way, so that many at once cannot pass the limit together. */
   #reserved_bytes = 0
@@ -74,6 +75,7 @@ export class DeadLetters implements AsyncDisposable {
   private constructor(log: SegmentLog, max_bytes: number, options: DeadLettersOptions) {
     this.#log = log
     this.max_bytes = max_bytes
+    this.#retain_age_ms = options.retain_age_ms
     this.#options = options
   }
 
@@ -90,6 +92,12 @@ export class DeadLetters implements AsyncDisposable {
     const letters = new DeadLetters(log, max_bytes, options)
     await letters.sweep()
     return letters
+  }
+
+  /** What bounds it from now on; what is over a lower limit stays until there is no room, or it is too old. */
+  limit({ max_bytes = TOTAL_BYTES_MAX, retain_age_ms }: Pick<DeadLettersOptions, 'max_bytes' | 'retain_age_ms'>): void {
+    this.max_bytes = max_bytes
+    this.#retain_age_ms = retain_age_ms
   }
 
   /** What a crash left half-written and opening cut off. */
@@ -176,7 +184,7 @@ export class DeadLetters implements AsyncDisposable {
   }
 
   async #removeOld(now_ms: number): Promise<void> {
-    const { retain_age_ms } = this.#options
+    const retain_age_ms = this.#retain_age_ms
     if (retain_age_ms === undefined) return
     for (;;) {
       const [oldest] = this.#log.segments

@@ -18,6 +18,9 @@ export interface FilebeatSenderOptions {
 /** Windows on the wire beside the one whose answer is next, as in Filebeat. */
 const PIPELINING = 2
 const RECONNECT_MS = 100
+const LOOK_MS = 100
+/** A timer that is later than this was kept waiting by the machine. */
+const AWAY_MS = 500
 
 /** Ships a file as Filebeat does: windows that nobody acknowledged are sent again on the next connection, until all are. */
 export class FilebeatSender {
@@ -76,13 +79,18 @@ export class FilebeatSender {
         this.#next++
       }
     }
+    let looked_ms = answered_ms
     const watch = setInterval(() => {
       countAnswers()
+      // What this process itself was not there for, it cannot have heard.
+      const away_ms = performance.now() - looked_ms - LOOK_MS
+      if (away_ms > AWAY_MS) answered_ms += away_ms
+      looked_ms = performance.now()
       if (this.#onWire === 0) return
       const silence_ms = performance.now() - answered_ms
       this.longest_silence_ms = Math.max(this.longest_silence_ms, silence_ms)
       if (silence_ms > this.#options.patience_ms) client.close()
-    }, 100)
+    }, LOOK_MS)
     try {
       for (let written = this.#next; written < this.#windows && !client.isClosed; written++) {
         await client.until(() => {
