@@ -1,4 +1,3 @@
-import { resolve } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
 import { closeFilters } from '../compile/chain/nodes.ts'
@@ -10,7 +9,7 @@ import { formatAddress } from '../network/address.ts'
 import { adviseOnListening } from '../network/listen.ts'
 import { listeners, type Reservation } from '../network/listeners.ts'
 import { ByteBudget } from '../runtime/byte-budget.ts'
-import { type DeadLetterBox, limitsOf } from '../runtime/dead-letter-box.ts'
+import type { DeadLetterBox } from '../runtime/dead-letter-box.ts'
 import { type EventQueue, queueOf } from '../runtime/event-queue.ts'
 import { PipelineLedgers } from '../runtime/ledger.ts'
 import { orphanedSpills } from '../runtime/orphaned-spills.ts'
@@ -183,7 +182,6 @@ export class Pipelines {
         refused.push({ id, error: thrown })
       }
     }
-    this.#settings.deadLetters.limit(limitsOf(this.members.map(({ plan }) => plan.settings)))
     return { changed, added, removed, refused }
   }
 
@@ -382,7 +380,7 @@ export class Pipelines {
       if (!this.failed.has(id)) owners.set(id, [...(owners.get(id) ?? []), ...outputs])
     }
     const { log, data } = this.#settings
-    for (const { folder, pipeline, output, size_bytes } of await orphanedSpills(resolve(data), owners)) {
+    for (const { folder, pipeline, output, size_bytes } of await orphanedSpills(data, owners)) {
       log.error(
         `spill_orphaned_${pipeline}_${output}`,
         `${folder} holds ${size_bytes} bytes of events that wait for an output which is not in the config any more: give an output ` +

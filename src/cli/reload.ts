@@ -4,6 +4,7 @@ import { type LoadedPipeline, loadConfig } from '../config/load.ts'
 import type { Log } from '../core/context.ts'
 import { ConfigError } from '../core/errors.ts'
 import type { ReloadReport, ReloadStatus } from '../ops/status.ts'
+import { type DeadLetterBox, limitsOf } from '../runtime/dead-letter-box.ts'
 import type { MetricsRegistry } from '../telemetry/metrics.ts'
 import type { RunRequest } from './arguments.ts'
 import { asConfigError } from './config-fault.ts'
@@ -19,6 +20,7 @@ interface Sources {
   readonly request: RunRequest
   readonly read: readonly LoadedPipeline[]
   readonly pipelines: Pick<Pipelines, 'replace' | 'files'>
+  readonly deadLetters: Pick<DeadLetterBox, 'limit'>
   readonly metrics: MetricsRegistry
   readonly log: Log
 }
@@ -82,7 +84,10 @@ export class Reloader {
     } catch (thrown) {
       return this.#conclude({ changed: [], added: [], removed: [], refused: [{ id: '', error: asConfigError(thrown) }] })
     }
-    if (replaced.refused.length === 0) this.#changed.clear()
+    if (replaced.refused.length === 0) {
+      this.#changed.clear()
+      this.#sources.deadLetters.limit(limitsOf(this.#read.map(({ plan }) => plan.settings)))
+    }
     return this.#conclude(replaced)
   }
 

@@ -112,7 +112,7 @@ async function runHere(ways: Ways): Promise<number> {
     deadLetters: kept.deadLetters,
     drain_timeout_ms,
   })
-  const reloader = new Reloader({ request, read, pipelines, metrics, log })
+  const reloader = new Reloader({ request, read, pipelines, deadLetters: kept.deadLetters, metrics, log })
   return await operate(ways, {
     reloader,
     status: new PipelineStatus({ pipelines, reloader, data, version }),
@@ -153,7 +153,7 @@ async function runInWorkers(ways: Ways, count: number): Promise<number> {
     deadLetters: kept.deadLetters,
     last_reload: () => reloader?.last,
   })
-  reloader = new Reloader({ request, read, pipelines: workers, metrics, log })
+  reloader = new Reloader({ request, read, pipelines: workers, deadLetters: kept.deadLetters, metrics, log })
   return await operate(ways, {
     reloader,
     status: workers.figures,

@@ -1,5 +1,5 @@
 import { readdir, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { folderName, spillFolder } from './spill.ts'
 
 /** Events on the disk that belong to no output any more. */
@@ -19,7 +19,7 @@ export async function orphanedSpills(
   data: string,
   owners: ReadonlyMap<string, readonly string[] | undefined>,
 ): Promise<OrphanedSpill[]> {
-  const root = spillFolder(data)
+  const root = resolve(spillFolder(data))
   const outputsOf = new Map([...owners].map(([pipeline, outputs]) => [folderName(pipeline), outputs?.map(folderName)]))
   const orphans: OrphanedSpill[] = []
   for (const pipeline of await namesIn(root)) {
