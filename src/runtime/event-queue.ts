@@ -175,7 +175,7 @@ export class EventQueue {
         max_bytes,
         report: (path, torn_bytes, why) => {
           metrics.damaged.inc(torn_bytes)
-          const message = `${path}: ${torn_bytes} bytes of the queue cannot be read: ${why}. What is behind them goes on`
+          const message = `${path}: ${torn_bytes} bytes of the queue cannot be read: ${why}`
           log.error('queue_damaged', message)
         },
       })
@@ -205,7 +205,7 @@ export class EventQueue {
     }
     if (lost > 0) {
       metrics.lost.inc(lost)
-      log.error('queue_lost', `${folder}: ${lost} events of the queue are lost, whose senders were told that they are safe`)
+      log.error('queue_lost', `${folder}: damage took ${lost} events, whose senders were told that they are safe`)
     }
     if (unread > 0) log.info('queue_recovered', `${folder}: ${unread} events of an earlier run follow`)
     const { bavail, bsize } = await statfs(folder).catch(() => ({ bavail: Number.POSITIVE_INFINITY, bsize: 1 }))

@@ -221,6 +221,7 @@ export class Spill implements Backlog, AsyncDisposable {
       report: (path, torn_bytes, why) =>
         log.error('spill_damaged', `${path}: ${torn_bytes} bytes of spilled events cannot be read: ${why}`),
     })
+    if (queue.lost > 0) log.error('spill_lost', `${queue.folder}: damage took ${queue.lost} spilled events`)
     if (queue.repair !== undefined) {
       const { path, cut_bytes } = queue.repair
       log.warn(

@@ -1,4 +1,4 @@
-import { appendFile, cp, readdir, rm, stat, truncate } from 'node:fs/promises'
+import { appendFile, cp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
@@ -92,6 +92,23 @@ test('what damage in the middle took is counted, without what was done; the rest
   expect(damage).toHaveLength(1)
   const sequences = (await queue.read(100, MIB)).map(({ sequence }) => Number(sequence))
   expect(sequences).toEqual([1, 2, 3, 4, 5, 6, 11, 12])
+})
+
+test('damage in the newest file costs the record that it is in: what is behind it is no torn tail', async () => {
+  await using folder = await temporaryFolder()
+  const damage: string[] = []
+  {
+    await using queue = await openQueue(folder.path)
+    await queue.append(buffers('aaaa', 'bbbb', 'cccc', 'dddd'))
+  }
+  const [segment] = await listSegments(folder.path)
+  const bytes = await readFile(segment?.path ?? '')
+  await writeFile(segment?.path ?? '', Buffer.from(bytes.toString('latin1').replace('bbbb', 'b?bb'), 'latin1'))
+  await using queue = await openQueue(folder.path, MIB, damage)
+  expect(queue).toMatchObject({ unread: 3, lost: 1, repair: undefined })
+  await queue.append(buffers('e'))
+  expect(await take(queue)).toEqual(['aaaa', 'cccc', 'dddd', 'e'])
+  expect(damage).toHaveLength(1)
 })
 
 test('an empty queue has room again, also where its last file is as large as all of it', async () => {

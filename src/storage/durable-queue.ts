@@ -74,7 +74,7 @@ export class DurableQueue implements AsyncDisposable {
     this.#report = (path, torn_bytes, why) => {
       if (!known.has(path)) report(path, torn_bytes, why)
     }
-    this.#follower = new SegmentFollower(folder, found.next, this.#report)
+    this.#follower = new SegmentFollower(folder, found.next, this.#report, true)
   }
 
   /**
@@ -179,7 +179,7 @@ export class DurableQueue implements AsyncDisposable {
     if (oldest === undefined) return 0
     await this.#reading?.return()
     this.#reading = undefined
-    this.#follower = new SegmentFollower(this.folder, oldest, this.#report)
+    this.#follower = new SegmentFollower(this.folder, oldest, this.#report, true)
     this.#next = oldest
     this.#open.clear()
     this.#unread += count
@@ -266,8 +266,12 @@ async function countRecords(
     is_torn = true
     report(path, torn_bytes, why)
   }
-  for await (const { sequence } of readSegments(folder, note)) {
-    if (sequence < next) continue
+  for await (const { sequence, is_behind_damage } of readSegments(folder, note)) {
+    if (is_behind_damage) is_torn = true
+    if (sequence < next) {
+      is_torn = false
+      continue
+    }
     lose(sequence)
     expected = sequence + 1n
     if (!done.has(Number(sequence))) unread++

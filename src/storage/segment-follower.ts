@@ -1,6 +1,6 @@
 import { MillraceError, messageOf } from '../core/errors.ts'
 import type { StoredRecord } from './segment-format.ts'
-import { listSegments, openListed, type ReportDamage, SegmentReader } from './segment-reader.ts'
+import { damageOf, listSegments, openListed, type ReportDamage, SegmentReader } from './segment-reader.ts'
 
 /** A record, and the file that holds it. */
 export interface FollowedRecord extends StoredRecord {
@@ -21,17 +21,22 @@ export async function newestSequence(folder: string): Promise<bigint | undefined
 export class SegmentFollower {
   readonly #folder: string
   readonly #report: ReportDamage
+  readonly #is_told: boolean
   /** Files that are damaged, each told once. */
   readonly #damaged = new Set<string>()
   #next: bigint
   #path: string | undefined
   #offset = 0
 
-  /** @param from the first sequence that is wanted */
-  constructor(folder: string, from: bigint, report: ReportDamage) {
+  /**
+   * @param from the first sequence that is wanted
+   * @param is_told nothing is asked for that is not written yet, so what is not whole is damage
+   */
+  constructor(folder: string, from: bigint, report: ReportDamage, is_told = false) {
     this.#folder = folder
     this.#next = from
     this.#report = report
+    this.#is_told = is_told
   }
 
   /** What has come since the last call, oldest first. May be left in the middle; the next call goes on there. */
@@ -55,14 +60,15 @@ export class SegmentFollower {
     if (reader.size_bytes < this.#offset) this.#offset = 0
     if (reader.size_bytes === this.#offset) return
     try {
-      for await (const record of reader.records(this.#offset)) {
+      for await (const record of reader.records(this.#offset, is_last && !this.#is_told)) {
         this.#offset = reader.good_bytes
         if (record.sequence < this.#next) continue
         this.#next = record.sequence + 1n
         yield { ...record, path }
       }
       // The end of the last one may be half written yet.
-      if (reader.torn_bytes > 0 && !is_last) this.#tell(path, reader.torn_bytes, 'a record is torn or damaged')
+      const damaged_bytes = is_last ? reader.torn_bytes - reader.tail_bytes : reader.torn_bytes
+      if (damaged_bytes > 0) this.#tell(path, damaged_bytes, damageOf(reader))
     } catch (thrown) {
       if (!(thrown instanceof MillraceError)) throw thrown
       this.#tell(path, reader.torn_bytes, messageOf(thrown))

@@ -119,7 +119,7 @@ test.each([0, 3, SEGMENT_HEADER.length])('a crash after %i bytes of a new segmen
   expect(await readAll()).toEqual(['1 a', '2 c'])
 })
 
-test('damage in an older segment costs that one its rest, the next ones are read', async () => {
+test('damage in an older segment costs the record that it is in, the next ones are read', async () => {
   {
     await using log = await SegmentLog.open(folder, { segment_bytes: 40 })
     for (const text of ['aaaaaaaa', 'bbbbbbbb', 'cccccccc']) await log.append(buffers(text, 'x'))
@@ -128,8 +128,37 @@ test('damage in an older segment costs that one its rest, the next ones are read
   await using file = await open(first?.path ?? '', 'r+')
   await file.write('?', SEGMENT_HEADER.length + 20)
   const damage: string[] = []
-  expect(await readAll(damage)).toEqual(['3 bbbbbbbb', '4 x', '5 cccccccc', '6 x'])
-  expect(damage.length).toBe(1)
+  expect(await readAll(damage)).toEqual(['2 x', '3 bbbbbbbb', '4 x', '5 cccccccc', '6 x'])
+  expect(damage).toEqual(['24: records are damaged, others follow'])
+})
+
+test('wherever bytes are damaged, whole records before and behind them are read, and no others', async () => {
+  const texts = Array.from({ length: 20 }, (_, n) => String(n).repeat(n % 7))
+  {
+    await using log = await SegmentLog.open(folder)
+    await log.append(buffers(...texts))
+  }
+  const path = await lastPath()
+  const whole = await readFile(path)
+  const ends: number[] = []
+  for (const text of texts) ends.push((ends.at(-1) ?? SEGMENT_HEADER.length) + 16 + text.length)
+  const place = fc.tuple(fc.integer({ min: SEGMENT_HEADER.length, max: whole.length - 1 }), fc.integer({ min: 1, max: 60 }))
+  await fc.assert(
+    fc.asyncProperty(place, fc.integer({ min: 1, max: 255 }), async ([at, count], flip) => {
+      await writeFile(
+        path,
+        whole.map((byte, index) => (index >= at && index < at + count ? byte ^ flip : byte)),
+      )
+      const expected = texts.flatMap((text, index) => {
+        const [from, to] = [ends[index - 1] ?? SEGMENT_HEADER.length, ends[index] ?? 0]
+        return to <= at || from >= at + count ? [`${index + 1} ${text}`] : []
+      })
+      const damage: string[] = []
+      expect(await readAll(damage)).toEqual(expected)
+      expect(damage).toHaveLength(1)
+    }),
+    { numRuns: 15 },
+  )
 })
 
 test('a file of another kind is refused with its name and what to do', async () => {

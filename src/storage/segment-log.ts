@@ -255,8 +255,8 @@ async function find(folder: string): Promise<Found> {
   let next_sequence = last.first_sequence
   await using reader = await SegmentReader.open(last.path)
   for await (const { sequence } of reader.records()) next_sequence = sequence + 1n
-  if (reader.torn_bytes === 0 && reader.good_bytes > 0) return { segments, next_sequence, repair: undefined }
-  const repair = { path: last.path, cut_bytes: reader.torn_bytes }
+  if (reader.tail_bytes === 0 && reader.good_bytes > 0) return { segments, next_sequence, repair: undefined }
+  const repair = { path: last.path, cut_bytes: reader.tail_bytes }
   if (reader.good_bytes === 0) {
     await rm(last.path)
     segments.pop()

@@ -1,5 +1,5 @@
 import { type FileHandle, open, readdir } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { MillraceError, messageOf } from '../core/errors.ts'
 import {
@@ -13,6 +13,8 @@ import {
 } from './segment-format.ts'
 
 const CHUNK_BYTES = 256 * 1024
+/** The upper halves of two sequences of one file are not further apart, whatever failed writes took. */
+const SEQUENCE_HIGH_MAX = 255
 
 export interface SegmentFile {
   readonly path: string
@@ -35,15 +37,24 @@ export async function listSegments(folder: string): Promise<SegmentFile[]> {
   })
 }
 
+/** A record of a file in which something may be damaged. */
+export interface ReadRecord extends StoredRecord {
+  /** What stands before it is damaged. */
+  readonly is_behind_damage?: true
+}
+
 /**
- * Reads the records of one segment file, as far as they are whole. What a crash tore off at the end, or what
- * was damaged, is told by `good_bytes` and `torn_bytes` afterwards; it never throws for what the file says,
- * except that a file of another kind is refused. Memory: one record and one chunk.
+ * Reads the whole records of one segment file. What a crash tore off at the end is told by `good_bytes` and `torn_bytes` afterwards;
+ * damage with whole records behind it is passed over, which `torn_bytes` counts too. It never throws for what the file says, except that
+ * a file of another kind is refused. Memory: one record and one chunk.
  */
 export class SegmentReader implements AsyncDisposable {
   readonly path: string
-  /** Up to where the records read so far are whole. */
+  /** Where the last whole record read so far ends. */
   good_bytes = 0
+  /** Damage between whole records. */
+  #passed_bytes = 0
+  #last_sequence: bigint
   /** The size of the file when it was opened. */
   readonly size_bytes: number
   readonly #file: FileHandle
@@ -54,6 +65,7 @@ export class SegmentReader implements AsyncDisposable {
     this.path = path
     this.#file = file
     this.size_bytes = size_bytes
+    this.#last_sequence = (segmentSequence(basename(path)) ?? 1n) - 1n
   }
 
   static async open(path: string): Promise<SegmentReader> {
@@ -66,16 +78,22 @@ export class SegmentReader implements AsyncDisposable {
     }
   }
 
-  /** Bytes behind the last whole record; final once `records` has ended. */
+  /** Bytes that belong to no whole record; final once `records` has ended. */
   get torn_bytes(): number {
+    return this.#passed_bytes + this.tail_bytes
+  }
+
+  /** Those of them that are behind the last whole record. */
+  get tail_bytes(): number {
     return this.size_bytes - this.good_bytes
   }
 
   /**
    * The whole records from the beginning, or from where an earlier reader of the file had come to (its `good_bytes`).
+   * @param may_be_written somebody may be writing to its end: what is not whole there is no damage yet
    * @throws MillraceError STORAGE_CORRUPT for a file that is no segment, or of another version
    */
-  async *records(from = 0): AsyncGenerator<StoredRecord, void, void> {
+  async *records(from = 0, may_be_written = false): AsyncGenerator<ReadRecord, void, void> {
     const header = await this.#bytesAt(0, Math.min(SEGMENT_HEADER.length, this.size_bytes))
     if (!SEGMENT_HEADER.subarray(0, header.length).equals(header)) {
       throw new MillraceError(
@@ -86,10 +104,38 @@ export class SegmentReader implements AsyncDisposable {
     if (header.length < SEGMENT_HEADER.length) return
     this.good_bytes = Math.max(SEGMENT_HEADER.length, from)
     for (;;) {
-      const record = await this.#recordAt(this.good_bytes)
-      if (record === undefined) return
-      this.good_bytes += RECORD_HEADER_BYTES + record.payload.length
-      yield record
+      const at = this.good_bytes
+      const record = await this.#recordAt(at)
+      if (record !== undefined) {
+        this.good_bytes = at + RECORD_HEADER_BYTES + record.payload.length
+        this.#last_sequence = record.sequence
+        yield record
+        continue
+      }
+      const next = may_be_written ? undefined : await this.#findRecord(at + 1)
+      if (next === undefined) return
+      this.#passed_bytes += next.at - at
+      this.good_bytes = next.at + RECORD_HEADER_BYTES + next.record.payload.length
+      this.#last_sequence = next.record.sequence
+      yield { ...next.record, is_behind_damage: true }
+    }
+  }
+
+  /** The first whole record from there on. Its sequence tells it from bytes that look like a length. */
+  async #findRecord(from: number): Promise<{ readonly at: number; readonly record: StoredRecord } | undefined> {
+    const last_high = Number(this.#last_sequence >> 32n)
+    for (let start = from; ; ) {
+      const bytes = await this.#bytesAt(start, Math.min(CHUNK_BYTES, this.size_bytes - start))
+      if (bytes.length < RECORD_HEADER_BYTES) return undefined
+      const end = bytes.length - RECORD_HEADER_BYTES
+      for (let index = 0; index <= end; index++) {
+        const high = bytes.readUInt32BE(index + 8)
+        if (high < last_high || high > last_high + SEQUENCE_HIGH_MAX) continue
+        if (bytes.readBigUInt64BE(index + 8) <= this.#last_sequence) continue
+        const record = await this.#recordAt(start + index)
+        if (record !== undefined) return { at: start + index, record }
+      }
+      start += end + 1
     }
   }
 
@@ -126,6 +172,11 @@ export class SegmentReader implements AsyncDisposable {
 /** What was wrong with a segment file; the records before it were read. */
 export type ReportDamage = (path: string, torn_bytes: number, why: string) => void
 
+/** What is wrong with a file that was read. */
+export function damageOf({ torn_bytes, tail_bytes }: SegmentReader): string {
+  return torn_bytes === tail_bytes ? 'the last record is torn or damaged' : 'records are damaged, others follow'
+}
+
 /** Opens a file of a folder that was listed before: `undefined` where it was removed meanwhile. */
 export async function openListed(path: string): Promise<SegmentReader | undefined> {
   try {
@@ -140,10 +191,10 @@ export async function openListed(path: string): Promise<SegmentReader | undefine
 const WRITE_MS = 200
 
 /**
- * All whole records of a folder's segments, oldest first. A damaged file is reported and the next one is read. The end of the
+ * All whole records of a folder's segments, oldest first. Damage is reported, and what is whole behind it is read. The end of the
  * newest file may be half written just now: it is looked at a second time before it counts as damaged.
  */
-export async function* readSegments(folder: string, report: ReportDamage): AsyncGenerator<StoredRecord, void, void> {
+export async function* readSegments(folder: string, report: ReportDamage): AsyncGenerator<ReadRecord, void, void> {
   const segments = await listSegments(folder)
   for (const { path } of segments) {
     let good_bytes = 0
@@ -151,17 +202,17 @@ export async function* readSegments(folder: string, report: ReportDamage): Async
       await using reader = await openListed(path)
       if (reader === undefined) break
       try {
-        yield* reader.records(good_bytes)
+        yield* reader.records(good_bytes, may_be_written)
       } catch (thrown) {
         if (!(thrown instanceof MillraceError)) throw thrown
         report(path, reader.torn_bytes, messageOf(thrown))
         break
       }
       if (reader.torn_bytes === 0) break
-      const has_grown = good_bytes > 0 && reader.good_bytes > good_bytes
+      const has_grown = good_bytes > 0 && reader.good_bytes > good_bytes && reader.torn_bytes === reader.tail_bytes
       good_bytes = reader.good_bytes
       if (may_be_written) await wait(WRITE_MS)
-      else if (!has_grown) report(path, reader.torn_bytes, 'the last record is torn or damaged')
+      else if (!has_grown) report(path, reader.torn_bytes, damageOf(reader))
     }
   }
 }
