@@ -84,6 +84,7 @@ export class Pipelines {
   /** Pipelines that were replaced or taken out, as long as they have something to bring to its end. */
   readonly #leaving = new Map<string, Member>()
   readonly #ledgers = new Map<string, PipelineLedgers>()
+  /** By their folders. */
   readonly #queues = new Map<string, EventQueue>()
   readonly #running = new Set<Promise<unknown>>()
   /** Why pipelines could not start. */
@@ -192,8 +193,7 @@ export class Pipelines {
     const { deadLetters, drain_timeout_ms, log, metrics: all, data } = this.#settings
     const ledgers = this.#ledgers.get(id) ?? new PipelineLedgers(all, id)
     this.#ledgers.set(id, ledgers)
-    const queue = queueOf(plan.settings, { log, metrics: all, data, ledger: ledgers.events }, this.#queues.get(id))
-    this.#queues.set(id, queue)
+    const queue = queueOf(plan.settings, { log, metrics: all, data, ledger: ledgers.events }, this.#queues)
     const pipeline = new Pipeline(compiled, plan.settings, {
       context: (component) => factory.of(component),
       deadLetters,

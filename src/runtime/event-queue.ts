@@ -83,6 +83,11 @@ export class EventQueue {
     return this.unread === 0 && this.#putting === 0 && this.#writer.isIdle
   }
 
+  /** Another pipeline uses it too: it takes over from this one. */
+  get isShared(): boolean {
+    return this.#users > 1
+  }
+
   get identity(): string {
     return this.#queue?.identity ?? ''
   }
@@ -233,16 +238,18 @@ export class EventQueue {
   }
 }
 
-/** The queue of a pipeline: the one that it has already, where that lies at the same place. */
+/** The queue of a pipeline: of one folder there is never a second one. */
 export function queueOf(
   { id, path_queue, max_in_flight_bytes }: PipelineSettings,
   { data, ...rest }: Pick<EventQueueSettings, 'log' | 'metrics' | 'ledger'> & { readonly data: string },
-  present?: EventQueue,
+  known: Map<string, EventQueue> = new Map(),
 ): EventQueue {
   const folder = join(path_queue ?? join(data, 'queue'), folderName(id))
-  if (present?.folder === folder) return present
   const memory_bytes_max = max_in_flight_bytes / MEMORY_PART
-  return new EventQueue({ id, folder, is_elsewhere: path_queue !== undefined, memory_bytes_max, ...rest })
+  const queue =
+    known.get(folder) ?? new EventQueue({ id, folder, is_elsewhere: path_queue !== undefined, memory_bytes_max, ...rest })
+  known.set(folder, queue)
+  return queue
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -131,7 +131,9 @@ export class QueuedIntake implements Putter {
     stop.addEventListener('abort', wake, { once: true })
     ending.addEventListener('abort', wake, { once: true })
     await unlessAborted(Promise.resolve(predecessor), ending).catch(() => {})
-    while (!ending.aborted && !(queue.isEmpty && (this.#inputs_ended || stop.aborted))) {
+    // Of what another pipeline puts there this one would never see the end.
+    const isHandedOver = (): boolean => stop.aborted && queue.isShared
+    while (!ending.aborted && !isHandedOver() && !(queue.isEmpty && this.#inputs_ended)) {
       const changed = queue.changed()
       if (queue.unread === 0 || !this.#hasRoom()) {
         await changed
@@ -154,9 +156,9 @@ export class QueuedIntake implements Putter {
 
   /** After a stop that need not drain: resolves once only events of the queue are left, with outputs that take none (`isStuck`). */
   async untilStuck(stop: AbortSignal, isStuck: () => boolean): Promise<void> {
-    const { tracker } = this.#services
-    if (this.#settings.queue_drain) return await untilAborted(this.abandon)
+    const { tracker, queue } = this.#services
     await untilAborted(AbortSignal.any([stop, this.abandon]))
+    if (this.#settings.queue_drain && !queue.isShared) return await untilAborted(this.abandon)
     while (!this.abandon.aborted && !(this.held === tracker.held && tracker.held === tracker.outputs && isStuck())) {
       await wait(LOOK_MS, undefined, { signal: this.abandon }).catch(() => {})
     }
