@@ -88,10 +88,6 @@ export class EventQueue {
     return this.#users > 1
   }
 
-  get identity(): string {
-    return this.#queue?.identity ?? ''
-  }
-
   /** A pipeline uses it until it calls what is returned: the last one to leave closes it. `keeps`: it stays there for the next run. */
   join(): (keeps: boolean) => Promise<void> {
     this.#users++

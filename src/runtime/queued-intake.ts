@@ -186,8 +186,7 @@ export class QueuedIntake implements Putter {
     const records = await queue.read(this.#settings.batch_size, READ_BYTES)
     const events: Event[] = []
     for (const { sequence, payload } of records) {
-      // Read back once more it has the same id, also where its input knows none.
-      const stored = decodeEvent(payload, `${queue.identity}-${sequence}`)
+      const stored = decodeEvent(payload)
       if (stored === undefined) this.#deadLetter(sequence, payload)
       else {
         this.#follow(sequence, tracker.fed(stored))

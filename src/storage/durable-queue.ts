@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { MillraceError } from '../core/errors.ts'
@@ -34,8 +33,6 @@ export interface DurableQueueOptions {
 export class DurableQueue implements AsyncDisposable {
   readonly folder: string
   readonly repair: Repair | undefined
-  /** Of this queue: together with a sequence it never stands for another record. */
-  readonly identity: string
   readonly label: string | undefined
   /** Records that damage took, which were neither read nor done: at most, for a number may stand for none. */
   readonly lost: number
@@ -64,7 +61,6 @@ export class DurableQueue implements AsyncDisposable {
     this.#log = found.log
     this.repair = found.log.repair
     this.lost = found.lost
-    this.identity = found.identity
     this.label = found.positions.get('label')
     this.#positions = found.positions
     this.#next = found.next
@@ -84,9 +80,9 @@ export class DurableQueue implements AsyncDisposable {
   static async open(folder: string, options: DurableQueueOptions): Promise<DurableQueue> {
     const positions = await PositionStore.open(join(folder, 'position.json'), (value) => typeof value === 'string')
     const next = BigInt(positions.get('next') ?? '1')
-    const identity = positions.get('identity') ?? randomUUID()
-    if (positions.get('identity') === undefined) {
-      positions.set('identity', identity)
+    if (positions.get('next') === undefined) {
+      // A folder is known as a queue's by this.
+      positions.set('next', '1')
       if (options.label !== undefined) positions.set('label', options.label)
       await positions.save()
     }
@@ -94,7 +90,7 @@ export class DurableQueue implements AsyncDisposable {
     const log = await SegmentLog.open(folder, { segment_bytes, sequence_min: next })
     const done = readSpans(positions.get('done'))
     const counted = await countRecords(folder, next, done, log.next_sequence, options.report)
-    return new DurableQueue(folder, options, { log, positions, identity, next, done, ...counted })
+    return new DurableQueue(folder, options, { log, positions, next, done, ...counted })
   }
 
   /** Records that nobody has read yet. */
@@ -240,7 +236,6 @@ interface Counted {
 interface Found extends Counted {
   readonly log: SegmentLog
   readonly positions: PositionStore<string>
-  readonly identity: string
   readonly next: bigint
   readonly done: SequenceSet
 }

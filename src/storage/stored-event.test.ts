@@ -54,7 +54,7 @@ test.each([
   ['own', 'queue-1', 'own'],
   [undefined, undefined, undefined],
 ])('an input whose id is %s and a queue whose id is %s give %s', (id, queue_id, expected) => {
-  expect(decodeEvent(encodeEvent(eventOf('{}', id)), queue_id)?.event.stableId()).toBe(expected)
+  expect(decodeEvent(encodeEvent(eventOf('{}', id), { own_id: queue_id }))?.event.stableId()).toBe(expected)
 })
 
 test('bytes of an output stand for the document', () => {

@@ -23,6 +23,8 @@ export interface Kept {
   readonly key?: string | undefined
   /** The input that it came from. */
   readonly input?: string | undefined
+  /** The stable id of an event whose input knows none. */
+  readonly own_id?: string | undefined
   /** When it was put on the disk, in milliseconds since 1970. */
   readonly queued_ms?: number | undefined
   /** The worst of what other outputs made of it, where this was its last one. */
@@ -31,15 +33,15 @@ export interface Kept {
   readonly own?: Buffer | undefined
 }
 
-export interface StoredEvent extends Kept {
+export interface StoredEvent extends Omit<Kept, 'own_id'> {
   /** Without fields where `own` is there. */
   readonly event: Event
 }
 
 /** The payload of an event's record. */
-export function encodeEvent(event: Event, { key, input, queued_ms, worst, own }: Kept = {}): Buffer {
+export function encodeEvent(event: Event, { key, input, own_id, queued_ms, worst, own }: Kept = {}): Buffer {
   const { origin, size_bytes } = event
-  const from = { origin: origin?.describe(), id: origin?.stableId(), replays: origin?.replays }
+  const from = { origin: origin?.describe(), id: origin?.stableId() ?? own_id, replays: origin?.replays }
   const ordinal = event.ordinal === '' ? undefined : event.ordinal
   const known = JSON.stringify({ key, input: input ?? origin?.input, queued_ms, worst, ...from, ordinal, size_bytes }).slice(
     0,
@@ -54,11 +56,8 @@ export function encodeEvent(event: Event, { key, input, queued_ms, worst, own }:
   return Buffer.concat([fixed, head, body])
 }
 
-/**
- * The event in a record, or `undefined` where it holds something else.
- * @param own_id the stable id of an event whose input knows none
- */
-export function decodeEvent(payload: Buffer, own_id?: string): StoredEvent | undefined {
+/** The event in a record, or `undefined` where it holds something else. */
+export function decodeEvent(payload: Buffer): StoredEvent | undefined {
   if (payload.length < FIXED_BYTES || payload.readUInt8(0) !== VERSION) return undefined
   const kind = payload.readUInt8(1)
   const body_at = FIXED_BYTES + payload.readUInt32BE(2)
@@ -67,8 +66,8 @@ export function decodeEvent(payload: Buffer, own_id?: string): StoredEvent | und
     const { value: head } = parseJson(payload.toString('utf8', FIXED_BYTES, body_at))
     const metadata = isFields(head) ? member(head, 'metadata') : undefined
     if (!isFields(head) || !isFields(metadata)) return undefined
-    const is_known = textIn(head, 'origin') !== undefined || own_id !== undefined
-    const options = { origin: is_known ? new StoredOrigin(head, own_id) : undefined, ordinal: textIn(head, 'ordinal') ?? '' }
+    const is_known = textIn(head, 'origin') !== undefined || textIn(head, 'id') !== undefined
+    const options = { origin: is_known ? new StoredOrigin(head) : undefined, ordinal: textIn(head, 'ordinal') ?? '' }
     const body = payload.subarray(body_at)
     const event = kind === KIND_OWN ? withoutFields(metadata, options) : fromDocument(body, metadata, options)
     if (event === undefined) return undefined
@@ -105,9 +104,9 @@ class StoredOrigin implements Origin {
   readonly #description: string
   readonly #id: string | undefined
 
-  constructor(head: Fields, own_id: string | undefined) {
+  constructor(head: Fields) {
     this.input = textIn(head, 'input') ?? ''
-    this.#id = textIn(head, 'id') ?? own_id
+    this.#id = textIn(head, 'id')
     this.#description = textIn(head, 'origin') ?? this.#id ?? ''
     const replays = numberIn(head, 'replays')
     if (replays !== undefined) this.replays = replays
