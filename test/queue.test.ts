@@ -175,9 +175,9 @@ test('a full queue holds senders back; what was acknowledged arrives once Elasti
   while (await send(1, pad, 2_000)) expect(acknowledged.size).toBeLessThan(60)
   // Those on their way to Elasticsearch are in memory and on the disk.
   expect(acknowledged.size).toBeGreaterThan(9)
-  expect(await metric('millrace_queue_blocked_seconds')).toBeGreaterThan(0)
+  await program.waitUntil('inputs that wait', async () => (await metric('millrace_queue_blocked_seconds')) > 0)
   expect(await metric('millrace_queue_size_bytes')).toBeLessThan(1_100_000)
-  expect(await metric('millrace_queue_oldest_seconds')).toBeGreaterThan(1)
+  await program.waitUntil('an old event', async () => (await metric('millrace_queue_oldest_seconds')) > 1)
   expect(program.stderr).toContain('the queue has reached queue.max_bytes')
   await startElasticsearch()
   await allOnce()
