@@ -42,6 +42,8 @@ export class Reloader {
     this.#sources = sources
     this.#read = sources.read
     for (const result of ['loaded', 'unchanged', 'refused'] as const) this.#count(result, 0)
+    const help = '0 where the last config that was read while the program ran was refused.'
+    sources.metrics.gauge('millrace_config_last_reload_successful', help, {}, () => Number(this.#last?.result !== 'refused'))
   }
 
   /** What became of the last config that was not the one that ran. */

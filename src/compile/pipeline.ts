@@ -220,7 +220,10 @@ class PipelineCompiler {
 
   #context(section: Section, node: ComponentNode): Context {
     const id = this.#id(section, node)
-    return this.#services.context(id, formatPosition(node.at), node)
+    const context = this.#services.context(id, formatPosition(node.at), node)
+    const labels = { section, id, component: node.name }
+    context.metrics.gauge('millrace_component_info', 'Always 1; the labels tell what there is.', labels, () => 1)
+    return context
   }
 
   /** The component's own `id`, else `filter_mutate_2` for the second mutate. */

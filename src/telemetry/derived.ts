@@ -182,7 +182,7 @@ function ownedText(text: string): string {
 const METRIC_NAME = /^[a-zA-Z_:][a-zA-Z0-9_:]{0,199}$/
 const LABEL_NAME = /^[a-zA-Z_][a-zA-Z0-9_]{0,199}$/
 /** Names that the program itself prints. */
-const OWN_NAMES = /^(?:millrace|process|nodejs)_/
+const OWN_NAMES = /^(?:millrace|process|nodejs|logstash_stats|logstash_info)_/
 
 /** @throws MillraceError METRIC_INVALID for a definition that Prometheus would not take */
 export function checkDefinition(definition: DerivedMetricDefinition): void {
@@ -194,7 +194,9 @@ export function checkDefinition(definition: DerivedMetricDefinition): void {
     refuse('expected a name of letters, digits, _ and : that starts with a letter, at most 200 characters')
   }
   if (OWN_NAMES.test(name))
-    refuse("names that start with millrace_, process_ or nodejs_ are the program's own: choose another one")
+    refuse(
+      "names that start with millrace_, process_, nodejs_, logstash_stats_ or logstash_info_ are the program's own: choose another one",
+    )
   const reserved = type === 'histogram' ? 'le' : type === 'summary' ? 'quantile' : undefined
   for (const label of label_names) {
     if (!LABEL_NAME.test(label) || label.startsWith('__')) {

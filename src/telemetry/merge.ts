@@ -13,6 +13,7 @@ export interface FamilySnapshot {
 
 /** Gauges that say how large, late or old something is, where others count: of several threads the largest holds. */
 const LARGEST: ReadonlySet<string> = new Set([
+  'millrace_component_info',
   'millrace_geoip_database_build_time_seconds',
   'millrace_output_batch_events_max',
   'millrace_elasticsearch_bulk_bytes_max',

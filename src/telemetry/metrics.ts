@@ -2,6 +2,7 @@ import type { Counter, DerivedMetric, DerivedMetricDefinition, Histogram, Labels
 import { MillraceError } from '../core/errors.ts'
 import { checkDefinition, conflictBetween, createDerivedFamily, type DerivedFamily } from './derived.ts'
 import { CounterSlot, type Family, HistogramSlot, type MetricType, OwnFamily, type Sample, sampleNames } from './family.ts'
+import { LogstashNames } from './logstash/logstash-names.ts'
 import type { FamilySnapshot } from './merge.ts'
 import { printFamilies } from './print.ts'
 
@@ -27,10 +28,12 @@ export class MetricsRegistry implements Metrics, Exposition {
   /** Derived metric -> those that count in it, where they say who they are. */
   readonly #users = new Map<string, Set<object>>()
   readonly #now: () => number
+  readonly #logstash: LogstashNames
 
   /** `now`: milliseconds of a clock that never goes back, for the age of what summaries saw. */
   constructor(now: () => number = () => performance.now()) {
     this.#now = now
+    this.#logstash = new LogstashNames(now)
   }
 
   counter(name: string, help: string, labels: Labels = {}): Counter {
@@ -128,7 +131,8 @@ export class MetricsRegistry implements Metrics, Exposition {
   }
 
   async text(): Promise<string> {
-    return await printFamilies(this.#families.values())
+    const own = [...this.#families.values()]
+    return await printFamilies([...own, ...this.#logstash.of(own)])
   }
 
   /** Everything as data, for a thread that adds up those of several. */

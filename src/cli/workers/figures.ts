@@ -1,6 +1,7 @@
 import { EVENT_STATES } from '../../core/event.ts'
 import type { Books, DeliveryBooks, EventBooks } from '../../ops/ledger.ts'
 import type { ComponentStatus, ReloadStatus, Status, StatusSource, Totals } from '../../ops/status.ts'
+import { LogstashNames } from '../../telemetry/logstash/logstash-names.ts'
 import { type FamilySnapshot, lastingFamilies, mergeFamilies, samplesOf } from '../../telemetry/merge.ts'
 import type { Exposition, MetricsRegistry } from '../../telemetry/metrics.ts'
 import { printFamilies } from '../../telemetry/print.ts'
@@ -33,6 +34,7 @@ export class WorkersFigures implements StatusSource, Exposition {
   readonly #sources: Sources
   readonly #started_ms = performance.now()
   readonly #recent = new RecentOfAll()
+  readonly #logstash = new LogstashNames(() => performance.now())
   /** Of workers that crashed: what they had counted, and not what they held. */
   #past: Snapshot | undefined
 
@@ -89,7 +91,8 @@ export class WorkersFigures implements StatusSource, Exposition {
     const { metrics, workers } = this.#sources
     const told = [...workers().map(({ last_whole }) => last_whole), this.#past].map((snapshot) => snapshot?.families ?? [])
     const families = mergeFamilies([metrics.snapshot(), [this.#received()], ...told])
-    return await printFamilies(families.map((family) => ({ ...family, samples: () => samplesOf(family) })))
+    const own = families.map((family) => ({ ...family, samples: () => samplesOf(family) }))
+    return await printFamilies([...own, ...this.#logstash.of(own)])
   }
 
   /** How the system spreads the senders over the workers. */
