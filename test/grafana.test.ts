@@ -78,7 +78,7 @@ test('every metric of the panels about the program is one that it has', async ()
   const { panels } = await read('dashboards/millrace.json')
   for (const { title, targets } of panels) {
     for (const name of targets.flatMap(({ expr }) => expr.match(/\b(?:millrace|kafka|process|nodejs)_\w+/g) ?? [])) {
-      expect(known, title).toContain(name.replace(/_bucket$/, ''))
+      expect(known, title).toContain(name.replace(/_(?:bucket|sum|count)$/, ''))
     }
   }
 })
