@@ -7,14 +7,27 @@ import type { Unavailable } from './servers.ts'
 /**
  * The programs of test/tools, by name, and the module that each is built from. `fbsim` stands in for Filebeat with
  * output.logstash, `ljgen` is a load client, `ljnull` a receiver that acknowledges everything, all three on the library
- * inside Filebeat; `fbkafka` produces as Filebeat's output.kafka does.
+ * inside Filebeat; `fbkafka` produces as Filebeat's output.kafka does; `jaeger` is Jaeger itself, which takes ten minutes to build.
  */
-const GO_TOOLS = {
+const GO_TOOLS: { readonly [name in 'fbsim' | 'ljgen' | 'ljnull' | 'fbkafka' | 'jaeger']: GoTool } = {
   fbsim: { folder: 'lumberjack', target: './fbsim' },
   ljgen: { folder: 'lumberjack', target: './ljgen' },
   ljnull: { folder: 'lumberjack', target: './ljnull' },
   fbkafka: { folder: 'fbkafka', target: '.' },
-} as const
+  jaeger: {
+    folder: 'jaeger',
+    target: 'github.com/jaegertracing/jaeger/cmd/all-in-one',
+    flags: ['-mod=mod', '-buildvcs=false', '-trimpath', '-ldflags', '-s -w'],
+    env: { CGO_ENABLED: '0' },
+  },
+}
+
+interface GoTool {
+  readonly folder: string
+  readonly target: string
+  readonly flags?: readonly string[]
+  readonly env?: { readonly [name: string]: string }
+}
 
 const TOOLS_FOLDER = join(import.meta.dirname, '../tools')
 const run = promisify(execFile)
@@ -29,7 +42,7 @@ export function goTool(name: keyof typeof GO_TOOLS): Promise<{ readonly path: st
 }
 
 async function buildGoTool(name: keyof typeof GO_TOOLS): Promise<{ readonly path: string } | Unavailable> {
-  const { folder, target } = GO_TOOLS[name]
+  const { folder, target, flags = [], env } = GO_TOOLS[name]
   const path = join(serversCache(), 'tools', name)
   try {
     await run('go', ['version'])
@@ -37,7 +50,10 @@ async function buildGoTool(name: keyof typeof GO_TOOLS): Promise<{ readonly path
     return { unavailable: `${name} cannot be built: there is no go on the PATH` }
   }
   try {
-    await run('go', ['build', '-o', path, target], { cwd: join(TOOLS_FOLDER, folder) })
+    await run('go', ['build', ...flags, '-o', path, target], {
+      cwd: join(TOOLS_FOLDER, folder),
+      env: { ...process.env, ...env },
+    })
     return { path }
   } catch (error) {
     const unavailable = `${name} cannot be built: ${String(error)}`
