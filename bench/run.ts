@@ -12,10 +12,12 @@ import { benchRedact, REDACT_TITLE, redactRows } from './redact.ts'
 import { benchStableIds, STABLE_IDS_TITLE, stableIdsRows } from './stable-ids.ts'
 import { benchStartUp, START_UP_TITLE } from './start-up.ts'
 import { benchUseragent, USERAGENT_TITLE, useragentRows } from './useragent.ts'
+import { benchWorkers, WORKERS_TITLE } from './workers.ts'
 
 showProgress('our core and the naive loop in turn')
 printTable(CORE_TITLE, coreRows(await benchCore()))
 printTable(LUMBERJACK_TITLE, await benchLumberjack())
+printTable(WORKERS_TITLE, await benchWorkers())
 printTable(START_UP_TITLE, await benchStartUp())
 printTable(DISSECT_TITLE, dissectRows(await benchDissect()))
 printTable(KV_TITLE, kvRows(await benchKv()))

@@ -2,11 +2,13 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { readBooks, readSamples, settledBooks, sum } from './helpers/books.ts'
+import { listLetters } from './helpers/dead-letters.ts'
 import { freePort } from './helpers/free-port.ts'
 import { encodeWindow, LumberjackClient } from './helpers/lumberjack-client.ts'
 import { Program } from './helpers/program.ts'
 import { type StubElasticsearch, startStubElasticsearch } from './helpers/stub-elasticsearch.ts'
 import { temporaryFolder } from './helpers/temporary-folder.ts'
+import { waitFor } from './helpers/wait-for.ts'
 
 const WINDOW_EVENTS = 50
 const CONNECTIONS = 8
@@ -58,11 +60,12 @@ function idsOf(connection: number): string[] {
 }
 
 /** Sends one window as Filebeat does: again on a new connection, until it is acknowledged. */
-async function sendUntilStored(port: number, connection: number): Promise<void> {
-  const bytes = encodeWindow(idsOf(connection).map((id) => ({ id, message: 'x' })))
+async function sendUntilStored(port: number, connection: number, seventh = 'x'): Promise<void> {
+  const events = idsOf(connection).map((id, index) => ({ id, message: index === 7 ? seventh : 'x' }))
+  const bytes = encodeWindow(events)
   for (;;) {
-    const client = await LumberjackClient.connect({ host: '127.0.0.1', port }).catch(() => undefined)
-    if (client === undefined) continue
+    const connect = () => LumberjackClient.connect({ host: '127.0.0.1', port }).catch(() => undefined)
+    const client = await waitFor('somebody to listen', connect, { timeout_ms: 20_000 })
     await client.send(bytes)
     await client.until(() => client.isClosed || client.acks.length > 0, 60_000)
     client.close()
@@ -128,6 +131,17 @@ test('a worker that crashes is replaced, and what it held is stored all the same
   const ledger = (await (await fetch(`${program.apiUrl}/api/ledger`)).json()) as object
   expect(ledger).toMatchObject({ unbalanced: 0, events: [{ abandoned: held, held: 0, received: ALL_IDS.length + (held ?? 0) }] })
   expect(program.stderr).toContain('worker 1 crashed: the test wants it so')
+  expect(await program.stop()).toEqual({ code: 0, signal: null })
+})
+
+test('the event that ends every worker which has it in its filters goes to the dead letters', async () => {
+  await using started = await start((port) => toElasticsearch(port, 'mutate { uppercase => ["message"] }'))
+  const { program, port } = started
+  await Promise.all([sendUntilStored(port, 0, 'poison'), sendUntilStored(port, 1)])
+  expect(storedIds()).toEqual([...idsOf(0), ...idsOf(1)].filter((id) => id !== '0-7').toSorted())
+  const { letters, groups } = await listLetters(program.data)
+  expect(letters).toBe(1)
+  expect(JSON.stringify(groups)).toContain('a worker ended each time')
   expect(await program.stop()).toEqual({ code: 0, signal: null })
 })
 

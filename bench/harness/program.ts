@@ -24,12 +24,12 @@ export class BenchedProgram implements AsyncDisposable {
     this.listening_after_ms = listening_after_ms
   }
 
-  static async start(elasticsearch_url: string): Promise<BenchedProgram> {
+  static async start(elasticsearch_url: string, ...flags: readonly string[]): Promise<BenchedProgram> {
     const data = await mkdtemp(join(tmpdir(), 'millrace-bench-'))
     const [beats_port, api_port] = [await freePort(), await freePort()]
     const started_ms = performance.now()
     const program = await Program.spawn({
-      args: ['-f', DEFAULT_PIPELINE, '--api.http.port', String(api_port)],
+      args: ['-f', DEFAULT_PIPELINE, '--api.http.port', String(api_port), ...flags],
       env: { ELASTICSEARCH_URL: elasticsearch_url, BEATS_PORT: String(beats_port), KAFKA_BROKERS: '' },
       data,
     })

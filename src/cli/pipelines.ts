@@ -204,6 +204,7 @@ export class Pipelines {
       ledgers,
       queue,
       predecessor,
+      guard: this.#settings.worker?.guard,
     })
     attach(pipeline)
     const { promise: ended, resolve } = Promise.withResolvers<number>()

@@ -11,6 +11,7 @@ import { componentsOf, type PipelineSettings, type Plan } from '../core/plan.ts'
 import type { Spans } from '../core/span.ts'
 import type { Pipeline } from '../runtime/pipeline.ts'
 import { PipelineBus } from '../runtime/pipeline-bus.ts'
+import type { TurnGuard } from '../runtime/turn-guard.ts'
 import { labelled } from '../telemetry/labelled.ts'
 import type { ProgramLog } from '../telemetry/log.ts'
 import type { MetricsRegistry } from '../telemetry/metrics.ts'
@@ -32,6 +33,7 @@ export interface WorkerPlace {
   readonly count: number
   /** The config names one pipeline, so its components need not say of which they are. */
   readonly is_alone: boolean
+  readonly guard: TurnGuard
 }
 
 /** One pipeline whose parts are made. */

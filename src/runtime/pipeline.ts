@@ -1,5 +1,4 @@
 import { setImmediate as nextTurnOfTheLoop } from 'node:timers/promises'
-import { linkChain } from '../compile/chain/chain.ts'
 import type { Chain } from '../compile/chain/nodes.ts'
 import type { CompiledInput, CompiledOutput, CompiledPipeline } from '../compile/pipeline.ts'
 import { linkRoute, type Route } from '../compile/route.ts'
@@ -23,6 +22,7 @@ import { OutputRunner } from './output-runner.ts'
 import { type QueuedIntake, queuedIntake } from './queued-intake.ts'
 import { type Receipt, trackedOf } from './receipt.ts'
 import type { RecentEvents } from './recent-events.ts'
+import { linkGuarded, type TurnGuard } from './turn-guard.ts'
 
 export interface PipelineServices {
   /** The context of the pipeline itself and of its outputs, by id. */
@@ -43,6 +43,7 @@ export interface PipelineServices {
   readonly queue?: EventQueue | undefined
   /** Resolves when that one has ended: what two cannot read at once (files, a Kafka group) is read from then on. */
   readonly predecessor?: Promise<unknown> | undefined
+  readonly guard?: TurnGuard | undefined
   readonly loses?: Loses
 }
 
@@ -107,7 +108,7 @@ export class Pipeline {
       buffered: () => this.buffered,
     })
     this.#route = linkRoute(compiled.routes)
-    this.#chain = linkChain(compiled.chain, {
+    this.#chain = linkGuarded(services.guard, compiled.chain, {
       passed: (event) => this.#passed(event),
       dropped: (event) => this.#end(event, event.isConsumed ? 'consumed' : 'dropped'),
       failed: (event, filter, where, thrown) => this.#failed(event, filter, where, thrown),

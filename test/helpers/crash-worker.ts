@@ -16,6 +16,12 @@ function isMeant(): boolean {
 }
 
 if (!isMainThread) {
+  // A word that a filter cannot bear: `uppercase` of it ends the worker at once, as a full heap does.
+  const toUpperCase = String.prototype.toUpperCase
+  String.prototype.toUpperCase = function poisoned(this: string): string {
+    if (String(this) === 'poison') process.exit(1)
+    return toUpperCase.call(this)
+  }
   setInterval(() => {
     if (!isMeant()) return
     rmSync(file)

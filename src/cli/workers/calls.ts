@@ -4,6 +4,7 @@ import type { Plan, PlanWarning } from '../../core/plan.ts'
 import type { Books } from '../../ops/ledger.ts'
 import type { Status } from '../../ops/status.ts'
 import type { Entry } from '../../runtime/dead-letter-box.ts'
+import type { Watch } from '../../runtime/turn-guard.ts'
 import type { LogLevel, LogLine } from '../../telemetry/log.ts'
 import type { FamilySnapshot } from '../../telemetry/merge.ts'
 import type { TracingSettings } from '../tracing.ts'
@@ -19,6 +20,9 @@ export interface WorkerTask {
   readonly data: string
   readonly drain_timeout_ms: number
   readonly log_level: LogLevel
+  /** Where it leaves what is in its filters. */
+  readonly turn_memory: SharedArrayBuffer
+  readonly watch: Watch | undefined
   readonly tracing: TracingSettings | undefined
   /** A pipeline whose inputs have ended waits for another config. */
   readonly waits: boolean
@@ -71,6 +75,8 @@ export type WorkerCalls = {
   readonly run: { readonly asks: { readonly count: number }; readonly answers: number }
   /** Once what listens does so. */
   readonly listening: { readonly asks: undefined; readonly answers: undefined }
+  /** A worker has ended: from now on it is noted what is in the filters. */
+  readonly watch: { readonly asks: Watch | undefined; readonly answers: undefined }
   readonly stop: { readonly asks: undefined; readonly answers: undefined }
   readonly snapshot: { readonly asks: { readonly with_families: boolean }; readonly answers: Snapshot }
   /** What another config would change. */

@@ -7,6 +7,7 @@ import { keepSecret } from '../../core/secret.ts'
 import { unlessAborted } from '../../core/waiting.ts'
 import { listeners } from '../../network/listeners.ts'
 import type { Entry } from '../../runtime/dead-letter-box.ts'
+import { TurnGuard } from '../../runtime/turn-guard.ts'
 import { createThreadLog } from '../../telemetry/log.ts'
 import { MetricsRegistry } from '../../telemetry/metrics.ts'
 import { registerThreadMetrics } from '../../telemetry/process.ts'
@@ -35,11 +36,14 @@ class WorkerThread {
   constructor(task: WorkerTask, port: NonNullable<typeof parentPort>) {
     const { index, count, is_alone, data } = task
     this.#task = task
-    this.#place = { index, count, is_alone }
+    const guard = new TurnGuard(task.turn_memory)
+    guard.watch(task.watch)
+    this.#place = { index, count, is_alone, guard }
     this.#main = new Channel<MainCalls, WorkerCalls>(port, {
       run: async (asked) => await this.#run(asked.count),
       listening: async () => await this.#listening(),
       stop: () => this.#stop.abort() as undefined,
+      watch: (watch) => guard.watch(watch) as undefined,
       snapshot: ({ with_families }) => this.#snapshot(with_families),
       outlook: ({ read, changed_files }) => {
         const { removed, changed } = this.#running.outlook(read.map(revive), new Set(changed_files))

@@ -2,6 +2,7 @@ import { getHeapStatistics } from 'node:v8'
 import { Worker } from 'node:worker_threads'
 import { MillraceError, messageOf } from '../../core/errors.ts'
 import type { DeadLetterBox, Entry } from '../../runtime/dead-letter-box.ts'
+import { readTurnMemory } from '../../runtime/turn-guard.ts'
 import type { MainLog } from '../../telemetry/log.ts'
 import type { MainCalls, Preparation, Snapshot, WorkerCalls, WorkerTask } from './calls.ts'
 import { Channel } from './channel.ts'
@@ -42,6 +43,7 @@ export class WorkerHandle {
   /** It has not answered for a while. */
   is_late = false
   readonly #worker: Worker
+  readonly #turn_memory: SharedArrayBuffer
   readonly #log: MainLog
   /** One question at a time, also where no answer comes. */
   #asking: Promise<void> | undefined
@@ -52,6 +54,7 @@ export class WorkerHandle {
   constructor(task: WorkerTask, { log, deadLetters, abandon, has_stdin }: HandleServices) {
     const { index, count } = task
     this.index = index
+    this.#turn_memory = task.turn_memory
     this.#log = log
     const share_mb = Math.floor(getHeapStatistics().heap_size_limit / MEGABYTE / count)
     this.#worker = new Worker(new URL('./thread.ts', import.meta.url), {
@@ -83,7 +86,8 @@ export class WorkerHandle {
     })
     this.#worker.on('exit', (code) => {
       this.#has_exited = true
-      const why = this.#crash ?? (this.#is_ending ? undefined : new Error(`its thread ended with code ${code}`))
+      const silent = Object.assign(new Error(`its thread ended with code ${code}`), { stack: undefined })
+      const why = this.#crash ?? (this.#is_ending ? undefined : silent)
       this.channel.close(why ?? new Error(`worker ${index} has ended`))
       reject(new MillraceError('WORKER_CRASHED', `worker ${index} crashed: ${why?.message ?? 'it has ended'}`, { cause: why }))
       resolveGone(why)
@@ -91,6 +95,11 @@ export class WorkerHandle {
     // Whoever waits for it hears of it.
     prepared.catch(() => {})
     if (has_stdin && this.#worker.stdin !== null) process.stdin.pipe(this.#worker.stdin)
+  }
+
+  /** What was in its filters when it ended, once others had ended before. */
+  get in_filters(): bigint[] {
+    return readTurnMemory(this.#turn_memory)
   }
 
   /** Asks how it stands. Resolves when it has told, or after a while. Never rejects. */

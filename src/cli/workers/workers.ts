@@ -6,6 +6,7 @@ import type { Plan } from '../../core/plan.ts'
 import { keptSecrets } from '../../core/secret.ts'
 import type { ReloadStatus } from '../../ops/status.ts'
 import type { DeadLetterBox } from '../../runtime/dead-letter-box.ts'
+import { createTurnMemory } from '../../runtime/turn-guard.ts'
 import type { MainLog } from '../../telemetry/log.ts'
 import type { MetricsRegistry } from '../../telemetry/metrics.ts'
 import type { Replaced } from '../pipelines.ts'
@@ -15,6 +16,7 @@ import { WorkersFigures } from './figures.ts'
 import { Line } from './line.ts'
 import { Lineup } from './lineup.ts'
 import { plainOf, replaceInAll } from './replace-in-all.ts'
+import { Suspects } from './suspects.ts'
 import { WorkerHandle } from './worker-handle.ts'
 
 export interface WorkersSettings {
@@ -53,6 +55,7 @@ export class Workers {
   readonly figures: WorkersFigures
   readonly #settings: WorkersSettings
   readonly #lineup: Lineup
+  readonly #suspects = new Suspects()
   readonly #stop = new AbortController()
   readonly #abandon = new AbortController()
   /** Those that run, and those whose inputs have ended, by index. */
@@ -191,6 +194,8 @@ export class Workers {
       drain_timeout_ms,
       waits,
       log_level,
+      turn_memory: createTurnMemory(),
+      watch: this.#suspects.watch,
       tracing,
       version,
       secrets: keptSecrets(),
@@ -214,9 +219,16 @@ export class Workers {
         throw end.why
       }
       if (end.kind === 'refused') await handle.terminate()
+      if (this.#suspects.crashed(handle.in_filters)) {
+        this.#settings.log.error(
+          'event_condemned',
+          'the event that ends workers is found: it goes to the dead letters when it comes again',
+        )
+      }
       const held = handle.last?.held ?? 0
       this.figures.retire(handle)
       this.#handles.delete(index)
+      for (const { channel } of this.#present) channel.tell('watch', this.#suspects.watch)
       this.#settings.metrics
         .counter('millrace_worker_crashes_total', 'Times that a worker came to an end that it should not.', {
           worker: String(index),
