@@ -3,6 +3,7 @@ import { type FieldRef, parseFieldRef } from './field-ref.ts'
 import { printMembers } from './json/print-members.ts'
 import type { ScannedObject } from './json/scanned-object.ts'
 import { stringifyExact } from './json/stringify-exact.ts'
+import type { Origin, Settlement } from './origin.ts'
 import { areTags, checkReserved, RESERVED, TIMESTAMP } from './reserved-fields.ts'
 import {
   cloneFields,
@@ -19,24 +20,7 @@ import {
   withExact,
 } from './values.ts'
 
-/** Where an event came from: enough for a person to find the line again, and for a stable document id. */
-export interface Origin {
-  /** The id of the input that received it. */
-  readonly input: string
-  /** For people: `exchange-logs/3@1205`, `10.0.0.7:51312 /var/log/a.log@311`. */
-  describe(): string
-  /** The same for the same line at every delivery and never for another one (promise 3); `undefined` where the input cannot tell. */
-  stableId(): string | undefined
-  /** How often it was read back from the dead letters. */
-  readonly replays?: number
-}
-
-/** How an event ended, from the worst to the best. One of these, once, for every event (promise 1). */
-export const EVENT_STATES = ['dead_lettered', 'dropped', 'unrouted', 'stored', 'already_there', 'consumed'] as const
-export type EventState = (typeof EVENT_STATES)[number]
-
-/** How an event ended for who made it: `buffered` is an event that is safe on our disk and has its end later. */
-export type Settlement = EventState | 'buffered'
+export { EVENT_STATES, type EventState, type Origin, type Settlement } from './origin.ts'
 
 /** What the runtime hangs on an event to follow it. Components never look at it. */
 export interface Tracking {
@@ -205,6 +189,22 @@ export class Event {
       this.#printed ??= new Map()
       this.#printed.set(path[0] ?? '', printed)
     }
+  }
+
+  /**
+   * Makes the members of an object fields, over those of the same name. False, and nothing happened, where one of its names
+   * means something to an event or is no plain name: then each is to be set.
+   */
+  adopt(object: ScannedObject): boolean {
+    if (object.holdsReserved || object.holdsBracketed) return false
+    for (const name of Object.keys(this.#fields)) {
+      if (this.#fields[name] === undefined || !object.has(name)) continue
+      this.#printed?.delete(name)
+      setMember(this.#fields, name, undefined)
+    }
+    if (this.#source !== undefined) object.putOver(this.#source)
+    this.#source = object
+    return true
   }
 
   /** To be called before what lies at a path is changed. */

@@ -4,6 +4,7 @@ import { messageOf } from '../core/errors.ts'
 import type { Event } from '../core/event.ts'
 import { parseFieldRef } from '../core/field-ref.ts'
 import { endOfJson, parseJson } from '../core/json/json.ts'
+import { ScannedObject } from '../core/json/scanned-object.ts'
 import * as option from '../core/options/options.ts'
 import { type Fields, isFields, parseTimestamp, type Value } from '../core/values.ts'
 import { rubyText } from './ruby-text.ts'
@@ -68,6 +69,8 @@ Where one text holds several objects, one after the other, the last one wins, as
       const text = event.get(source)
       if (text === undefined || text === null || text === false) return
       if (typeof text !== 'string') return fail(event, 'it is not text')
+      const scanned = target === undefined ? ScannedObject.read(text, true) : undefined
+      if (scanned !== undefined && event.adopt(scanned)) return context.matched(event)
       const parsed = parseLast(text, context)
       if (parsed === undefined) {
         if (!skip_on_invalid_json) fail(event, 'it is not valid JSON')

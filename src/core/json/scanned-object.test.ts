@@ -14,11 +14,16 @@ function read(text: string): ScannedObject {
   return object
 }
 
+const oracles = new WeakSet<Event>()
+
 /** An event whose fields are parsed, and printed one by one: the oracle. `undefined` where the text is no object. */
 function parsedEvent(text: string): Event | undefined {
   try {
     const { value } = parseJson(text)
-    return isFields(value) ? Event.from(value, NOW, { exact: true }) : undefined
+    if (!isFields(value)) return undefined
+    const event = Event.from(value, NOW, { exact: true })
+    oracles.add(event)
+    return event
   } catch {
     return undefined
   }
@@ -210,11 +215,26 @@ const VALUES: readonly Value[] = ['t', 1, 5n, null, ['u'], { k: 9007199254740993
 
 const SAME_ROUNDS = 8
 
+const ADOPTED = [
+  '{"a":1.50,"level":{"x":[1]},"n":"é"}',
+  '{"b":2,"message":[1,2]}',
+  '{"b":1,"[c][d]":1}',
+  '{}',
+  '{"c":{"d":1},"__proto__":7}',
+]
+
+/** Makes the members of an object fields, as the json filter does. */
+function adopt(event: Event, text: string): void {
+  const object = read(text)
+  if (!oracles.has(event) && event.adopt(object)) return
+  for (const key of object.names()) event.set(parseFieldRef(key), object.get(key) ?? null)
+}
+
 /** Does something to an event and returns what that showed. */
 function change(event: Event, random: (limit: number) => number): unknown {
   const ref = REFS[random(REFS.length)] ?? parseFieldRef('a')
   try {
-    switch (random(6)) {
+    switch (random(8)) {
       case 0:
         return event.set(ref, cloneValue(VALUES[random(VALUES.length)] ?? null))
       case 1:
@@ -224,6 +244,8 @@ function change(event: Event, random: (limit: number) => number): unknown {
       case 3:
         return event.has(ref)
       case 4:
+        return adopt(event, ADOPTED[random(ADOPTED.length)] ?? '{}')
+      case 5:
         return [...event.entries()].map(([key]) => key).sort()
       default:
         return meaningOf(event.get(ref) ?? 'nothing')

@@ -1,4 +1,4 @@
-import { type Fields, isFields, setMember, type Value } from '../values.ts'
+import { type Fields, isFields, mergeExact, setMember, type Value } from '../values.ts'
 import { numberOf } from './exact-number.ts'
 import { type ParsedJson, parseJson } from './json.ts'
 import { BRACKETED_NAME, RESERVED_NAME, type Scan, STRIDE, scanObject } from './scanner.ts'
@@ -26,6 +26,8 @@ export class ScannedObject {
   readonly #decimals: boolean
   readonly #scan: Scan
   #gone = 0
+  /** An object whose members stand before these, and none of which is among them. */
+  #below: ScannedObject | undefined
   /** Where the members of a large object stand in the table, once somebody asked. */
   #index: ReadonlyMap<string, number> | undefined
 
@@ -54,19 +56,25 @@ export class ScannedObject {
   }
 
   has(name: string): boolean {
-    return this.#find(name) >= 0
+    return this.#find(name) >= 0 || this.#below?.has(name) === true
+  }
+
+  /** Puts this object over another one: both are one from here on, where a name is in both this one's member counts. */
+  putOver(other: ScannedObject): void {
+    for (const name of other.names()) if (this.has(name)) other.cut(name)
+    this.#below = other
   }
 
   /** The value of a member; a map or list is another one each time. */
   get(name: string): Value | undefined {
     const at = this.#find(name)
-    return at < 0 ? undefined : this.#valueAt(at)
+    return at < 0 ? this.#below?.get(name) : this.#valueAt(at)
   }
 
   /** Takes a member out. */
   cut(name: string): void {
     const at = this.#find(name)
-    if (at < 0) return
+    if (at < 0) return this.#below?.cut(name)
     this.#scan.members[at] = GONE
     this.#gone++
   }
@@ -80,6 +88,7 @@ export class ScannedObject {
 
   /** The names of the members that were not taken out, in their order. */
   *names(): IterableIterator<string> {
+    if (this.#below !== undefined) yield* this.#below.names()
     const { names, members, start, count } = this.#scan
     for (let at = start; at < start + count * STRIDE; at += STRIDE) {
       const name = members[at] ?? GONE
@@ -91,10 +100,11 @@ export class ScannedObject {
   parse(): ParsedJson & { readonly value: Fields } {
     const parsed = parseJson(this.#text, this.#decimals)
     if (!isFields(parsed.value)) throw new TypeError('expected the text of an object')
-    if (this.#gone === 0) return { ...parsed, value: parsed.value }
-    const value: Fields = {}
-    for (const name of this.names()) setMember(value, name, parsed.value[name])
-    return { ...parsed, value }
+    if (this.#gone === 0 && this.#below === undefined) return { ...parsed, value: parsed.value }
+    const below = this.#below?.parse()
+    const value = below?.value ?? {}
+    for (const name of this.names()) if (!Object.hasOwn(value, name)) setMember(value, name, parsed.value[name])
+    return { value, exact: mergeExact(below?.exact ?? false, parsed.exact) }
   }
 
   /** A copy that members can be taken out of without a change of this one. */
@@ -106,11 +116,19 @@ export class ScannedObject {
       start: 0,
     })
     copy.#gone = this.#gone
+    copy.#below = this.#below?.copy()
     return copy
   }
 
   /** The text of what was not taken out, from its opening brace up to its last member. */
   print(): string {
+    const below = this.#below?.print() ?? '{'
+    const own = this.#printOwn()
+    if (below === '{' || own === '{') return own === '{' ? below : own
+    return `${below},${own.slice(1)}`
+  }
+
+  #printOwn(): string {
     const text = this.#text
     const { members, start, count } = this.#scan
     if (count === 0) return '{'
