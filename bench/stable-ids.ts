@@ -35,7 +35,8 @@ function way(name: string, document_id: string, envelopes: readonly string[]): {
       let length = 0
       for (const json of envelopes) {
         const { value, exact } = parseJson(json)
-        const origin = document_id === 'auto' ? BeatsOrigin.capture('beats', '10.0.0.7:51312', value as Fields, json) : undefined
+        const origin =
+          document_id === 'auto' ? BeatsOrigin.capture('beats', '10.0.0.7:51312', { fields: value as Fields }, json) : undefined
         const event = Event.from(value as Fields, now, { exact, origin })
         const action = actionOf(event)
         if (isAction(action)) length += action.line.length + event.toJsonText().length

@@ -1,8 +1,22 @@
 import type { Decoded } from './contracts.ts'
 import { type Exact, type Fields, member, mergeExact, setMember, type Value } from './values.ts'
 
+export type FoundFields = Pick<Decoded, 'fields' | 'source'>
+
+/** The value of a top-level field of what a codec found. A map or list that is still text is another one each time. */
+export function valueIn({ fields, source }: FoundFields, name: string): Value | undefined {
+  const own = member(fields, name)
+  return own === undefined ? source?.get(name) : own
+}
+
+/** The names of all top-level fields of what a codec found. */
+export function* namesIn({ fields, source }: FoundFields): IterableIterator<string> {
+  for (const name of Object.keys(fields)) if (fields[name] !== undefined) yield name
+  if (source !== undefined) yield* source.names()
+}
+
 /** The value of a top-level field of what a codec found, as one of `fields` from here on. */
-export function ownField({ fields, source }: Decoded, name: string): Value | undefined {
+export function ownField({ fields, source }: FoundFields, name: string): Value | undefined {
   const own = member(fields, name)
   if (own !== undefined || source === undefined) return own
   const value = source.take(name)

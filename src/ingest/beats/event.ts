@@ -1,10 +1,11 @@
 import { isUtf8 } from 'node:buffer'
 import type { Decoded, Decoder, InputContext } from '../../core/contracts.ts'
-import { wholeFields } from '../../core/decoded.ts'
+import { ownField, valueIn, wholeFields } from '../../core/decoded.ts'
 import { messageOf } from '../../core/errors.ts'
 import type { Event } from '../../core/event.ts'
 import { type FieldRef, parseFieldRef } from '../../core/field-ref.ts'
 import { parseJson } from '../../core/json/json.ts'
+import { ScannedObject } from '../../core/json/scanned-object.ts'
 import { cloneFields, type Fields, isFields, member, mergeExact, parseTimestamp, setMember } from '../../core/values.ts'
 import type { PeerTls } from '../../network/peer-tls.ts'
 import { decodeWhole } from '../whole-message.ts'
@@ -84,16 +85,10 @@ export class EventMaker {
   #ofJson(frame: DataFrame, events: Event[]): Refusal | undefined {
     const { source, start, end } = frame.body
     const json = source.toString('utf8', start, end)
-    let parsed: ReturnType<typeof parseJson>
-    try {
-      parsed = parseJson(json)
-    } catch {
-      return REFUSALS.not_json
-    }
-    const { value, exact } = parsed
-    if (!isFields(value)) return REFUSALS.not_an_object
+    const found = readFrame(json)
+    if (typeof found === 'string') return found
     if (json.includes('\ufffd')) this.#checkText(frame.body)
-    this.#append({ fields: inOneOrder(value), exact }, json, frame.size_bytes, events)
+    this.#append(found, json, frame.size_bytes, events)
     return undefined
   }
 
@@ -114,9 +109,10 @@ export class EventMaker {
 
   #append(frame: Decoded, json: string, size_bytes: number, events: Event[]): void {
     const { fields } = frame
-    const origin = BeatsOrigin.capture(this.#context.id, this.#peer.address, fields, json)
-    readTime(fields)
-    const text = takeLine(fields)
+    readTime(frame)
+    ownField(frame, 'message')
+    const origin = BeatsOrigin.capture(this.#context.id, this.#peer.address, frame, json)
+    const text = takeLine(frame)
     const decoded = text === undefined ? NOTHING : decodeWhole(this.#decoder, text)
     if (decoded.length <= 1) {
       // A codec that finds nothing in a text (json in a blank one) does not make it disappear.
@@ -127,7 +123,7 @@ export class EventMaker {
     }
     const share_bytes = Math.ceil(size_bytes / decoded.length)
     for (const [ordinal, one] of decoded.entries()) {
-      const copy: Decoded = { fields: cloneFields(fields), exact: frame.exact }
+      const copy: Decoded = { fields: cloneFields(fields), exact: frame.exact, source: frame.source?.copy() }
       events.push(this.#finish(merge(copy, one), origin.withOrdinal(ordinal), share_bytes, this.#codec_tag))
     }
   }
@@ -143,20 +139,32 @@ export class EventMaker {
 
 const NOTHING: readonly Decoded[] = []
 
+/** What a frame holds, mostly still as its text; or why it becomes no event. */
+function readFrame(json: string): Decoded | Refusal {
+  const source = ScannedObject.read(json)
+  if (source !== undefined) return { fields: {}, exact: false, source }
+  try {
+    const { value, exact } = parseJson(json)
+    return isFields(value) ? { fields: inOneOrder(value), exact } : REFUSALS.not_an_object
+  } catch {
+    return REFUSALS.not_json
+  }
+}
+
 /** A time that can not be read is replaced by the clock without a tag, as Logstash does for Beats only. */
-function readTime(fields: Fields): void {
-  const given = member(fields, '@timestamp')
+function readTime(frame: Decoded): void {
+  const given = ownField(frame, '@timestamp')
   if (given === undefined) return
-  setMember(fields, '@timestamp', typeof given === 'string' ? parseTimestamp(given) : undefined)
+  setMember(frame.fields, '@timestamp', typeof given === 'string' ? parseTimestamp(given) : undefined)
 }
 
 /** Takes out what the codec decodes: `message` of a Beat, `line` of a logstash-forwarder. Maps and lists stay where they are. */
-function takeLine(fields: Fields): string | undefined {
-  const name = (member(fields, 'message') ?? null) === null ? 'line' : 'message'
-  const line = member(fields, name)
+function takeLine(frame: Decoded): string | undefined {
+  const name = (valueIn(frame, 'message') ?? null) === null ? 'line' : 'message'
+  const line = ownField(frame, name)
   if (line === undefined || line === null || (typeof line === 'object' && (isFields(line) || Array.isArray(line))))
     return undefined
-  setMember(fields, name, undefined)
+  setMember(frame.fields, name, undefined)
   return typeof line === 'string' ? line : String(line)
 }
 
@@ -166,9 +174,10 @@ function merge(frame: Decoded, decoded: Decoded | undefined): Decoded {
   const { fields, exact } = wholeFields(decoded)
   for (const name of Object.keys(fields)) {
     const value = member(fields, name)
-    if (value !== undefined && member(frame.fields, name) === undefined) setMember(frame.fields, name, value)
+    if (value === undefined || member(frame.fields, name) !== undefined || frame.source?.has(name) === true) continue
+    setMember(frame.fields, name, value)
   }
-  return { fields: frame.fields, exact: mergeExact(frame.exact, exact) }
+  return { ...frame, exact: mergeExact(frame.exact, exact) }
 }
 
 function metadataOf({ ip, tls }: Peer, enrichment: Enrichment, ecs: boolean): Metadata {

@@ -19,7 +19,7 @@ const BASE: Line = {
 
 function originOf(line: Line): BeatsOrigin {
   const json = JSON.stringify(line)
-  return BeatsOrigin.capture('beats', '10.0.0.7:51312', JSON.parse(json) as Fields, json)
+  return BeatsOrigin.capture('beats', '10.0.0.7:51312', { fields: JSON.parse(json) as Fields }, json)
 }
 
 const idOf = (line: Line): string | undefined => originOf(line).stableId()
@@ -77,7 +77,7 @@ describe('the id', () => {
   test('does not change when a filter changes the event', () => {
     const json = JSON.stringify(BASE)
     const fields = JSON.parse(json) as Fields
-    const origin = BeatsOrigin.capture('beats', 'x', fields, json)
+    const origin = BeatsOrigin.capture('beats', 'x', { fields }, json)
     fields['message'] = 'changed'
     fields['log'] = {}
     expect(origin.stableId()).toBe(idOf(BASE))

@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto'
+import { type FoundFields, namesIn, valueIn } from '../../core/decoded.ts'
 import type { Origin } from '../../core/event.ts'
 import { parseJson } from '../../core/json/json.ts'
 import { type Fields, isFields, isNumber, member, SourceNumber, type Value } from '../../core/values.ts'
@@ -51,12 +52,12 @@ export class BeatsOrigin implements Origin {
     return new BeatsOrigin(input, peer, undefined, '', true, 0)
   }
 
-  /** @param json the text that the fields were parsed from */
-  static capture(input: string, peer: string, fields: Fields, json: string): BeatsOrigin {
-    const place = placeOf(fields)
+  /** @param json the text of the whole frame */
+  static capture(input: string, peer: string, frame: FoundFields, json: string): BeatsOrigin {
+    const place = placeOf(frame)
     if (place === undefined) return BeatsOrigin.ofPeer(input, peer)
-    const message = member(fields, 'message')
-    const is_raw = typeof message === 'string' && holdsOnlyLine(fields, place.shipper_fields)
+    const message = valueIn(frame, 'message')
+    const is_raw = typeof message === 'string' && holdsOnlyLine(frame, place.shipper_fields)
     return new BeatsOrigin(input, peer, place, is_raw ? message : json, is_raw, 0)
   }
 
@@ -95,16 +96,16 @@ export class BeatsOrigin implements Origin {
   }
 }
 
-function placeOf(fields: Fields): Place | undefined {
-  const log = mapAt(fields, 'log')
+function placeOf(frame: FoundFields): Place | undefined {
+  const log = mapIn(frame, 'log')
   const file = log && mapAt(log, 'file')
-  const beat = mapAt(fields, 'beat')
+  const beat = mapIn(frame, 'beat')
   // Beats 6 had both outside of `log`, the last of them the path inside too. In later ones these are the line's own.
-  const path = (file && textAt(file, 'path')) ?? (beat && textAt(fields, 'source'))
-  const offset = (log && textAt(log, 'offset')) ?? (beat && textAt(fields, 'offset'))
+  const path = (file && textAt(file, 'path')) ?? (beat && asText(valueIn(frame, 'source')))
+  const offset = (log && textAt(log, 'offset')) ?? (beat && asText(valueIn(frame, 'offset')))
   if (path === undefined || offset === undefined) return undefined
   return {
-    host: hostOf(fields, beat),
+    host: hostOf(frame, beat),
     path,
     offset,
     device: file && textAt(file, 'device_id'),
@@ -115,17 +116,17 @@ function placeOf(fields: Fields): Place | undefined {
 }
 
 /** The name of the sending host: a line's own `host` takes that field's place, so the agent is asked first. */
-function hostOf(fields: Fields, beat: Fields | undefined): string | undefined {
-  const agent = mapAt(fields, 'agent') ?? beat
+function hostOf(frame: FoundFields, beat: Fields | undefined): string | undefined {
+  const agent = mapIn(frame, 'agent') ?? beat
   const name = agent && (textAt(agent, 'name') ?? textAt(agent, 'hostname') ?? textAt(agent, 'id'))
   if (name !== undefined) return name
-  const host = mapAt(fields, 'host')
+  const host = mapIn(frame, 'host')
   return host && (textAt(host, 'name') ?? textAt(host, 'hostname'))
 }
 
 /** Whether Filebeat left the line in `message` and decoded nothing of it into further fields. */
-function holdsOnlyLine(fields: Fields, shipper_fields: ReadonlySet<string>): boolean {
-  for (const name of Object.keys(fields)) {
+function holdsOnlyLine(frame: FoundFields, shipper_fields: ReadonlySet<string>): boolean {
+  for (const name of namesIn(frame)) {
     if (name !== 'message' && !shipper_fields.has(name)) return false
   }
   return true
@@ -157,8 +158,16 @@ function mapAt(fields: Fields, name: string): Fields | undefined {
   return isFields(value) ? value : undefined
 }
 
+function mapIn(frame: FoundFields, name: string): Fields | undefined {
+  const value = valueIn(frame, name)
+  return isFields(value) ? value : undefined
+}
+
 function textAt(fields: Fields, name: string): string | undefined {
-  const value = member(fields, name)
+  return asText(member(fields, name))
+}
+
+function asText(value: Value | undefined): string | undefined {
   if (typeof value === 'string') return value
   return isNumber(value) ? String(value) : undefined
 }
