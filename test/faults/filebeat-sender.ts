@@ -33,6 +33,8 @@ export class FilebeatSender {
   connections = 0
   /** The longest time that a connection with unacknowledged events went without an answer, in ms. */
   longest_silence_ms = 0
+  /** How long the machine kept this process from looking, at most. */
+  longest_absence_ms = 0
   readonly #options: Required<Omit<FilebeatSenderOptions, 'rate'>> & { readonly rate: number }
   readonly #windows: number
   #next = 0
@@ -85,6 +87,7 @@ export class FilebeatSender {
       // What this process itself was not there for, it cannot have heard.
       const away_ms = performance.now() - looked_ms - LOOK_MS
       if (away_ms > AWAY_MS) answered_ms += away_ms
+      this.longest_absence_ms = Math.max(this.longest_absence_ms, away_ms)
       looked_ms = performance.now()
       if (this.#onWire === 0) return
       const silence_ms = performance.now() - answered_ms

@@ -1,5 +1,7 @@
+import { execFile } from 'node:child_process'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { type Books, readBooks, settledBooks } from '../helpers/books.ts'
 import { freePort } from '../helpers/free-port.ts'
 import { Program } from '../helpers/program.ts'
@@ -11,6 +13,8 @@ export interface MillraceOptions {
   readonly settings?: { readonly [name: string]: unknown }
   readonly beats?: { readonly [name: string]: unknown }
   readonly output?: { readonly [name: string]: unknown }
+  /** As the shell takes it: `-S -f 100`. */
+  readonly ulimit?: string
 }
 
 const LOOK_MS = 500
@@ -23,12 +27,14 @@ export class Millrace implements AsyncDisposable {
   readonly beats_port: number
   readonly #folder: TemporaryFolder
   readonly #args: readonly string[]
+  readonly #ulimit: string | undefined
   readonly #watch: NodeJS.Timeout
   #program: Program | undefined
   #unbalanced: string | undefined
 
-  private constructor(folder: TemporaryFolder, beats_port: number, args: readonly string[]) {
+  private constructor(folder: TemporaryFolder, beats_port: number, args: readonly string[], ulimit: string | undefined) {
     this.#folder = folder
+    this.#ulimit = ulimit
     this.beats_port = beats_port
     this.#args = args
     this.#watch = setInterval(() => {
@@ -41,7 +47,8 @@ export class Millrace implements AsyncDisposable {
     const [folder, beats_port, api_port] = [await temporaryFolder(), await freePort(), await freePort()]
     const config = join(folder.path, 'pipeline.json')
     await writeFile(config, JSON.stringify(configOf(options, beats_port)))
-    const millrace = new Millrace(folder, beats_port, ['-f', config, '--api.http.port', String(api_port)])
+    const args = ['-f', config, '--api.http.port', String(api_port)]
+    const millrace = new Millrace(folder, beats_port, args, options.ulimit)
     await millrace.start()
     return millrace
   }
@@ -56,7 +63,13 @@ export class Millrace implements AsyncDisposable {
   }
 
   async start(): Promise<void> {
-    this.#program = await Program.spawn({ args: this.#args, data: this.data })
+    const ulimit = this.#ulimit === undefined ? {} : { ulimit: this.#ulimit }
+    this.#program = await Program.spawn({ args: this.#args, data: this.data, ...ulimit })
+  }
+
+  /** Lets its files grow again, as a disk that has room again. */
+  async raiseFileLimit(): Promise<void> {
+    await promisify(execFile)('prlimit', ['--fsize=unlimited:', '--pid', String(this.program.pid)])
   }
 
   /** `kill -9`. */

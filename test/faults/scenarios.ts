@@ -1,6 +1,7 @@
 import { badNetwork } from './scenarios/bad-network.ts'
 import { blockedOutput } from './scenarios/blocked-output.ts'
 import { closedIndex } from './scenarios/closed-index.ts'
+import { fullDisk } from './scenarios/full-disk.ts'
 import { hostileClients } from './scenarios/hostile-clients.ts'
 import { killedElasticsearch, killedKafka, killedProgram } from './scenarios/kills.ts'
 import { probes } from './scenarios/probes.ts'
@@ -17,4 +18,5 @@ export const SCENARIOS: readonly Scenario[] = [
   closedIndex,
   blockedOutput,
   hostileClients,
+  fullDisk,
 ]

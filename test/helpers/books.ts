@@ -27,6 +27,8 @@ export function readSamples(text: string): Sample[] {
 export interface Books {
   readonly received: number
   readonly created: number
+  /** Events that an earlier run left on the disk. */
+  readonly recovered: number
   /** Events by the state they ended in; states without any are left out. */
   readonly states: { readonly [state: string]: number }
   /** Events that are on their way. */
@@ -50,6 +52,7 @@ export async function readBooks(program: Program): Promise<Books> {
   return {
     received: sum(valuesOf('millrace_events_received_total')),
     created: sum(valuesOf('millrace_events_created_total')),
+    recovered: sum(valuesOf('millrace_events_recovered_total')),
     states: byLabel('millrace_events_total', 'state'),
     held: sum(valuesOf('millrace_events_held')),
     handed: sum(valuesOf('millrace_deliveries_handed_total')),
@@ -74,7 +77,8 @@ export async function settledBooks(program: Program, received: number, timeout_m
   )
   const ended = sum(Object.values(books.states))
   const concluded = sum(Object.values(books.outcomes))
-  const adds_up = books.received + books.created === ended && books.handed === concluded
+  const { received: came, created, recovered, handed } = books
+  const adds_up = came + created + recovered === ended && handed + recovered === concluded
   if (!adds_up || books.unbalanced.length < 2 || books.unbalanced.some((difference) => difference !== 0)) {
     throw new Error(`the books do not balance: ${JSON.stringify(books)}`)
   }
