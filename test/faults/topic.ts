@@ -58,8 +58,14 @@ export class Topic implements AsyncDisposable {
     return sum((topic?.partitions ?? []).map(({ offset }) => Math.max(0, Number(offset))))
   }
 
-  async untilCommitted(timeout_ms: number): Promise<void> {
-    await waitFor('the commit of the whole topic', async () => (await this.committed()) >= this.produced, { timeout_ms })
+  /** @throws Error when nothing is committed for so long before the whole topic is */
+  async untilCommitted(stuck_ms: number): Promise<void> {
+    let committed = await this.committed()
+    while (committed < this.produced) {
+      const before = committed
+      const isMore = async (): Promise<boolean> => (committed = await this.committed()) > before
+      await waitFor(`a commit beyond ${before} of ${this.produced}`, isMore, { timeout_ms: stuck_ms })
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,5 +1,5 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { sum } from '../helpers/books.ts'
-import { waitFor } from '../helpers/wait-for.ts'
 import { FilebeatSender } from './filebeat-sender.ts'
 import { expectEachOnce, type LogLine, linesAcrossMidnight } from './log-lines.ts'
 import type { Millrace } from './millrace.ts'
@@ -7,8 +7,9 @@ import type { Stage } from './stage.ts'
 import type { Store } from './store.ts'
 import type { Topic } from './topic.ts'
 
-/** Generous: a fault costs time, and the machine may be busy. */
-const SETTLE_MS = 300_000
+/** Without any progress for so long it is stuck. Generous: a fault costs time, and the machine may be busy. */
+const STUCK_MS = 300_000
+const LOOK_MS = 200
 
 /** Throttled senders: two Filebeats, and half of all events through Kafka where there is a topic. */
 export class Traffic implements AsyncDisposable {
@@ -19,6 +20,7 @@ export class Traffic implements AsyncDisposable {
   readonly #stop = new AbortController()
   readonly #running: Promise<void>
   #failure: unknown
+  #isDone = false
 
   constructor(stage: Stage, port: number, topic?: Topic, patience_ms?: number) {
     const { events, rate } = stage.extent
@@ -40,7 +42,9 @@ export class Traffic implements AsyncDisposable {
     const { signal } = this.#stop
     const producing = topic?.produce([...shareOf(2), ...shareOf(3)], rate / 2, signal)
     this.#running = Promise.all([...this.senders.map((sender) => sender.run(signal)), producing]).then(
-      () => {},
+      () => {
+        this.#isDone = true
+      },
       (error: unknown) => {
         this.#failure = error
         this.#stop.abort()
@@ -50,6 +54,10 @@ export class Traffic implements AsyncDisposable {
 
   get sent(): number {
     return sum(this.senders.map(({ sent }) => sent))
+  }
+
+  get acknowledged(): number {
+    return sum(this.senders.map(({ acknowledged }) => acknowledged))
   }
 
   /** Events on living Lumberjack connections that are not acknowledged. */
@@ -68,22 +76,19 @@ export class Traffic implements AsyncDisposable {
   /** Waits until so large a share of what goes over Lumberjack was sent. */
   async untilSent(share: number): Promise<void> {
     const events = (this.#topic === undefined ? 1 : 0.5) * this.#lines.length
-    await waitFor(`${Math.round(share * 100)} % of the events being sent`, () => this.#isThere(this.sent >= share * events), {
-      timeout_ms: SETTLE_MS,
-      details: () => JSON.stringify({ sent: this.sent, in_flight: this.in_flight, connections: this.connections }),
-    })
+    await this.#until(`${Math.round(share * 100)} % of the events being sent`, () => this.#isThere(this.sent >= share * events))
   }
 
   /** Waits until the senders have what they want; then holds the store against what was sent, and looks at the books. */
   async expectAllStored(millrace: Millrace, store: Store): Promise<void> {
     this.#stage.progress('waiting for the last acknowledgement')
-    const timer = setTimeout(() => this.#stop.abort(new Error(this.#standing())), SETTLE_MS)
-    await this.#running
-    clearTimeout(timer)
-    if (this.#failure !== undefined)
-      throw new Error(`the senders did not finish\n${millrace.program.stderr.slice(-3_000)}`, { cause: this.#failure })
-    await this.#topic?.untilCommitted(SETTLE_MS)
-    await millrace.settle(SETTLE_MS)
+    try {
+      await this.#until('the last acknowledgement', () => this.#isThere(this.#isDone))
+    } catch (thrown) {
+      throw new Error(`the senders did not finish\n${millrace.program.stderr.slice(-3_000)}`, { cause: thrown })
+    }
+    await this.#topic?.untilCommitted(STUCK_MS)
+    await millrace.settle(STUCK_MS)
     const ids = this.#lines.map(({ id }) => id)
     expectEachOnce('the documents', ids, await store.stored())
   }
@@ -98,7 +103,18 @@ export class Traffic implements AsyncDisposable {
     return condition
   }
 
-  #standing(): string {
-    return `not all was acknowledged in ${SETTLE_MS} ms: ${JSON.stringify(this.senders)}`
+  /** @throws Error when nothing gets on for too long before it holds */
+  async #until(what: string, holds: () => boolean): Promise<void> {
+    let standing = ''
+    let since_ms = 0
+    while (!holds()) {
+      const now_ms = performance.now()
+      const { sent, acknowledged } = this
+      const next = JSON.stringify({ sent, acknowledged, produced: this.#topic?.produced })
+      if (next !== standing) since_ms = now_ms
+      standing = next
+      if (now_ms - since_ms > STUCK_MS) throw new Error(`nothing got on for ${STUCK_MS} ms before ${what}: ${standing}`)
+      await delay(LOOK_MS)
+    }
   }
 }
