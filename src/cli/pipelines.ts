@@ -380,9 +380,8 @@ export class Pipelines {
       const outputs = compiled.outputs.map((output) => output.id)
       if (!this.failed.has(id)) owners.set(id, [...(owners.get(id) ?? []), ...outputs])
     }
-    const { log, data } = this.#settings
-    for (const { folder, pipeline, output, size_bytes } of await orphanedSpills(data, owners)) {
-      log.error(
+    for (const { folder, pipeline, output, size_bytes } of await orphanedSpills(this.#settings.data, owners)) {
+      this.#settings.log.error(
         `spill_orphaned_${pipeline}_${output}`,
         `${folder} holds ${size_bytes} bytes of events that wait for an output which is not in the config any more: give an output ` +
           `of pipeline ${pipeline} the id ${output} and they are sent, or remove the folder and they are lost`,
