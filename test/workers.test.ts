@@ -31,13 +31,14 @@ interface Started extends AsyncDisposable {
   crash(worker: number): Promise<void>
 }
 
-async function start(configOf: (port: number) => string, args: readonly string[] = []): Promise<Started> {
+async function start(configOf: (port: number) => string, args: readonly string[] = ['-w', '2'], data?: string): Promise<Started> {
   const port = await freePort()
   const config = join(folder.path, 'pipeline.conf')
   await writeFile(config, configOf(port))
   const crashFile = join(folder.path, 'crash')
   const program = await Program.start({
-    args: ['-f', config, '-w', '2', '--log.format', 'plain', ...args],
+    args: ['-f', config, '--log.format', 'plain', ...args],
+    ...(data === undefined ? {} : { data }),
     env: { NODE_OPTIONS: `--import ${join(import.meta.dirname, 'helpers/crash-worker.ts')}`, CRASH_WORKER: crashFile },
   })
   return {
@@ -143,6 +144,38 @@ test('the event that ends every worker which has it in its filters goes to the d
   expect(letters).toBe(1)
   expect(JSON.stringify(groups)).toContain('a worker ended each time')
   expect(await program.stop()).toEqual({ code: 0, signal: null })
+})
+
+test('a stop brings to its end what all workers hold', async () => {
+  const { promise: until, resolve: release } = Promise.withResolvers<void>()
+  elasticsearch.onBulk = () => ({ until })
+  await using started = await start((port) => toElasticsearch(port))
+  const { program, port } = started
+  const sending = Promise.all(ALL_CONNECTIONS.map((connection) => sendUntilStored(port, connection)))
+  await program.waitUntil('all events to be held', async () => (await readBooks(program)).held >= ALL_IDS.length)
+  const stopped = program.stop()
+  await program.waitUntil('the stop', () => program.stderr.includes('reading no more'))
+  release()
+  expect(await stopped).toEqual({ code: 0, signal: null })
+  await sending
+  expect(storedIds()).toEqual(ALL_IDS)
+})
+
+test('what waits on the disk for a worker that there is no more is brought to its end', async () => {
+  await using data = await temporaryFolder()
+  elasticsearch.onBulk = () => ({ status: 503 })
+  const configOf = (port: number): string =>
+    toElasticsearch(port).replace('manage_template', 'when_blocked => "spill" blocked_after_ms => 100 manage_template')
+  {
+    await using started = await start(configOf, ['-w', '2'], data.path)
+    await Promise.all(ALL_CONNECTIONS.map((connection) => sendUntilStored(started.port, connection)))
+    expect(storedIds()).toEqual([])
+    expect((await started.program.stop()).code).toBe(0)
+  }
+  elasticsearch.onBulk = undefined
+  await using started = await start(configOf, ['-w', '1'], data.path)
+  await started.program.waitUntil('all events to be stored', () => storedIds().length === ALL_IDS.length)
+  expect(storedIds()).toEqual(ALL_IDS)
 })
 
 test('a new config takes its place in all workers or, where one refuses it, in none', async () => {

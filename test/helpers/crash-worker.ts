@@ -17,10 +17,13 @@ function isMeant(): boolean {
 
 if (!isMainThread) {
   // A word that a filter cannot bear: `uppercase` of it ends the worker at once, as a full heap does.
-  const toUpperCase = String.prototype.toUpperCase
+  // oxlint-disable-next-line typescript/unbound-method -- called on its text below
+  const { toUpperCase } = String.prototype
+  // oxlint-disable-next-line eslint/no-extend-native -- filters are to call it
   String.prototype.toUpperCase = function poisoned(this: string): string {
-    if (String(this) === 'poison') process.exit(1)
-    return toUpperCase.call(this)
+    const text = toUpperCase.call(this)
+    if (text === 'POISON') process.exit(1)
+    return text
   }
   setInterval(() => {
     if (!isMeant()) return

@@ -74,6 +74,37 @@ test('a topic that does not exist is told, waited for, and read once it is there
   await stub.close()
 }, 120_000)
 
+test('two workers are two members of the group, and every message is stored once', async (context) => {
+  const { brokers } = orSkip(context, kafka)
+  const topic = `topic-${randomUUID()}`
+  await using folder = await temporaryFolder()
+  const stub = await startStubElasticsearch()
+  const client = new Kafka({ brokers: [...brokers], logLevel: logLevel.NOTHING })
+  const admin = client.admin()
+  const producer = client.producer(EACH_ONCE)
+  await Promise.all([admin.connect(), producer.connect()])
+  await admin.createTopics({ topics: [{ topic, numPartitions: 4 }], waitForLeaders: true })
+  const path = join(folder.path, 'pipeline.json')
+  await writeFile(path, configOf(brokers, topic, stub.url))
+  await using program = await Program.start({ args: ['-f', path, '-w', '2'] })
+  await program.waitUntil('two members', async () => {
+    const { groups } = await admin.describeGroups([topic])
+    const [group] = groups
+    return group?.state === 'Stable' && group.members.length === 2
+  })
+  const messages = Array.from({ length: MESSAGES }, (_, number) => ({ value: `{"number":${number}}`, partition: number % 4 }))
+  await producer.send({ topic, messages })
+  const books = await settledBooks(program, MESSAGES, 60_000)
+  expect(books).toMatchObject({ received: MESSAGES, states: { stored: MESSAGES } })
+  expect(stub.documents.get('kafka-program')?.size).toBe(MESSAGES)
+  for (const worker of [0, 1]) {
+    expect(await program.metrics()).toContain(`millrace_worker_events_received_total{worker="${worker}"} ${MESSAGES / 2}`)
+  }
+  expect(await program.stop()).toEqual({ code: 0, signal: null })
+  await Promise.all([admin.disconnect(), producer.disconnect()])
+  await stub.close()
+}, 120_000)
+
 test('brokers that are not there are told with their address; the program lives, and stops when it is told', async () => {
   await using folder = await temporaryFolder()
   const stub = await startStubElasticsearch()

@@ -1,3 +1,4 @@
+import type { Writable } from 'node:stream'
 import { getHeapStatistics } from 'node:v8'
 import { Worker } from 'node:worker_threads'
 import { MillraceError, messageOf } from '../../core/errors.ts'
@@ -94,7 +95,7 @@ export class WorkerHandle {
     })
     // Whoever waits for it hears of it.
     prepared.catch(() => {})
-    if (has_stdin && this.#worker.stdin !== null) process.stdin.pipe(this.#worker.stdin)
+    if (has_stdin && this.#worker.stdin !== null) giveStdin(this.#worker.stdin)
   }
 
   /** What was in its filters when it ended, once others had ended before. */
@@ -166,6 +167,13 @@ export class WorkerHandle {
     this.last = snapshot
     if (snapshot.families !== undefined) this.last_whole = snapshot
   }
+}
+
+/** What the program is given goes to one worker. It is no reason for the program to stay: its workers are. */
+function giveStdin(to: Writable): void {
+  process.stdin.pipe(to)
+  // Of a file there is nothing to wait for.
+  if ('unref' in process.stdin) process.stdin.unref()
 }
 
 /** Bytes come over as a plain array. */
