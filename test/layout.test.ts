@@ -12,7 +12,7 @@ const ARROWS: { readonly [folder: string]: readonly string[] } = {
   telemetry: ['core'],
   geoip: ['core'],
   grok: ['core'],
-  kafka: ['core'],
+  kafka: ['network', 'core'],
   network: ['core'],
   sample: ['core'],
   transform: ['geoip', 'grok', 'storage', 'core'],

@@ -23,7 +23,7 @@ export interface ConnectionSettings {
 /** @throws MillraceError of that code for options that do not fit together */
 export function readConnection(
   options: ConnectionOptions,
-  context: Pick<Context, 'paths' | 'files'>,
+  context: Pick<Context, 'id' | 'metrics' | 'paths' | 'files'>,
   code: StartCode,
 ): ConnectionSettings {
   const brokers = options.bootstrap_servers

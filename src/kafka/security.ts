@@ -4,6 +4,7 @@ import type { ConnectionOptions as TlsSettings } from 'node:tls'
 import type { Context } from '../core/context.ts'
 import { MillraceError, messageOf } from '../core/errors.ts'
 import { Secret } from '../core/secret.ts'
+import { showExpiry } from '../network/certificate-expiry.ts'
 import type { ConnectionOptions } from './options.ts'
 
 export interface SaslSettings {
@@ -18,15 +19,18 @@ export type StartCode = 'INPUT_CANNOT_START' | 'OUTPUT_CANNOT_START'
 /** TLS as the options ask for it, `undefined` for none. Relative files are searched from the config's folder. */
 export function readTls(
   options: ConnectionOptions,
-  { paths, files }: Pick<Context, 'paths' | 'files'>,
+  context: Pick<Context, 'id' | 'metrics' | 'paths' | 'files'>,
   code: StartCode,
 ): TlsSettings | undefined {
   if (!options.security_protocol.endsWith('SSL')) return undefined
   const { ssl_truststore_location, ssl_keystore_location, ssl_keystore_password, ssl_key_password } = options
+  const contents = new Map<string, Buffer>()
   const read = (option: string, file: string): Buffer => {
-    const path = resolve(paths.config, file)
-    files.reads(path)
-    return readFile(option, path, code)
+    const path = resolve(context.paths.config, file)
+    context.files.reads(path)
+    const bytes = readFile(option, path, code)
+    contents.set(path, bytes)
+    return bytes
   }
   const tls: TlsSettings = {}
   if (ssl_truststore_location !== undefined) {
@@ -52,6 +56,7 @@ export function readTls(
     }
   }
   if (options.ssl_endpoint_identification_algorithm === '') tls.checkServerIdentity = () => undefined
+  showExpiry(() => contents, context)
   return tls
 }
 

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { testContext } from '../../../test/helpers/context.ts'
 import { buildInput, Collector } from '../../../test/helpers/run-input.ts'
+import { TEST_AUTHORITY } from '../../../test/helpers/test-certificates.ts'
 import { plain } from '../../codecs/plain.ts'
 import { describeTrouble } from '../../kafka/client-log.ts'
 import { kafka } from './kafka.ts'
@@ -86,6 +87,14 @@ test('a Java keystore is refused with the command that converts it', () => {
   expect(() => build({ security_protocol: 'SSL', ssl_truststore_location: file })).toThrow(
     'is a Java keystore: write its certificates as PEM',
   )
+})
+
+test("it is shown when certificates of the brokers' authority expire", async () => {
+  const file = join(mkdtempSync(join(tmpdir(), 'millrace-')), 'ca.pem')
+  writeFileSync(file, TEST_AUTHORITY)
+  const context = testContext()
+  buildInput(kafka, [plain], { security_protocol: 'SSL', ssl_truststore_location: file }, new Collector(), context)
+  expect(await context.metrics.text()).toContain(`millrace_certificate_expiry_time_seconds{component="test",file="${file}"} `)
 })
 
 test('topics are chosen by name, and those that are missing are known', () => {

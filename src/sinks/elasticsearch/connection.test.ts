@@ -135,6 +135,9 @@ test('old option names are taken: ssl, cacert and their switches', async () => {
   await sink.open(NEVER)
   await sink.write([eventFrom({}, 'a')], NEVER)
   expect(stub.bulks[0]?.headers['content-encoding']).toBe('gzip')
+  expect(await context.metrics.text()).toMatch(
+    /^millrace_certificate_expiry_time_seconds\{component="test",file=".*\/ca"\} \d+$/m,
+  )
 })
 
 test.each([

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import { defineOutput } from '../../core/component.ts'
+import type { OutputContext } from '../../core/contracts.ts'
 import { type Entry, readText } from '../../core/options/options.ts'
 import { compileTemplate, type Template } from '../../core/template.ts'
 import { compileAction, isChosenByUs } from './action.ts'
@@ -68,7 +69,7 @@ At the start the index templates \`exchange-logs\` and \`exchange-alerts\` are i
     }
     return new ElasticsearchSink(
       {
-        client: clientSettings(options, context.paths.config),
+        client: clientSettings(options, context),
         batching: {
           events_max: options.bulk_events_max,
           bytes_max: options.bulk_bytes_max,
@@ -105,14 +106,14 @@ function indexOf({ index }: ElasticsearchOptions, rollover: Rollover | undefined
   return index ?? compileTemplate(has_ecs ? INDEX_ECS : INDEX)
 }
 
-function clientSettings(options: ElasticsearchOptions, config_folder: string): ClientSettings {
+function clientSettings(options: ElasticsearchOptions, context: OutputContext): ClientSettings {
   const nodes = resolveNodes(options)
   return {
     nodes,
     authorization: authorizationOf(options),
     // The client sends a name twice that it meets in two spellings.
     headers: lowerCaseNames(textsOf(options.custom_headers)),
-    tls: tlsSettings(options, config_folder),
+    tls: tlsSettings(options, context),
     ca_fingerprint: checkedFingerprint(options, nodes[0]?.url.protocol === 'https:'),
     proxy: readProxy(options),
     timeout_ms: options.timeout * 1000,
