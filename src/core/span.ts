@@ -78,5 +78,5 @@ export function hashedId(text: string, digits: number): string {
 const NS_PER_MS = 1_000_000n
 
 export function nanosecondsOf({ epoch_ms, nanos }: Timestamp): bigint {
-  return BigInt(epoch_ms) * NS_PER_MS + BigInt(nanos)
+  return BigInt(epoch_ms) * NS_PER_MS + BigInt(Math.trunc(nanos))
 }

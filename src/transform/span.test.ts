@@ -110,8 +110,8 @@ test('kind, name and service come from fields, and where those are missing somet
 test('an error brings its message, and attributes come with their types and all their digits', async () => {
   const document =
     '{"trace_id":"a1","duration":1,"level":"error","msg":"balance too low","user_id":7,"order_id":12345678901234567890,' +
-    '"price":0.50,"taker":true,"book":{"symbol":"BTC-USDT"},"none":null,"sides":["buy",1]}'
-  const attributes = ['user_id', 'order_id', 'price', 'taker', '[book][symbol]', 'none', 'missing', 'sides']
+    '"price":0.50,"far":1e999,"taker":true,"book":{"symbol":"BTC-USDT"},"none":null,"sides":["buy",1]}'
+  const attributes = ['user_id', 'order_id', 'price', 'far', 'taker', '[book][symbol]', 'none', 'missing', 'sides']
   expect(await spanOf({ attributes }, document)).toMatchObject({
     status: 'error',
     message: 'balance too low',
@@ -119,6 +119,7 @@ test('an error brings its message, and attributes come with their types and all 
       user_id: 7,
       order_id: '12345678901234567890',
       price: 0.5,
+      far: '1e999',
       taker: true,
       'book.symbol': 'BTC-USDT',
       sides: '["buy",1]',
@@ -140,6 +141,9 @@ test('what is no call becomes no span, is counted, gets no tag and goes on', asy
     { trace_id: 'a', duration: 'long' },
     { trace_id: 'a', duration: -1 },
     { trace_id: 'a', duration: 1e300 },
+    { trace_id: 'a', duration: 1, '@timestamp': '9999-01-01T00:00:00Z' },
+    { trace_id: 'a', duration: 1, '@timestamp': '1969-12-31T00:00:00Z' },
+    { trace_id: 'a', duration: 1, '@timestamp': '1970-01-01T00:00:00Z' },
   ]
   for (const document of odd) {
     const { event, out } = filter(document)
@@ -150,6 +154,7 @@ test('what is no call becomes no span, is counted, gets no tag and goes on', asy
   const text = await context.metrics.text()
   expect(text).toContain('millrace_span_events_skipped_total{reason="no_trace_id"} 5')
   expect(text).toContain('millrace_span_events_skipped_total{reason="no_duration"} 4')
+  expect(text).toContain('millrace_span_events_skipped_total{reason="time_out_of_range"} 3')
 })
 
 test('a span leaves once, when its event has its end, and not for one that was stored before', async () => {

@@ -26,8 +26,11 @@ const UNITS_NS: { readonly [unit in (typeof UNITS)[number]]: number } = { s: 1e9
 /** A call that lasts longer than ten years is a wrong unit. */
 const DURATION_MAX_NS = 10 * 365.25 * 86_400 * 1e9
 
-/** Longer texts of attributes are cut. */
-const ATTRIBUTE_LENGTH_MAX = 1_000
+/** The year 2262: OTLP has 64 bits for a time, and one span that does not fit costs all that are sent with it. */
+const TIME_MAX_NS = 2n ** 63n - 1n
+
+/** Longer texts are cut. */
+const TEXT_LENGTH_MAX = 1_000
 
 const SPAN_OPTIONS = {
   trace_id: option.fieldRef('Holds the id that all calls of one request share.', { default: 'trace_id' }),
@@ -77,7 +80,7 @@ A share of the traces is kept (\`tracing.sampling\`, a tenth), by a hash of the 
 all. Ids of 32 and 16 hex digits stay what they are, shorter ones get zeros in front, a UUID loses its dashes, of a
 \`traceparent\` header its part is taken, and any other text stands for an id by its hash.
 
-\`millrace_span_events_skipped_total\` counts events that were no calls: without a trace id, or without a duration.
+\`millrace_span_events_skipped_total\` counts events that were no calls: without a trace id, without a duration, or\nat a time before 1970 or after 2262.
 `.trim(),
   options: SPAN_OPTIONS,
   examples: [
@@ -129,19 +132,18 @@ all. Ids of 32 and 16 hex digits stay what they are, shorter ones get zeros in f
     }
     const noTrace = skipped('no_trace_id')
     const noDuration = skipped('no_duration')
+    const noTime = skipped('time_out_of_range')
     return (event) => {
       const trace_id = idAt(event, options.trace_id, traceIdOf)
       if (trace_id === undefined) return noTrace()
       const duration_ns = Math.round(measuredNumber(event.get(options.duration)) * UNITS_NS[options.unit])
       if (!(duration_ns >= 0 && duration_ns <= DURATION_MAX_NS)) return noDuration()
+      const timestamp_ns = nanosecondsOf(event.timestamp ?? context.clock.timestamp())
+      const start_ns = options.timestamp_is === 'start' ? timestamp_ns : timestamp_ns - BigInt(duration_ns)
+      const end_ns = start_ns + BigInt(duration_ns)
+      if (start_ns < 0n || end_ns > TIME_MAX_NS) return noTime()
       if (spans?.samples(trace_id) === true) {
-        const made = spanOf(
-          event,
-          trace_id,
-          BigInt(duration_ns),
-          nanosecondsOf(event.timestamp ?? context.clock.timestamp()),
-          options,
-        )
+        const made = spanOf(event, { trace_id, start_ns, end_ns }, options)
         event.whenSettled((state) => {
           if (countsAsSeen(state)) spans.record(made)
         })
@@ -151,22 +153,19 @@ all. Ids of 32 and 16 hex digits stay what they are, shorter ones get zeros in f
   },
 })
 
-function spanOf(event: Event, trace_id: string, duration_ns: bigint, timestamp_ns: bigint, options: SpanOptions): Span {
-  const start_ns = options.timestamp_is === 'start' ? timestamp_ns : timestamp_ns - duration_ns
+function spanOf(event: Event, when: Pick<Span, 'trace_id' | 'start_ns' | 'end_ns'>, options: SpanOptions): Span {
   const kind = kindOf(options.kind.format(event))
   const status = statusOf(event, options.status, kind)
   const message = status === 'error' ? event.get(options.message) : undefined
   return {
-    trace_id,
+    ...when,
     span_id: idAt(event, options.span_id, spanIdOf) ?? ownId(event),
     parent_id: idAt(event, options.parent_id, spanIdOf),
-    service: resolvedText(options.service, event) ?? 'unknown_service',
-    name: resolvedText(options.name, event) ?? 'unknown',
+    service: resolvedText(options.service, event)?.slice(0, TEXT_LENGTH_MAX) ?? 'unknown_service',
+    name: resolvedText(options.name, event)?.slice(0, TEXT_LENGTH_MAX) ?? 'unknown',
     kind,
-    start_ns: start_ns < 0n ? 0n : start_ns,
-    end_ns: start_ns < 0n ? duration_ns : start_ns + duration_ns,
     status,
-    message: typeof message === 'string' ? message.slice(0, ATTRIBUTE_LENGTH_MAX) : undefined,
+    message: typeof message === 'string' ? message.slice(0, TEXT_LENGTH_MAX) : undefined,
     attributes: attributesOf(event, options.attributes),
   }
 }
@@ -216,7 +215,7 @@ function attributesOf(event: Event, fields: readonly FieldRef[]): Span['attribut
 /** Numbers that a double cannot hold go as text, with all their digits. */
 function attributeOf(value: Value): string | number | boolean {
   if (typeof value === 'boolean' || typeof value === 'number') return value
-  if (value instanceof SourceNumber) return value.value
+  if (value instanceof SourceNumber) return Number.isFinite(value.value) ? value.value : value.text
   const text = isFields(value) || Array.isArray(value) ? stringify(value) : textOf(value)
-  return text.slice(0, ATTRIBUTE_LENGTH_MAX)
+  return text.slice(0, TEXT_LENGTH_MAX)
 }

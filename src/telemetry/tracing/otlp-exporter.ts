@@ -48,7 +48,7 @@ type SpanContext = ReturnType<ReadableSpan['spanContext']>
 function resourceOf(service: string, resources: Map<string, Resource>): Resource {
   const known = resources.get(service)
   if (known !== undefined) return known
-  const resource = resourceFromAttributes({ 'service.name': service })
+  const resource = resourceFromAttributes({ 'service.name': service.toWellFormed() })
   resources.set(service, resource)
   return resource
 }
@@ -58,7 +58,7 @@ const STATUS_CODES: { readonly [status in SpanStatus]: number } = { unset: 0, ok
 function toReadable(span: Span, resource: Resource, version: string): ReadableSpan {
   const context = toContext(span)
   return {
-    name: span.name,
+    name: span.name.toWellFormed(),
     kind: SPAN_KINDS.indexOf(span.kind),
     spanContext: () => context,
     ...(span.parent_id === undefined
@@ -67,8 +67,8 @@ function toReadable(span: Span, resource: Resource, version: string): ReadableSp
     startTime: toHrTime(span.start_ns),
     endTime: toHrTime(span.end_ns),
     duration: toHrTime(span.end_ns - span.start_ns),
-    status: { code: STATUS_CODES[span.status], ...(span.message === undefined ? {} : { message: span.message }) },
-    attributes: span.attributes,
+    status: { code: STATUS_CODES[span.status], ...(span.message === undefined ? {} : { message: span.message.toWellFormed() }) },
+    attributes: wellFormed(span.attributes),
     links: (span.links ?? []).map((link) => ({ context: toContext(link) })),
     events: [],
     ended: true,
@@ -78,6 +78,15 @@ function toReadable(span: Span, resource: Resource, version: string): ReadableSp
     droppedEventsCount: 0,
     droppedLinksCount: 0,
   }
+}
+
+/** Half a character, which logs may hold and UTF-8 has no way to write, would cost all spans that are sent together. */
+function wellFormed(attributes: Span['attributes']): Span['attributes'] {
+  const texts = Object.entries(attributes).map(([name, value]) => [
+    name.toWellFormed(),
+    typeof value === 'string' ? value.toWellFormed() : value,
+  ])
+  return Object.fromEntries(texts) as Span['attributes']
 }
 
 /** The flag says that the trace is sampled. */

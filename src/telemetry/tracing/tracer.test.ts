@@ -72,6 +72,21 @@ test('spans arrive with everything they have', async () => {
   expect(await counted()).toEqual(['millrace_spans_exported_total 2'])
 })
 
+test('half a character in a name or value is replaced, for it would cost the whole request', async () => {
+  await using receiver = await startOtlpReceiver()
+  const { tracer } = openTracer(exporterTo(receiver))
+  const half = 'a\ud83d'
+  tracer.record(spanNumber(1, { name: half, service: half, status: 'error', message: half, attributes: { [half]: half } }))
+  await tracer[Symbol.asyncDispose]()
+  const whole = 'a\ufffd'
+  expect(receiver.spans[0]).toMatchObject({
+    name: whole,
+    service: whole,
+    status: { message: whole },
+    attributes: { [whole]: whole },
+  })
+})
+
 test('they leave by themselves after a second, and in requests of a bounded size', async () => {
   await using receiver = await startOtlpReceiver()
   const { tracer } = openTracer(exporterTo(receiver))
