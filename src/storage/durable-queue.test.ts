@@ -1,4 +1,4 @@
-import { appendFile, cp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
+import { appendFile, cp, mkdir, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
@@ -159,6 +159,19 @@ test('a full queue refuses, and takes more once its first segments are done', as
   expect(appended).toBe(10)
   expect((await take(queue)).length).toBe(10)
   await waitFor('room', () => queue.append([record]).then(() => true), { timeout_ms: 5_000 })
+})
+
+test('what is done makes room also where nothing can be noted, as on a full disk', async () => {
+  await using folder = await temporaryFolder()
+  await using queue = await openQueue(folder.path, MIB)
+  const record = Buffer.alloc(100_000)
+  for (let n = 0; n < 10; n++) await queue.append([record])
+  await mkdir(join(folder.path, 'position.json.new'))
+  expect(await queue.hasRoom(record.length)).toBe(false)
+  await take(queue, 5)
+  expect(await queue.hasRoom(record.length)).toBe(true)
+  await queue.append([record])
+  expect(await take(queue)).toHaveLength(6)
 })
 
 test('numbers do not come again when files were removed by hand', async () => {

@@ -113,7 +113,8 @@ export class DurableQueue implements AsyncDisposable {
    */
   async hasRoom(bytes: number): Promise<boolean> {
     if (this.#fits(bytes)) return true
-    await this.#checkpoint()
+    // What cannot be noted comes again after a crash. That is no reason to wait.
+    await this.#checkpoint().catch(() => {})
     if (!this.#fits(bytes) && this.isDone) {
       // The last segment, which goes as a whole.
       await this.#log.rotate()
@@ -216,13 +217,14 @@ export class DurableQueue implements AsyncDisposable {
   async #checkpoint(): Promise<void> {
     const [oldest = this.#next] = this.#open
     this.#done.removeBelow(Number(oldest))
+    // First: on a full disk there is room for the note only after it.
+    await this.#log.removeBefore(oldest)
     const done = writeSpans(this.#done)
     if (this.#positions.get('next') !== oldest.toString() || (this.#positions.get('done') ?? '') !== done) {
       this.#positions.set('next', oldest.toString())
       this.#positions.set('done', done)
       await this.#positions.save()
     }
-    await this.#log.removeBefore(oldest)
   }
 }
 
