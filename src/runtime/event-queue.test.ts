@@ -231,6 +231,20 @@ test('a folder with something else is told, and the pipeline does not run', asyn
   await expect(running.ended).rejects.toMatchObject({ code: 'STORAGE_CORRUPT' })
 })
 
+test('a folder that another program uses is not used by a second one', async () => {
+  await using folder = await temporaryFolder()
+  const settings = { path_queue: join(folder.path, 'queues') }
+  const ends = new TestEnds()
+  await using first = await startPipeline(config(settings), ends)
+  await (await ends.feed(numbered(1))).settled
+  await using second = await startPipeline(config(settings), new TestEnds())
+  await expect(second.ended).rejects.toMatchObject({
+    code: 'STORAGE_IN_USE',
+    message: expect.stringContaining('--path.queue'),
+  })
+  expect(first.pipeline.ledger.unbalanced).toBe(0)
+})
+
 test.each(['intake', 'filters', 'outputs', 'buffered'] as const)('an event that %s loses shows in the books', async (holder) => {
   const ends = new TestEnds()
   let lost = 0
