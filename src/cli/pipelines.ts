@@ -12,7 +12,7 @@ import { ByteBudget } from '../runtime/byte-budget.ts'
 import type { DeadLetterBox } from '../runtime/dead-letter-box.ts'
 import { type EventQueue, queueOf } from '../runtime/event-queue.ts'
 import { PipelineLedgers } from '../runtime/ledger.ts'
-import { orphanedSpills } from '../runtime/orphaned-spills.ts'
+import { tellOrphanedSpills } from '../runtime/orphaned-spills.ts'
 import { Pipeline } from '../runtime/pipeline.ts'
 import type { PipelineBus, SuccessorBus } from '../runtime/pipeline-bus.ts'
 import { RecentEvents } from '../runtime/recent-events.ts'
@@ -380,13 +380,7 @@ export class Pipelines {
       const outputs = compiled.outputs.map((output) => output.id)
       if (!this.failed.has(id)) owners.set(id, [...(owners.get(id) ?? []), ...outputs])
     }
-    for (const { folder, pipeline, output, size_bytes } of await orphanedSpills(this.#settings.data, owners)) {
-      this.#settings.log.error(
-        `spill_orphaned_${pipeline}_${output}`,
-        `${folder} holds ${size_bytes} bytes of events that wait for an output which is not in the config any more: give an output ` +
-          `of pipeline ${pipeline} the id ${output} and they are sent, or remove the folder and they are lost`,
-      )
-    }
+    await tellOrphanedSpills(this.#settings.data, owners, this.#settings.log)
   }
 
   #stop(): void {

@@ -1,5 +1,6 @@
 import { readdir, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
+import type { Log } from '../core/context.ts'
 import { folderName, spillFolder } from './spill.ts'
 
 /** Events on the disk that belong to no output any more. */
@@ -33,6 +34,21 @@ export async function orphanedSpills(
     }
   }
   return orphans
+}
+
+/** Says in the log which there are, and what can be done with them. Never rejects. */
+export async function tellOrphanedSpills(
+  data: string,
+  owners: ReadonlyMap<string, readonly string[] | undefined>,
+  log: Log,
+): Promise<void> {
+  for (const { folder, pipeline, output, size_bytes } of await orphanedSpills(data, owners)) {
+    log.error(
+      `spill_orphaned_${pipeline}_${output}`,
+      `${folder} holds ${size_bytes} bytes of events that wait for an output which is not in the config any more: give an output ` +
+        `of pipeline ${pipeline} the id ${output} and they are sent, or remove the folder and they are lost`,
+    )
+  }
 }
 
 async function sizeOf(folder: string): Promise<number> {

@@ -18,6 +18,7 @@ import { EventTracker } from './event-tracker.ts'
 import { FilterTurns } from './filter-turns.ts'
 import { runInput } from './input-loop.ts'
 import { type EventLedger, FROM_DISK, type InputBooks, type Loses, PipelineLedgers } from './ledger.ts'
+import { measurePipeline } from './measure-pipeline.ts'
 import { OutputRunner } from './output-runner.ts'
 import { type QueuedIntake, queuedIntake } from './queued-intake.ts'
 import { type Receipt, trackedOf } from './receipt.ts'
@@ -84,18 +85,8 @@ export class Pipeline {
     const own = services.context(settings.id)
     this.#log = own.log
     this.#spans = own.spans
-    own.metrics.gauge(
-      'millrace_in_flight_bytes',
-      'Memory that the events stand for which the pipeline holds, estimated from their sizes on the wire.',
-      { pipeline: settings.id },
-      () => this.#tracker.bytes,
-    )
-    own.metrics.gauge(
-      'millrace_oldest_unacknowledged_age_seconds',
-      'How long the oldest batch waits whose sender has no answer yet; 0 where none does.',
-      { pipeline: settings.id },
-      () => this.#oldestUnsettled_ms() / 1_000,
-    )
+    const measured = { bytes: () => this.#tracker.bytes, unsettled: this.#unsettled }
+    const filter_seconds = measurePipeline(own.metrics, settings.id, measured)
     this.ledgers = services.ledgers ?? new PipelineLedgers(own.metrics, settings.id)
     this.ledger = this.ledgers.events
     const tracking = { ledger: this.ledger, budget: services.budget, loses: this.#loses, left: () => this.#tellWhenEmpty() }
@@ -117,8 +108,7 @@ export class Pipeline {
         this.#log.error('flush_failed', `${filter} (${where}) could not give out what it held: ${messageOf(thrown)}`)
       },
     })
-    const seconds = own.metrics.counter('millrace_filter_seconds_total', 'How long the filters took.', { pipeline: this.#id })
-    this.#turns = new FilterTurns(this.#chain, settings.batch_size, this.#abandon.signal, seconds, (batch) => {
+    this.#turns = new FilterTurns(this.#chain, settings.batch_size, this.#abandon.signal, filter_seconds, (batch) => {
       this.#tracker.intake -= batch.length
       this.#tracker.filters += batch.length
       return this.#spans && traceTurn(this.#id, batch)
@@ -206,11 +196,6 @@ export class Pipeline {
   /** Events that have no final state yet. */
   get held(): number {
     return this.#tracker.held
-  }
-
-  #oldestUnsettled_ms(): number {
-    const [oldest] = this.#unsettled
-    return oldest === undefined ? 0 : performance.now() - oldest.since_ms
   }
 
   #runnerOf({ id, name, where, sink, policy }: CompiledOutput, settings: PipelineSettings): OutputRunner {

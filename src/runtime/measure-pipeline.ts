@@ -1,0 +1,28 @@
+import type { Counter, Metrics } from '../core/context.ts'
+import type { Receipt } from './receipt.ts'
+
+interface Measured {
+  readonly bytes: () => number
+  /** Receipts of batches whose senders have no answer yet, the oldest first. */
+  readonly unsettled: ReadonlySet<Receipt>
+}
+
+/** Shows how much a pipeline holds and for how long. Returns what counts the seconds that its filters take. */
+export function measurePipeline(metrics: Metrics, pipeline: string, { bytes, unsettled }: Measured): Counter {
+  metrics.gauge(
+    'millrace_in_flight_bytes',
+    'Memory that the events stand for which the pipeline holds, estimated from their sizes on the wire.',
+    { pipeline },
+    bytes,
+  )
+  metrics.gauge(
+    'millrace_oldest_unacknowledged_age_seconds',
+    'How long the oldest batch waits whose sender has no answer yet; 0 where none does.',
+    { pipeline },
+    () => {
+      const [oldest] = unsettled
+      return oldest === undefined ? 0 : (performance.now() - oldest.since_ms) / 1_000
+    },
+  )
+  return metrics.counter('millrace_filter_seconds_total', 'How long the filters took.', { pipeline })
+}
