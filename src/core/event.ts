@@ -257,7 +257,7 @@ export class Event {
 
   /** The top-level fields in their order, metadata not among them. */
   *entries(): IterableIterator<[string, Value]> {
-    for (const name of this.#source === undefined ? [] : [...this.#source.names()]) {
+    for (const name of this.#source?.names() ?? []) {
       const value = this.#top(name)
       // What is owned from here on comes below.
       if (value !== undefined && !isHolder(value)) yield [name, value]

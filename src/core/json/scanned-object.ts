@@ -87,13 +87,14 @@ export class ScannedObject {
   }
 
   /** The names of the members that were not taken out, in their order. */
-  *names(): IterableIterator<string> {
-    if (this.#below !== undefined) yield* this.#below.names()
+  names(): string[] {
     const { names, members, start, count } = this.#scan
+    const found = this.#below?.names() ?? []
     for (let at = start; at < start + count * STRIDE; at += STRIDE) {
       const name = members[at] ?? GONE
-      if (name !== GONE) yield names.all[name >> 1]?.text ?? ''
+      if (name !== GONE) found.push(names.all[name >> 1]?.text ?? '')
     }
+    return found
   }
 
   /** All members that were not taken out. */

@@ -44,6 +44,10 @@ KINDS.fill(3, 0, BLANK)
 KINDS[QUOTE] = 1
 KINDS[BACKSLASH] = 2
 
+/** What one character may stand for behind a backslash. */
+const ESCAPED = new Uint8Array(256)
+for (const character of '"\\/bfnrt') ESCAPED[character.charCodeAt(0)] = 1
+
 /** The name of a member, at one depth. It remembers what came next, for the members of logs repeat their order. */
 class KnownName {
   /** `"name":` */
@@ -261,27 +265,12 @@ function endOfString(at: number): number {
     if (kind === 1) return at + 1
     if (kind !== 2) return FAILED
     escapes = 1
-    at = endOfEscape(at + 1)
-    if (at < 0) return FAILED
-  }
-}
-
-/** `at`: behind the backslash. */
-function endOfEscape(at: number): number {
-  switch (bytes[at]) {
-    case QUOTE:
-    case BACKSLASH:
-    case 0x2f: // solidus
-    case 0x62: // b
-    case 0x66: // f
-    case 0x6e: // n
-    case 0x72: // r
-    case 0x74: // t
-      return at + 1
-    case 0x75: // u
-      return endOfUnit(at + 1)
-    default:
-      return FAILED
+    const code = bytes[at + 1] ?? 0
+    if (ESCAPED[code] === 1) at += 2
+    else {
+      at = code === 0x75 ? endOfUnit(at + 2) : FAILED
+      if (at < 0) return FAILED
+    }
   }
 }
 
