@@ -53,20 +53,24 @@ export function compileAction(options: ActionOptions): (event: Event) => Action 
   const idOf = isChosenByUs(constant) ? undefined : options.document_id
   const preset = is_stable && options.version === undefined ? 'create' : 'index'
   const operationOf = options.action ?? compileTemplate(preset)
+  const fixedOperation = OPERATIONS.find((operation) => operation === operationOf.constant)
+  const is_bare = holdsNoDetails(options)
   return (event) => {
     try {
-      const operation = readOperation(operationOf.format(event))
+      const operation = fixedOperation ?? readOperation(operationOf.format(event))
       const wanted = event.get(INGEST_DOCUMENT)
       const ingest = isFields(wanted) ? wanted : NOTHING
       const index = describe(options.index.format(event))
       if (typeof index === 'string') throw new Refusal(index)
       const id = idOf === undefined ? (textIn(ingest, 'id') ?? (is_stable ? event.stableId() : undefined)) : idOf.format(event)
-      const rest = idPart(id, idOf !== undefined, operation) + details(options, event, operation, ingest)
+      const more = is_bare && ingest === NOTHING ? '' : details(options, event, operation, ingest)
+      const rest = idPart(id, idOf !== undefined, operation) + more
       const line = `{"${operation}":${index.beginning}${rest}}}`
       if (operation === 'delete') return { index: index.name, line, document: '', is_partial: true }
       const document = textOf(options, operation, event)
-      const whole = { index: index.name, line: `${line}\n`, ...(document === undefined ? {} : { document }) }
-      return operation === 'update' ? { ...whole, is_partial: true } : whole
+      // Most are bare: a spread would cost as much as the line.
+      if (document === undefined) return { index: index.name, line: `${line}\n` }
+      return { index: index.name, line: `${line}\n`, document, is_partial: operation === 'update' }
     } catch (thrown) {
       if (thrown instanceof Refusal) return { kind: 'reject', reason: thrown.message }
       throw thrown
@@ -97,6 +101,11 @@ function idPart(id: string | undefined, from_template: boolean, operation: Opera
   const fault = idFault(id, from_template)
   if (fault !== undefined) throw new Refusal(fault)
   return `,"_id":${JSON.stringify(id)}`
+}
+
+/** Whether an action line holds nothing beside index and id, as long as no ingest pipeline wants something. */
+function holdsNoDetails({ parent, routing, pipeline, version, retry_on_conflict = 0 }: ActionOptions): boolean {
+  return [parent, routing, pipeline, version].every((option) => option === undefined) && retry_on_conflict === 0
 }
 
 /** What an action line holds beside index and id. */
