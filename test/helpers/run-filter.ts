@@ -5,6 +5,7 @@ import type { FilterParts } from '../../src/core/contracts.ts'
 import { ConfigError, type Problem } from '../../src/core/errors.ts'
 import { Event } from '../../src/core/event.ts'
 import { parseJson } from '../../src/core/json/json.ts'
+import { ScannedObject } from '../../src/core/json/scanned-object.ts'
 import type { EcsCompatibility } from '../../src/core/plan.ts'
 import type { Fields } from '../../src/core/values.ts'
 import { componentNode } from './config-value.ts'
@@ -72,8 +73,13 @@ export class TestFilter {
   }
 
   #eventOf(input: Fields | string): Event {
-    const { value, exact } = parseJson(typeof input === 'string' ? input : JSON.stringify(input))
-    return Event.from(value as Fields, this.#context.clock.timestamp(), { exact })
+    const text = typeof input === 'string' ? input : JSON.stringify(input)
+    const now = this.#context.clock.timestamp()
+    // As the json codec makes them: the fields are still text.
+    const source = ScannedObject.read(text)
+    if (source !== undefined) return Event.from({}, now, { exact: false, source })
+    const { value, exact } = parseJson(text)
+    return Event.from(value as Fields, now, { exact })
   }
 
   #step(event: Event): FilterRun {

@@ -206,7 +206,7 @@ describe('text and lists', () => {
 describe('fields', () => {
   test('rename takes placeholders on both sides, moves nulls and overwrites', async () => {
     expect(await run({ rename: { a: 'b_%{s}', '%{s}_k': 'c', missing: 'd' } }, '{"s":"q","a":1,"q_k":5,"c":0}')).toBe(
-      '{"s":"q","c":5,"b_q":1}',
+      '{"s":"q","b_q":1,"c":5}',
     )
     expect(await run({ rename: { a: 'b' } }, '{"a":null,"b":2}')).toBe('{"b":null}')
     expect(await run({ rename: { a: 'a' } }, '{"a":1}')).toBe('{"a":1}')
@@ -218,20 +218,20 @@ describe('fields', () => {
   })
 
   test('entries run in the order of the file', async () => {
-    expect(await run({ rename: { b: 'c', a: 'b' } }, '{"a":1,"b":2}')).toBe('{"b":1,"c":2}')
+    expect(await run({ rename: { b: 'c', a: 'b' } }, '{"a":1,"b":2}')).toBe('{"c":2,"b":1}')
     expect(await run({ rename: { a: 'b', b: 'c' } }, '{"a":1,"b":2}')).toBe('{"c":1}')
   })
 
   test('update changes what is there, replace makes it, coerce fills null', async () => {
-    expect(await run({ update: { a: 'n-%{i}', b: 'x', n: 'z' } }, '{"a":1,"i":5,"n":null}')).toBe('{"a":"n-5","i":5,"n":"z"}')
-    expect(await run({ replace: { a: 'n-%{i}', b: 7 } }, '{"a":[1],"i":5}')).toBe('{"a":"n-5","i":5,"b":"7"}')
+    expect(await run({ update: { a: 'n-%{i}', b: 'x', n: 'z' } }, '{"a":1,"i":5,"n":null}')).toBe('{"i":5,"a":"n-5","n":"z"}')
+    expect(await run({ replace: { a: 'n-%{i}', b: 7 } }, '{"a":[1],"i":5}')).toBe('{"i":5,"a":"n-5","b":"7"}')
     expect(await run({ replace: { a: ['x', '%{i}'] } }, '{"i":5}')).toBe('{"i":5,"a":"[\\"x\\", \\"5\\"]"}')
-    expect(await run({ coerce: { a: 'd', b: 'd', e: 'd' } }, '{"a":null,"e":""}')).toBe('{"a":"d","e":""}')
+    expect(await run({ coerce: { a: 'd', b: 'd', e: 'd' } }, '{"a":null,"e":""}')).toBe('{"e":"","a":"d"}')
   })
 
   test('copy makes a copy of its own, of null and of nothing none', async () => {
     const options = { copy: { h: 'g', missing: 'x', n: 'y' }, add_field: { '[g][added]': '1' } }
-    expect(await run(options, '{"h":{"x":[1]},"n":null}')).toBe('{"h":{"x":[1]},"n":null,"g":{"x":[1],"added":"1"}}')
+    expect(await run(options, '{"h":{"x":[1]},"n":null}')).toBe('{"n":null,"h":{"x":[1]},"g":{"x":[1],"added":"1"}}')
   })
 })
 
