@@ -133,6 +133,13 @@ test.each([
   [503, { retry_failed: false }, { kind: 'reject', reason: 'http_503' }],
   [500, { retryable_codes: [503] }, { kind: 'reject', reason: 'http_500' }],
   [418, { retryable_codes: 418 }, { kind: 'retry', after_ms: 7_000 }],
+  [
+    200,
+    { retryable_answer: '^becau' },
+    { kind: 'retry', reason: expect.stringMatching(/^http_200 from .*: because$/) as string },
+  ],
+  [200, { retryable_answer: '^cause' }, { kind: 'stored' }],
+  [404, { retryable_answer: '^becau' }, { kind: 'reject', reason: 'http_404' }],
 ] as const)('an answer of %i with %j', async (status, options, outcome) => {
   await using server = await stub((_request, response) => {
     response.writeHead(status, { 'retry-after': '7', location: '/elsewhere' })

@@ -6,6 +6,7 @@ import { type Outcome, type OutputContext, type Sink, STORED, type WriteResult }
 import { MillraceError, messageOf } from '../../core/errors.ts'
 import type { Event } from '../../core/event.ts'
 import { readLogin } from '../../core/login.ts'
+import { type GuardedRegex, guardedRegex, regexLimits } from '../../core/regex/guard.ts'
 import { readClientTls } from '../../network/client-tls.ts'
 import { compileBody, compileHeaders, type PrintBody } from './body.ts'
 import { type HttpAnswer, HttpClient } from './client.ts'
@@ -15,7 +16,7 @@ export const http = defineOutput({
   name: 'http',
   summary: 'Sends events as bodies of HTTP requests, one each or a batch as one list.',
   description: `An answer of 2xx, or one of \`ignorable_codes\`, means stored. One of \`retryable_codes\`, and no answer at all, means
-that the event is tried again, for as long as it takes (not before the time of a \`Retry-After\`). Every other answer sends the event to
+that the event is tried again, for as long as it takes (not before the time of a \`Retry-After\`); so does what \`retryable_answer\` matches. Every other answer sends the event to
 the dead letters: Logstash loses it. A batch (\`json_batch\`) has one address and one set of headers, those of its first event, and
 gets smaller when the answer is 413. Requests run side by side, so events may overtake each other.`,
   default_codec: 'plain',
@@ -60,6 +61,7 @@ class HttpSink implements Sink {
   readonly #client: HttpClient
   readonly #limit: LimitFunction
   readonly #printBody: PrintBody
+  readonly #retryableAnswer: GuardedRegex | undefined
   readonly #headersOf: (event: Event) => { [name: string]: string }
 
   constructor(options: HttpOptions, context: OutputContext) {
@@ -86,6 +88,8 @@ class HttpSink implements Sink {
       proxy,
     })
     this.#limit = pLimit(pool_max)
+    const { retryable_answer } = options
+    this.#retryableAnswer = retryable_answer === undefined ? undefined : guardedRegex(retryable_answer, '', regexLimits(context))
     this.#printBody = compileBody(options)
     this.#headersOf = compileHeaders(options, login)
   }
@@ -159,9 +163,11 @@ class HttpSink implements Sink {
 
   #judge({ status, excerpt, retry_after_ms }: HttpAnswer, url: URL): Outcome {
     const { retryable_codes, ignorable_codes, retry_failed } = this.#options
-    if ((status >= 200 && status <= 299) || ignorable_codes.includes(status)) return STORED
+    const is_success = (status >= 200 && status <= 299) || ignorable_codes.includes(status)
+    const puts_off = is_success ? this.#retryableAnswer?.test(excerpt) === true : retryable_codes.includes(status)
+    if (is_success && !puts_off) return STORED
     const said = excerpt === '' ? '' : `: ${excerpt}`
-    if (retryable_codes.includes(status) && retry_failed) {
+    if (puts_off && retry_failed) {
       const reason = `http_${status} from ${url.origin}${said}`
       return { kind: 'retry', reason, ...(retry_after_ms === undefined ? {} : { after_ms: retry_after_ms }) }
     }

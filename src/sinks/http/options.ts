@@ -22,6 +22,9 @@ export const HTTP_OPTIONS = {
     default: [429, 500, 502, 503, 504],
   }),
   ignorable_codes: option.numbers('Answers that count as success beside 2xx.', { default: [] }),
+  retryable_answer: option.string(
+    'Ours. A regular expression for services that say in the body what went wrong: where the first 300 bytes of an answer of 2xx match it, the event is tried again.',
+  ),
   user: option.string('User name for basic authentication.'),
   password: option.secret('Password for basic authentication.'),
   request_timeout: option.number('Seconds that a request may take, with its answer.', { default: 60, min: 0.001 }),
