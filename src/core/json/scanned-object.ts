@@ -26,6 +26,9 @@ export class ScannedObject {
   readonly #decimals: boolean
   readonly #scan: Scan
   #gone = 0
+  /** The text with escapes that was read last: one is mostly asked for several times. */
+  #read_at = -1
+  #read_text = ''
   /** An object whose members stand before these, and none of which is among them. */
   #below: ScannedObject | undefined
   /** Where the members of a large object stand in the table, once somebody asked. */
@@ -184,7 +187,12 @@ export class ScannedObject {
     const text = this.#text
     switch (text.charCodeAt(start)) {
       case QUOTE:
-        return ((members[at] ?? 0) & 1) === 1 ? (JSON.parse(text.slice(start, end)) as string) : text.slice(start + 1, end - 1)
+        if (((members[at] ?? 0) & 1) === 0) return text.slice(start + 1, end - 1)
+        if (this.#read_at !== at) {
+          this.#read_text = JSON.parse(text.slice(start, end)) as string
+          this.#read_at = at
+        }
+        return this.#read_text
       case OPEN_BRACE:
       case OPEN_BRACKET:
         return parseJson(text.slice(start, end), this.#decimals).value

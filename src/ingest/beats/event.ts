@@ -6,7 +6,16 @@ import type { Event } from '../../core/event.ts'
 import { type FieldRef, parseFieldRef } from '../../core/field-ref.ts'
 import { parseJson } from '../../core/json/json.ts'
 import { ScannedObject } from '../../core/json/scanned-object.ts'
-import { cloneFields, type Fields, isFields, member, mergeExact, parseTimestamp, setMember } from '../../core/values.ts'
+import {
+  cloneFields,
+  type Fields,
+  isFields,
+  member,
+  mergeExact,
+  parseTimestamp,
+  setMember,
+  type Value,
+} from '../../core/values.ts'
 import type { PeerTls } from '../../network/peer-tls.ts'
 import { decodeWhole } from '../whole-message.ts'
 import type { Slice } from './byte-queue.ts'
@@ -110,14 +119,15 @@ export class EventMaker {
   #append(frame: Decoded, json: string, size_bytes: number, events: Event[]): void {
     const { fields } = frame
     readTime(frame)
-    ownField(frame, 'message')
     const origin = BeatsOrigin.capture(this.#context.id, this.#peer.address, frame, json)
-    const text = takeLine(frame)
-    const decoded = text === undefined ? NOTHING : decodeWhole(this.#decoder, text)
+    const line = findLine(frame)
+    const decoded = line === undefined ? NOTHING : decodeWhole(this.#decoder, line.text)
+    // A line that is already the field that the codec makes of it stays where it is, text among text.
+    if (line !== undefined && !isKept(line, decoded)) remove(frame, line.name)
     if (decoded.length <= 1) {
       // A codec that finds nothing in a text (json in a blank one) does not make it disappear.
       const tag = decoded.length === 0 ? RAW_EVENT_TAG : this.#codec_tag
-      if (decoded.length === 0 && text !== undefined) setMember(fields, 'message', text)
+      if (decoded.length === 0 && line !== undefined) setMember(fields, 'message', line.text)
       events.push(this.#finish(merge(frame, decoded[0]), origin, size_bytes, tag))
       return
     }
@@ -158,14 +168,29 @@ function readTime(frame: Decoded): void {
   setMember(frame.fields, '@timestamp', typeof given === 'string' ? parseTimestamp(given) : undefined)
 }
 
-/** Takes out what the codec decodes: `message` of a Beat, `line` of a logstash-forwarder. Maps and lists stay where they are. */
-function takeLine(frame: Decoded): string | undefined {
-  const name = (valueIn(frame, 'message') ?? null) === null ? 'line' : 'message'
-  const line = ownField(frame, name)
-  if (line === undefined || line === null || (typeof line === 'object' && (isFields(line) || Array.isArray(line))))
-    return undefined
-  setMember(frame.fields, name, undefined)
-  return typeof line === 'string' ? line : String(line)
+interface Line {
+  readonly name: 'message' | 'line'
+  readonly value: Value
+  readonly text: string
+}
+
+/** What the codec decodes: `message` of a Beat, `line` of a logstash-forwarder. Maps and lists are none. */
+function findLine(frame: Decoded): Line | undefined {
+  const message = valueIn(frame, 'message') ?? null
+  const name = message === null ? 'line' : 'message'
+  const value = message === null ? (valueIn(frame, 'line') ?? null) : message
+  if (value === null || (typeof value === 'object' && (isFields(value) || Array.isArray(value)))) return undefined
+  return { name, value, text: String(value) }
+}
+
+function isKept({ name, value }: Line, decoded: readonly Decoded[]): boolean {
+  const [only] = decoded
+  return name === 'message' && decoded.length === 1 && only?.source === undefined && only?.fields['message'] === value
+}
+
+function remove({ fields, source }: Decoded, name: string): void {
+  if (member(fields, name) !== undefined) setMember(fields, name, undefined)
+  source?.cut(name)
 }
 
 /** What the codec found goes into the frame's fields where the frame has none of that name: its own win. */
