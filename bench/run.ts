@@ -2,6 +2,7 @@
 import { benchCore, CORE_TITLE, coreRows } from './core.ts'
 import { benchDate, DATE_TITLE, dateRows } from './date.ts'
 import { benchDissect, DISSECT_TITLE, dissectRows } from './dissect.ts'
+import { benchFile, FILE_TITLE } from './file.ts'
 import { benchGeoip, GEOIP_TITLE, geoipRows } from './geoip.ts'
 import { benchGrok, GROK_TITLE, grokRows } from './grok.ts'
 import { printTable, showProgress } from './harness/table.ts'
@@ -18,6 +19,7 @@ showProgress('our core and the naive loop in turn')
 printTable(CORE_TITLE, coreRows(await benchCore()))
 printTable(LUMBERJACK_TITLE, await benchLumberjack())
 printTable(WORKERS_TITLE, await benchWorkers())
+printTable(FILE_TITLE, await benchFile())
 printTable(START_UP_TITLE, await benchStartUp())
 printTable(DISSECT_TITLE, dissectRows(await benchDissect()))
 printTable(KV_TITLE, kvRows(await benchKv()))

@@ -1,4 +1,6 @@
 import { readFile } from 'node:fs/promises'
+import { setTimeout as wait } from 'node:timers/promises'
+import type { NullServer } from './null-server.ts'
 
 /** USER_HZ, in which /proc counts processor time: 100 on every Linux that Node runs on. */
 const TICKS_A_SECOND = 100
@@ -16,4 +18,31 @@ export async function residentBytesOf(pid: number): Promise<{ readonly now: numb
   const status = await readFile(`/proc/${pid}/status`, 'utf8')
   const read = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(status)?.[1]) * 1024
   return { now: read('VmRSS'), peak: read('VmHWM') }
+}
+
+const POLL_MS = 20
+
+/**
+ * Processor time that a process takes while the server gets `events` documents, once it has got `warm_up` of them.
+ * @param before how many the server had at first
+ */
+export async function cpuBetween(
+  pid: number,
+  server: NullServer,
+  before: number,
+  warm_up: number,
+  events: number,
+): Promise<number> {
+  const [from, first] = await cpuAt(pid, server, before + warm_up)
+  const [to, last] = await cpuAt(pid, server, before + warm_up + events)
+  return ((to - from) * events) / (last - first)
+}
+
+/** Processor time once the server has so many documents, and how many it had then. */
+async function cpuAt(pid: number, server: NullServer, documents: number): Promise<[cpu_s: number, documents: number]> {
+  for (;;) {
+    const now = await server.documents()
+    if (now >= documents) return [await cpuSecondsOf(pid), now]
+    await wait(POLL_MS)
+  }
 }
