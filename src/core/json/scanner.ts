@@ -259,13 +259,15 @@ function endOfValue(at: number, depth: number, parent: KnownName): number {
 
 /** `at`: behind the opening quote. */
 function endOfString(at: number): number {
+  // A variable of the module is read anew at every turn of a loop.
+  const text = bytes
   for (;;) {
-    let kind = KINDS[bytes[at] ?? 0]
-    while (kind === PLAIN) kind = KINDS[bytes[++at] ?? 0]
+    let kind = KINDS[text[at] ?? 0]
+    while (kind === PLAIN) kind = KINDS[text[++at] ?? 0]
     if (kind === 1) return at + 1
     if (kind !== 2) return FAILED
     escapes = 1
-    const code = bytes[at + 1] ?? 0
+    const code = text[at + 1] ?? 0
     if (ESCAPED[code] === 1) at += 2
     else {
       at = code === 0x75 ? endOfUnit(at + 2) : FAILED
@@ -323,9 +325,10 @@ function afterBlanks(at: number): number {
 
 /** Whether `"name":` stands there. */
 function stands({ words, tail, tail_at }: KnownName, at: number): boolean {
-  if (tail_at < 0 || view.getInt32(at + tail_at, true) !== tail) return false
+  const here = view
+  if (tail_at < 0 || here.getInt32(at + tail_at, true) !== tail) return false
   for (let index = 0; index < words.length; index++) {
-    if (view.getInt32(at + 4 * index, true) !== words[index]) return false
+    if (here.getInt32(at + 4 * index, true) !== words[index]) return false
   }
   return true
 }
