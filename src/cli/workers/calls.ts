@@ -1,4 +1,5 @@
 import type { LoadedPipeline } from '../../config/load.ts'
+import type { Binding } from '../../core/contracts.ts'
 import type { Problem } from '../../core/errors.ts'
 import type { Plan, PlanWarning } from '../../core/plan.ts'
 import type { Books } from '../../ops/ledger.ts'
@@ -45,6 +46,8 @@ export interface Traits {
   /** Filters whose answer depends on earlier events: `throttle (a.conf:3:5)`. */
   readonly remembers: readonly string[]
   readonly warnings: readonly PlanWarning[]
+  /** Where it will listen. */
+  readonly bindings: readonly Binding[]
 }
 
 /** What a worker has made of what it was told. */

@@ -56,7 +56,9 @@ test.each<readonly [string, readonly (readonly [id: string, workers: number, tex
   ],
 ])('%s', async (_, pipelines, expected) => {
   const plans = await Promise.all(pipelines.map(async ([id, workers, text]) => await planOf(id, workers, text)))
-  const traits = new Map(pipelines.map(([id, , , why_alone]) => [id, { id, why_alone, remembers: [], warnings: [] }]))
+  const traits = new Map(
+    pipelines.map(([id, , , why_alone]) => [id, { id, why_alone, remembers: [], warnings: [], bindings: [] }]),
+  )
   const places = placePipelines(plans, traits, 3)
   expect(Object.fromEntries([...places].map(([id, { workers }]) => [id, workers]))).toEqual(expected)
 })

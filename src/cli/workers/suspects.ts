@@ -26,13 +26,19 @@ export class Suspects {
 
   /** What all workers are to heed; `undefined` as long as there is nothing. */
   get watch(): Watch | undefined {
-    if (this.#now() - this.#last_ms > CALM_MS && this.#condemned.size === 0) return undefined
-    return { suspects: [...this.#suspects], condemned: [...this.#condemned] }
+    return this.#last_ms === -Infinity ? undefined : { suspects: [...this.#suspects], condemned: [...this.#condemned] }
+  }
+
+  /** Whether there is nothing to heed any more, for the first time: what was found out is forgotten. */
+  calmedDown(): boolean {
+    if (this.#last_ms === -Infinity || this.#now() - this.#last_ms <= CALM_MS) return false
+    this.#last_ms = -Infinity
+    for (const known of [this.#crashes, this.#suspects, this.#condemned]) known.clear()
+    return true
   }
 
   /** A worker has ended with these in its filters. Returns whether the culprit was found. */
   crashed(in_filters: readonly bigint[]): boolean {
-    if (this.#now() - this.#last_ms > CALM_MS) this.#suspects.clear()
     this.#last_ms = this.#now()
     if (this.#crashes.size + in_filters.length > KNOWN_MAX) this.#crashes.clear()
     for (const id of in_filters) {

@@ -13,7 +13,14 @@ import { MetricsRegistry } from '../../telemetry/metrics.ts'
 import { registerThreadMetrics } from '../../telemetry/process.ts'
 import { listening, PipelineStatus } from '../pipeline-status.ts'
 import { type Candidate, Pipelines } from '../pipelines.ts'
-import { type Prepared, type PreparedPipelines, preparePipelines, type WorkerPlace, whyAlone } from '../prepare-pipeline.ts'
+import {
+  bindingsOf,
+  type Prepared,
+  type PreparedPipelines,
+  preparePipelines,
+  type WorkerPlace,
+  whyAlone,
+} from '../prepare-pipeline.ts'
 import { openTracer } from '../tracing.ts'
 import { workerFolder } from './adopt-leftovers.ts'
 import type { MainCalls, PlainPipeline, Preparation, Snapshot, Traits, WorkerCalls, WorkerTask } from './calls.ts'
@@ -158,6 +165,7 @@ function traitsOf({ plan, compiled }: Prepared): Traits {
     why_alone: whyAlone(compiled),
     remembers: remembers.map(({ id, where }) => `${id} (${where})`),
     warnings: compiled.warnings,
+    bindings: bindingsOf(compiled),
   }
 }
 

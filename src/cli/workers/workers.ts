@@ -1,9 +1,11 @@
+import { createServer } from 'node:net'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { LoadedPipeline } from '../../config/load.ts'
 import { Backoff } from '../../core/backoff.ts'
 import { ConfigError, formatPosition } from '../../core/errors.ts'
 import type { Plan } from '../../core/plan.ts'
 import { keptSecrets } from '../../core/secret.ts'
+import { formatAddress } from '../../network/address.ts'
 import type { ReloadStatus } from '../../ops/status.ts'
 import type { DeadLetterBox } from '../../runtime/dead-letter-box.ts'
 import { createTurnMemory } from '../../runtime/turn-guard.ts'
@@ -117,7 +119,10 @@ export class Workers {
     if (stop.aborted) begin()
     else stop.addEventListener('abort', begin, { once: true })
     let looks = 0
-    const looking = setInterval(() => void this.refresh(looks++ % LOOKS_PER_WHOLE === 0), LOOK_MS).unref()
+    const looking = setInterval(() => {
+      void this.refresh(looks++ % LOOKS_PER_WHOLE === 0)
+      if (this.#suspects.calmedDown()) for (const { channel } of this.#present) channel.tell('watch', undefined)
+    }, LOOK_MS).unref()
     try {
       const left = await Promise.all(this.#present.map((handle) => this.#keepRunning(handle)))
       return left.reduce((sum, one) => sum + one, 0)
@@ -160,9 +165,7 @@ export class Workers {
     const first = await this.#make(0)
     this.#tell(first)
     this.#lineup.place(first.ready)
-    for (const [id, why] of this.#lineup.alone) {
-      this.#settings.log.warn(`alone_${id}`, `the pipeline ${id} runs in one worker, for ${why}`)
-    }
+    await this.#tellOfPlaces(first)
     await adoptLeftovers(this.#settings.data, this.#settings.read, this.#lineup.workers, this.#settings.log)
     const others = Array.from({ length: this.#lineup.count - 1 }, (_, index) => index + 1)
     await Promise.all(others.map(async (index) => await this.#make(index)))
@@ -174,10 +177,25 @@ export class Workers {
       log.warn(`config_${formatPosition(at)}`, `${formatPosition(at)}: ${message}`)
     }
     if (ready.length === 0) throw new ConfigError(refused.flatMap(({ problems }) => problems))
-    for (const remembers of ready.flatMap((traits) => traits.remembers)) {
-      log.warn(
-        `remembers_${remembers}`,
-        `${remembers} knows of earlier events, and each worker only of its own (docs/workers.md)`,
+  }
+
+  /** What working side by side changes. */
+  async #tellOfPlaces({ ready }: Preparation): Promise<void> {
+    const { log } = this.#settings
+    for (const [id, why] of this.#lineup.alone) {
+      log.warn(`alone_${id}`, `the pipeline ${id} runs in one worker, for ${why}`)
+    }
+    for (const { id, remembers } of ready) {
+      if (this.#lineup.workersOf(id) === 1) continue
+      for (const filter of remembers) {
+        log.warn(`remembers_${filter}`, `${filter} knows of earlier events, and each worker only of its own (docs/workers.md)`)
+      }
+    }
+    for (const { protocol, host, port } of ready.flatMap(({ bindings }) => bindings)) {
+      if (protocol !== 'tcp' || port === 0 || !(await isTaken(host, port))) continue
+      log.error(
+        `taken_${host}_${port}`,
+        `another program listens on ${formatAddress(host, port)}: where it shares the port with its own workers, each of the two gets a part of what comes there`,
       )
     }
   }
@@ -277,6 +295,15 @@ export class Workers {
     }, this.#settings.drain_timeout_ms + LEAVING_MS)
     timer.unref()
   }
+}
+
+/** Whether somebody listens there already, also one who would share the port. */
+async function isTaken(host: string, port: number): Promise<boolean> {
+  const probe = createServer()
+  const { promise, resolve } = Promise.withResolvers<boolean>()
+  probe.once('error', (thrown: NodeJS.ErrnoException) => resolve(thrown.code === 'EADDRINUSE'))
+  probe.listen({ host, port, exclusive: true }, () => probe.close(() => resolve(false)))
+  return await promise
 }
 
 function readsStdin({ inputs }: Plan): boolean {
