@@ -2,6 +2,7 @@ import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { testContext } from '../../test/helpers/context.ts'
 import { buildFilter, runFilter } from '../../test/helpers/run-filter.ts'
+import { parseFieldRef } from '../core/field-ref.ts'
 import { json } from './json.ts'
 
 async function parse(message: unknown, options: { readonly [name: string]: unknown } = {}): Promise<string> {
@@ -111,4 +112,23 @@ test('no text makes the filter throw', async () => {
       },
     ),
   )
+})
+
+test.each([
+  '"@timestamp":"2024-01-02T03:04:05.1Z","tags":["x"],"@version":"7","@metadata":{"m":1.0},"a":1.10',
+  '"@timestamp":"yesterday","a":{"b":[1E+3]}',
+  '"@timestamp":null,"tags":"x"',
+  '"@metadata":null,"a":1',
+  '"tags":[1],"a":1',
+  '"message":"over the source","a":12345678901234567890',
+])('members are the same whether the text is scanned or, for a name with an escape, parsed: %s', async (members) => {
+  const filter = await buildFilter(json, { source: 'message' })
+  const documentOf = (last: string): unknown => {
+    const { event } = filter({ message: `{${members},${last}}`, kept: 'k' })
+    const fields = [...event.entries()].filter(
+      ([name]) => name !== 'message' || event.get(parseFieldRef('message')) === 'over the source',
+    )
+    return { fields: Object.fromEntries(fields), metadata: event.metadata }
+  }
+  expect(documentOf('"z":1')).toEqual(documentOf('"\\u007a":1'))
 })

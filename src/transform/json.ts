@@ -6,6 +6,7 @@ import { parseFieldRef } from '../core/field-ref.ts'
 import { endOfJson, parseJson } from '../core/json/json.ts'
 import { ScannedObject } from '../core/json/scanned-object.ts'
 import * as option from '../core/options/options.ts'
+import { areTags, RESERVED } from '../core/reserved-fields.ts'
 import { type Fields, isFields, parseTimestamp, type Value } from '../core/values.ts'
 import { rubyText } from './ruby-text.ts'
 
@@ -70,7 +71,7 @@ Where one text holds several objects, one after the other, the last one wins, as
       if (text === undefined || text === null || text === false) return
       if (typeof text !== 'string') return fail(event, 'it is not text')
       const scanned = target === undefined ? ScannedObject.read(text, true) : undefined
-      if (scanned !== undefined && event.adopt(scanned)) return context.matched(event)
+      if (scanned !== undefined && adopt(event, scanned, context)) return context.matched(event)
       const parsed = parseLast(text, context)
       if (parsed === undefined) {
         if (!skip_on_invalid_json) fail(event, 'it is not valid JSON')
@@ -121,6 +122,24 @@ function tryParse(text: string): Value | undefined {
   }
 }
 
+/** The same as `spread` without reading the members. False, and nothing happened, where one may not be what it has to be. */
+function adopt(event: Event, object: ScannedObject, context: FilterContext): boolean {
+  if (!object.holdsReserved) return event.adopt(object)
+  const tags = object.get('tags')
+  const metadata = object.get('@metadata')
+  if (object.holdsBracketed || (tags !== undefined && !areTags(tags)) || (metadata !== undefined && !isFields(metadata)))
+    return false
+  const time = object.take('@timestamp') ?? null
+  const reserved = RESERVED.flatMap((name) => {
+    const value = object.take(name)
+    return value === undefined ? [] : [{ name, value }]
+  })
+  if (!event.adopt(object)) return false
+  for (const { name, value } of reserved) event.set(parseFieldRef(name), value)
+  setTime(event, time, context)
+  return true
+}
+
 /** Makes the members of an object fields of the event. The time comes last: a failure before it leaves it as it was. */
 function spread(event: Event, fields: Fields, context: FilterContext): void {
   let time: Value = null
@@ -129,6 +148,10 @@ function spread(event: Event, fields: Fields, context: FilterContext): void {
     if (name === '@timestamp') time = value
     else event.set(parseFieldRef(name), value)
   }
+  setTime(event, time, context)
+}
+
+function setTime(event: Event, time: Value, context: FilterContext): void {
   if (time === null || time === false) return
   const read = typeof time === 'string' ? parseTimestamp(time) : undefined
   event.set(TIMESTAMP, read ?? context.clock.timestamp())

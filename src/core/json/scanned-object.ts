@@ -1,3 +1,4 @@
+import { RESERVED } from '../reserved-fields.ts'
 import { type Fields, isFields, mergeExact, setMember, type Value } from '../values.ts'
 import { numberOf } from './exact-number.ts'
 import { type ParsedJson, parseJson } from './json.ts'
@@ -48,9 +49,9 @@ export class ScannedObject {
     return scan === undefined ? undefined : new ScannedObject(bare, decimals, scan)
   }
 
-  /** Whether a name may be among its names that means something to every event: `@timestamp`, `@metadata`, `@version`, `tags`. */
+  /** Whether a name is among its names that means something to every event: `@timestamp`, `@metadata`, `@version`, `tags`. */
   get holdsReserved(): boolean {
-    return (this.#scan.traits & RESERVED_NAME) !== 0
+    return (this.#scan.traits & RESERVED_NAME) !== 0 && RESERVED.some((name) => this.#find(name) >= 0)
   }
 
   /** Whether a name may be among its names that is no plain name as a field reference. */
