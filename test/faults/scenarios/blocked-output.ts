@@ -1,5 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { sum } from '../../helpers/books.ts'
+import { LumberjackClient } from '../../helpers/lumberjack-client.ts'
+import { waitFor } from '../../helpers/wait-for.ts'
 import { FilebeatSender } from '../filebeat-sender.ts'
 import { expectEachOnce, linesAcrossMidnight } from '../log-lines.ts'
 import { Millrace } from '../millrace.ts'
@@ -11,7 +13,7 @@ const WINDOW_EVENTS = 10
 /** Filebeat hangs up after 30 s without an answer; it must never come near that. A quick run shares the machine with others. */
 const SILENCE_MAX_MS = { full: 5_000, quick: 25_000 }
 const TIMEOUT_MS = 300_000
-/** Clients do not all come in the same moment as the program starts. */
+/** The program runs, and clients come one after the other: how fast it starts is another question. */
 const ARRIVAL_MS = { full: 20_000, quick: 1_000 }
 
 /** An Elasticsearch that takes requests and does not answer them, and many Filebeats that must be kept waiting politely. */
@@ -37,6 +39,8 @@ export const blockedOutput: Scenario = {
           window_events: WINDOW_EVENTS,
         }),
     )
+    const connect = (): Promise<LumberjackClient> => LumberjackClient.connect({ host: '127.0.0.1', port: millrace.beats_port })
+    await waitFor('the Beats port', async () => connect().then((client) => client.close() ?? true), { timeout_ms: 60_000 })
     const arrival_ms = is_quick ? ARRIVAL_MS.quick : ARRIVAL_MS.full
     const arriving = senders.map(async (sender) => {
       await delay(stage.random() * arrival_ms)

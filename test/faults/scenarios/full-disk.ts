@@ -9,7 +9,7 @@ import { StubStore } from '../store.ts'
 const TIMEOUT_MS = 300_000
 const EVENTS = { full: 20_000, quick: 4_000 }
 /** Of each file, in the blocks of 512 bytes (1,024 in some shells) that the shell counts in: it stands for the disk's size. */
-const FILE_BLOCKS = 1_000
+const FILE_BLOCKS = 4_000
 const CUTS = { full: 5, quick: 2 }
 
 /**
@@ -47,7 +47,7 @@ export const fullDisk: Scenario = {
       throw new Error(`${acknowledged} of ${events} were acknowledged before it was full`)
     const recovered = await millrace.program.waitUntil(
       'what is on the disk',
-      async () => (await readBooks(millrace.program)).held || undefined,
+      async () => (await readBooks(millrace.program)).recovered || undefined,
       TIMEOUT_MS,
     )
     if (recovered < acknowledged) throw new Error(`${acknowledged} were acknowledged, and ${recovered} are on the disk`)
