@@ -54,11 +54,16 @@ export class GrokPattern {
     return this.#setters.flatMap(({ ref }) => ref ?? [])
   }
 
+  /** Compiles what a search in this text needs: to be called before, outside of the limit. */
+  makeReadyFor(text: string): void {
+    if (this.#search !== undefined) return
+    this.#required ??= textRequiredBy(this.#source, 'm')
+    if (text.includes(this.#required)) this.#search = compileSearch(this.#source)
+  }
+
   /** May take very long: to be run under a limit. */
   exec(text: string): RegExpExecArray | null {
-    this.#required ??= textRequiredBy(this.#source, 'm')
-    if (!text.includes(this.#required)) return null
-    this.#search ??= compileSearch(this.#source)
+    if (this.#search === undefined || !text.includes(this.#required ?? '')) return null
     return this.#search(text)
   }
 

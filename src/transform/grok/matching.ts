@@ -2,7 +2,6 @@ import { setImmediate as nextTurnOfTheLoop } from 'node:timers/promises'
 import type { Event } from '../../core/event.ts'
 import type { FieldRef } from '../../core/field-ref.ts'
 import { isInterrupted, runGuarded } from '../../core/regex/guard.ts'
-import type { Value } from '../../core/values.ts'
 import { rubyText } from '../ruby-text.ts'
 import type { GrokPattern } from './grok-pattern.ts'
 
@@ -46,42 +45,54 @@ export class Matching {
 
   /** Fills `findings`. Gives the loop its turns in between when the batch takes long, and only then returns a promise. */
   findAll(events: readonly Event[], findings: Map<Event, Finding>, signal: AbortSignal): void | Promise<void> {
-    const at = this.#findFrom(0, events, findings)
-    if (at < events.length) return this.#findRest(at, events, findings, signal)
+    // Work under a limit can be broken off between any two steps, so all that leaves something behind is done before: fields are
+    // read, which may take them out of their text, and patterns are compiled, which loads modules.
+    const read = events.map((event): ReadEvent => ({ event, fields: this.#read(event) }))
+    const at = this.#findFrom(0, read, findings)
+    if (at < read.length) return this.#findRest(at, read, findings, signal)
   }
 
-  async #findRest(from: number, events: readonly Event[], findings: Map<Event, Finding>, signal: AbortSignal): Promise<void> {
-    for (let at = from; at < events.length; at = this.#findFrom(at, events, findings)) {
+  #read(event: Event): ReadField[] {
+    return this.#settings.fields.map(({ ref, patterns }) => {
+      const value = event.get(ref) ?? null
+      const texts = (Array.isArray(value) ? value : [value]).map(rubyText)
+      for (const text of texts) for (const pattern of patterns) pattern.makeReadyFor(text)
+      return { ref, patterns, texts }
+    })
+  }
+
+  async #findRest(from: number, read: readonly ReadEvent[], findings: Map<Event, Finding>, signal: AbortSignal): Promise<void> {
+    for (let at = from; at < read.length; at = this.#findFrom(at, read, findings)) {
       await nextTurnOfTheLoop(undefined, { signal })
     }
   }
 
   /** One turn's worth of events; returns where to go on. */
-  #findFrom(from: number, events: readonly Event[], findings: Map<Event, Finding>): number {
+  #findFrom(from: number, read: readonly ReadEvent[], findings: Map<Event, Finding>): number {
     const { timeout_ms } = this.#settings
     const ends = performance.now() + TURN_MS
     let at = from
     try {
       runGuarded(Math.min(timeout_ms, BATCH_TIMEOUT_MS), () => {
         do {
-          const event = events[at] as Event
+          const { event, fields } = read[at] as ReadEvent
           const finding: Finding = { found: [], matched: false }
-          this.#find(event, finding, execBare)
+          this.#find(fields, finding, execBare)
           findings.set(event, finding)
           at++
-        } while (at < events.length && performance.now() < ends)
+        } while (at < read.length && performance.now() < ends)
       })
     } catch (thrown) {
       if (!isInterrupted(thrown)) throw thrown
-      const event = events[at] as Event
-      findings.set(event, this.#findAlone(event))
+      const { event, fields } = read[at] as ReadEvent
+      findings.set(event, this.#findAlone(fields))
       at++
     }
     return at
   }
 
   /** One event under its own limits. */
-  #findAlone(event: Event): Finding {
+  #findAlone(fields: readonly ReadField[]): Finding {
     const { timeout_ms, timeout_scope } = this.#settings
     const finding: Finding = { found: [], matched: false }
     const last: { tried?: { readonly pattern: GrokPattern; readonly ref: FieldRef } } = {}
@@ -90,8 +101,8 @@ export class Matching {
       return timeout_scope === 'event' ? pattern.exec(text) : runGuarded(timeout_ms, () => pattern.exec(text))
     }
     try {
-      if (timeout_scope === 'event') runGuarded(timeout_ms, () => this.#find(event, finding, exec))
-      else this.#find(event, finding, exec)
+      if (timeout_scope === 'event') runGuarded(timeout_ms, () => this.#find(fields, finding, exec))
+      else this.#find(fields, finding, exec)
     } catch (thrown) {
       if (!isInterrupted(thrown) || last.tried === undefined) throw thrown
       finding.timed_out = last.tried
@@ -99,13 +110,11 @@ export class Matching {
     return finding
   }
 
-  #find(event: Event, finding: Finding, exec: Exec): void {
-    const { fields, break_on_match } = this.#settings
-    for (const { ref, patterns } of fields) {
-      const value = event.get(ref) ?? null
-      const texts = Array.isArray(value) ? value : [value]
+  #find(fields: readonly ReadField[], finding: Finding, exec: Exec): void {
+    const { break_on_match } = this.#settings
+    for (const field of fields) {
       let matched = false
-      for (const text of texts) if (this.#findIn(text, ref, patterns, finding, exec)) matched = true
+      for (const text of field.texts) if (this.#findIn(text, field, finding, exec)) matched = true
       if (!matched) continue
       finding.matched = true
       if (break_on_match) return
@@ -113,8 +122,7 @@ export class Matching {
   }
 
   /** Returns whether the pattern that was tried last matched: where all are tried, an earlier match does not count (as in Logstash). */
-  #findIn(value: Value, ref: FieldRef, patterns: readonly GrokPattern[], finding: Finding, exec: Exec): boolean {
-    const text = rubyText(value)
+  #findIn(text: string, { ref, patterns }: ReadField, finding: Finding, exec: Exec): boolean {
     let matched = false
     for (const pattern of patterns) {
       const match = exec(pattern, text, ref)
@@ -125,6 +133,15 @@ export class Matching {
     }
     return matched
   }
+}
+
+interface ReadField extends FieldPatterns {
+  readonly texts: readonly string[]
+}
+
+interface ReadEvent {
+  readonly event: Event
+  readonly fields: readonly ReadField[]
 }
 
 type Exec = (pattern: GrokPattern, text: string, ref: FieldRef) => RegExpExecArray | null
