@@ -10,6 +10,7 @@ const PACKAGES = {
   prometheus: 'prometheus',
   amtool: 'prometheus-alertmanager',
   'prometheus-alertmanager': 'prometheus-alertmanager',
+  chromium: 'chromium',
 } as const
 type ProgramName = keyof typeof PACKAGES
 
@@ -70,12 +71,13 @@ export interface ActiveAlert {
 
 /** A Prometheus on 127.0.0.1. */
 export class PrometheusServer implements AsyncDisposable {
+  /** Where it answers: `http://127.0.0.1:9090`. */
+  readonly url: string
   readonly #process: ServerProcess
-  readonly #url: string
 
   private constructor(process: ServerProcess, url: string) {
     this.#process = process
-    this.#url = url
+    this.url = url
   }
 
   static async start(options: PrometheusOptions): Promise<PrometheusServer> {
@@ -107,7 +109,7 @@ export class PrometheusServer implements AsyncDisposable {
   }
 
   async #get<T>(path: string): Promise<T> {
-    const response = await fetch(`${this.#url}/api/v1/${path}`)
+    const response = await fetch(`${this.url}/api/v1/${path}`)
     const { data, error } = (await response.json()) as { data: T; error?: string }
     if (error !== undefined) throw new Error(error)
     return data
