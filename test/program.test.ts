@@ -101,13 +101,13 @@ describe.concurrent('a config that is wrong is refused with code 1', () => {
 })
 
 describe.concurrent('flags', () => {
-  test('-w 2 says that one worker runs, and --api.enabled false opens no port', async () => {
+  test('-w 2 says of a pipe that one worker runs it, and --api.enabled false opens no port', async () => {
     await using folder = await temporaryFolder()
     const flags = ['-w', '2', '--api.enabled', 'false']
     await using program = await Program.spawn({ args: ['-f', await configFile(folder, PIPE), ...flags], stdin: '{"a":1}\n' })
     expect(await program.exited).toEqual({ code: 0, signal: null })
     expect(program.stdout).toContain('"a":1')
-    expect(program.stderr).toContain('pipeline.workers changes nothing: one worker runs')
+    expect(program.stderr).toContain('runs in one worker, for none of its inputs can be spread')
     expect(program.stderr).not.toContain('live page')
   })
 

@@ -9,7 +9,8 @@ const { index } = (workerData ?? {}) as { readonly index?: number }
 
 function isMeant(): boolean {
   try {
-    return Number(readFileSync(file, 'utf8')) === index
+    // Between its making and its writing the file is empty.
+    return readFileSync(file, 'utf8') === String(index)
   } catch {
     return false
   }

@@ -24,7 +24,7 @@ const PARTITIONS = 4
 const LINES = 20_000
 const WINDOW_EVENTS = 250
 /** A node takes its time to come back on a busy machine. */
-const RESTART_MS = 120_000
+const RESTART_MS = 240_000
 
 let kafka: Awaited<ReturnType<typeof sharedKafka>>
 
