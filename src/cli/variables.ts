@@ -3,7 +3,6 @@ import { join } from 'node:path'
 import type { Variables } from '../config/variables.ts'
 import { MillraceError, messageOf } from '../core/errors.ts'
 import { keepSecret } from '../core/secret.ts'
-import { Keystore } from '../storage/keystore.ts'
 
 /** Logstash's variable is taken too, so that a service file needs no change. */
 const PASSWORD_VARIABLES = ['MILLRACE_KEYSTORE_PASS', 'LOGSTASH_KEYSTORE_PASS']
@@ -41,13 +40,26 @@ export async function loadVariables(environment: NodeJS.ProcessEnv, settings_fol
     if (target === '' || path === undefined || path === '' || Object.hasOwn(variables, target)) continue
     Object.defineProperty(variables, target, { get: () => readSecret(name, path), configurable: true, enumerable: true })
   }
-  const keystore = await Keystore.open(keystorePath(settings_folder), keystorePassword(environment))
+  const path = keystorePath(settings_folder)
+  if (isMissing(path)) return variables
+  // Loaded where there is one: node:crypto costs 15 ms of a start.
+  const { Keystore } = await import('../storage/keystore.ts')
+  const keystore = await Keystore.open(path, keystorePassword(environment))
   for (const name of keystore?.names ?? []) {
     const value = keystore?.get(name)
     keepSecret(value ?? '')
     Object.defineProperty(variables, name, { value, configurable: true, enumerable: true })
   }
   return variables
+}
+
+function isMissing(path: string): boolean {
+  try {
+    return statSync(path, { throwIfNoEntry: false }) === undefined
+  } catch {
+    // Whoever opens it says why that cannot be done.
+    return false
+  }
 }
 
 function readSecret(variable: string, path: string): string {

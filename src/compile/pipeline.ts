@@ -70,6 +70,8 @@ class PipelineCompiler {
   readonly #problems: Problem[] = []
   readonly #warnings: PlanWarning[]
   readonly #ids = new Set<string>()
+  /** Of the components that were given a number, the last number by kind. */
+  readonly #counts = new Map<string, number>()
   readonly #inputs: CompiledInput[] = []
   readonly #outputs: CompiledOutput[] = []
   readonly #findings: Findings = {
@@ -240,9 +242,12 @@ class PipelineCompiler {
       this.#ids.add(given.value)
       return given.value
     }
-    let count = 1
-    while (this.#ids.has(`${section}_${node.name}_${count}`)) count++
-    const id = `${section}_${node.name}_${count}`
+    const kind = `${section}_${node.name}`
+    let count = this.#counts.get(kind) ?? 0
+    let id: string
+    do id = `${kind}_${++count}`
+    while (this.#ids.has(id))
+    this.#counts.set(kind, count)
     this.#ids.add(id)
     return id
   }

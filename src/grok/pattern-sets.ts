@@ -1,4 +1,4 @@
-import { globSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 
 /** Names of patterns to what they stand for. */
 export type Patterns = ReadonlyMap<string, string>
@@ -20,7 +20,8 @@ export function builtInPatterns(set: PatternSet): Patterns {
   if (known !== undefined) return known
   const patterns = new Map<string, string>()
   const folder = new URL('./patterns/', import.meta.url)
-  for (const file of globSync('*.grok', { cwd: folder }).toSorted()) {
+  const files = readdirSync(folder).filter((name) => name.endsWith('.grok'))
+  for (const file of files.toSorted()) {
     for (const [name, pattern] of readSet(readFileSync(new URL(file, folder), 'utf8'), set)) patterns.set(name, pattern)
   }
   read.set(set, patterns)

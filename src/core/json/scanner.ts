@@ -1,4 +1,3 @@
-import { randomInt } from 'node:crypto'
 import { RESERVED } from '../reserved-fields.ts'
 
 /** A longer text is parsed: what is read of it then costs little beside the reading. */
@@ -120,7 +119,8 @@ let view = new DataView(bytes.buffer)
 /** Where a scan stands that failed. */
 const FAILED = -1
 
-const SEED = randomInt(2 ** 31)
+/** So that nobody knows which names fall into one bucket. */
+const SEED = Math.trunc(Math.random() * 2 ** 31)
 let names = new NameTable()
 let stamp = 0
 let slab = new Int32Array(SLAB_LENGTH)

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Counter, Log, Metrics } from '../../core/context.ts'
 import { messageOf } from '../../core/errors.ts'
@@ -59,6 +58,8 @@ export class Tracer implements Spans, AsyncDisposable {
 
   /** By a hash, for ids in logs need not be random; never by the span, so that a trace is there whole or not at all. */
   samples(trace_id: string): boolean {
+    // Loaded here, for an import would cost every start 10 ms.
+    const { createHash } = process.getBuiltinModule('node:crypto')
     return createHash('sha1').update(trace_id).digest().readUInt32BE() < this.#below
   }
 
