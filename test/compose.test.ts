@@ -10,7 +10,15 @@ const run = promisify(execFile)
 
 interface ComposeFile {
   readonly services: Readonly<
-    Record<string, { readonly ports?: readonly string[]; readonly volumes?: readonly string[]; readonly healthcheck?: object }>
+    Record<
+      string,
+      {
+        readonly ports?: readonly string[]
+        readonly volumes?: readonly string[]
+        readonly healthcheck?: object
+        readonly environment?: Readonly<Record<string, string>>
+      }
+    >
   >
   readonly volumes: Readonly<Record<string, unknown>>
 }
@@ -106,4 +114,28 @@ test('what docker-compose.yml mounts is there, and its configs name only service
   )
   expect(targets).toHaveLength(3)
   for (const target of targets) expect(Object.keys(services)).toContain(target.split(':')[0])
+})
+
+/** The variables of a config, each with what it is where nothing is set. */
+async function variablesOf(path: string): Promise<Map<string, string>> {
+  const config = await readFile(join(ROOT, path), 'utf8')
+  return new Map([...config.matchAll(/\$\{(\w+):([^}]*)\}/g)].map(([, name = '', preset = '']) => [name, preset]))
+}
+
+test.each([
+  ['millrace-alerts', 'config/alerts.json'],
+  ['millrace', 'config/exchange.json'],
+])('%s gives no variable of %s another preset than the config, nor none where that has one', async (name, config) => {
+  const { services } = await readYaml<ComposeFile>('docker-compose.yml')
+  for (const [variable, preset] of await variablesOf(config)) {
+    const given = /^\$\{\w+:-(.*)\}$/.exec(services[name]?.environment?.[variable] ?? '')?.[1]
+    if (given !== undefined) expect([variable, given]).toEqual([variable, preset])
+  }
+})
+
+test('the channels of alerts can be set from outside, with their log-ins', async () => {
+  const { services } = await readYaml<ComposeFile>('docker-compose.yml')
+  const known = Object.keys(services['millrace-alerts']?.environment ?? {})
+  const asked = [...(await variablesOf('config/alerts.json')).keys()]
+  expect(known).toEqual(expect.arrayContaining(asked.filter((name) => /^SMTP_|_URL$|_MAIL_/.test(name))))
 })

@@ -88,7 +88,7 @@ export const INDEX_TEMPLATES: readonly IndexTemplate[] = [
   },
   {
     name: 'exchange-alerts',
-    body: templateBody('exchange-alerts-*', 'Alerts about the exchange, one index a day.', {
+    body: templateBody('exchange-alerts-*', 'Alerts about the exchange, one index a month.', {
       alertname: KEYWORD,
       severity: KEYWORD,
       status: KEYWORD,
