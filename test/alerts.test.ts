@@ -4,6 +4,7 @@ import { expect, test } from 'vitest'
 import { AlertChannels, type Channel } from './helpers/alert-channels.ts'
 import { freePort } from './helpers/free-port.ts'
 import { Program } from './helpers/program.ts'
+import { startStubElasticsearch } from './helpers/stub-elasticsearch.ts'
 import { temporaryFolder } from './helpers/temporary-folder.ts'
 import { waitFor } from './helpers/wait-for.ts'
 
@@ -259,6 +260,32 @@ test(
     const authorization = `Basic ${Buffer.from('am:secret').toString('base64')}`
     expect((await alerts.send(body, { authorization })).status).toBe(200)
     await received(channels, 3)
+  },
+  TIMEOUT_MS,
+)
+
+test(
+  'in Elasticsearch each alert is one document of the month in which it began, however often it comes',
+  async () => {
+    await using channels = await AlertChannels.start()
+    const elasticsearch = await startStubElasticsearch()
+    const body = await captured('0.31.1-firing')
+    const wanted = body.alerts.map(({ fingerprint, status, startsAt }) => `${fingerprint}-${status}-${startsAt}`)
+    for (const round of [1, 2]) {
+      // A folder of its own: this program does not know what the other one has seen.
+      await using data = await temporaryFolder()
+      await using alerts = await AlertPipeline.start(channels, data.path, { ELASTICSEARCH_URL: elasticsearch.url })
+      expect((await alerts.send(body)).status).toBe(200)
+      await received(channels, round * 3)
+      await alerts.program.waitUntil('the alerts to be kept', () => elasticsearch.documents.get('exchange-alerts-2026.11')?.size)
+      expect(await alerts.program.stop()).toEqual({ code: 0, signal: null })
+    }
+    const [index, ...others] = [...elasticsearch.documents.keys()]
+    expect([index, others]).toEqual(['exchange-alerts-2026.11', []])
+    const stored = elasticsearch.documents.get('exchange-alerts-2026.11') ?? new Map<string, string>()
+    expect([...stored.keys()].sort()).toEqual(wanted.sort())
+    expect(JSON.parse([...stored.values()][0] ?? '')).toMatchObject({ status: 'firing', labels: { severity: 'critical' } })
+    await elasticsearch.close()
   },
   TIMEOUT_MS,
 )
