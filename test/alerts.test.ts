@@ -270,7 +270,7 @@ test(
     await using channels = await AlertChannels.start()
     const elasticsearch = await startStubElasticsearch()
     const body = await captured('0.31.1-firing')
-    const wanted = body.alerts.map(({ fingerprint, status, startsAt }) => `${fingerprint}-${status}-${startsAt}`)
+    const wanted = body.alerts.map(({ fingerprint, status, startsAt }) => [fingerprint, status, startsAt].join('-'))
     for (const round of [1, 2]) {
       // A folder of its own: this program does not know what the other one has seen.
       await using data = await temporaryFolder()
