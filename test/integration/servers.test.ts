@@ -3,6 +3,7 @@ import { Kafka, logLevel } from 'kafkajs'
 import { expect, test } from 'vitest'
 import { EACH_ONCE } from '../helpers/kafka-producer.ts'
 import { FIRST_START_TIMEOUT_MS, orSkip, type Server, startElasticsearch, startKafka } from '../helpers/servers.ts'
+import { waitFor } from '../helpers/wait-for.ts'
 
 const LONG = { timeout: FIRST_START_TIMEOUT_MS }
 
@@ -15,13 +16,15 @@ test('a Kafka broker for tests keeps messages over a stop and a kill', LONG, asy
   await admin.createTopics({ topics: [{ topic, numPartitions: 4 }], waitForLeaders: true })
   await admin.disconnect()
 
-  const countMessages = async (): Promise<number> => {
+  const askForOffsets = async (): Promise<number> => {
     const reader = kafka.admin()
     await reader.connect()
     const offsets = await reader.fetchTopicOffsets(topic)
     await reader.disconnect()
     return offsets.reduce((sum, partition) => sum + Number(partition.high), 0)
   }
+  // A broker that takes connections again has yet to become the leader of its partitions.
+  const countMessages = (): Promise<number> => waitFor('the offsets', askForOffsets, { timeout_ms: 60_000 })
   const producer = kafka.producer(EACH_ONCE)
   await producer.connect()
   await producer.send({ topic, messages: Array.from({ length: 100 }, (_, index) => ({ value: `message ${index}` })) })
