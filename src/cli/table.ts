@@ -8,20 +8,16 @@ export function align(rows: readonly (readonly Cell[])[]): string {
   const isNumeric = (column: number): boolean =>
     typeof rows[1]?.[column] === 'number' || typeof rows.at(-1)?.[column] === 'number'
   const widths = Array.from({ length: columns }, (_, column) =>
-    Math.max(...rows.map((row) => printable(textOf(row[column])).length)),
+    Math.max(...rows.map((row) => printable(String(row[column])).length)),
   )
   const lines = rows.map((row) =>
     row
       .map((cell, column) => {
-        const text = printable(textOf(cell))
+        const text = printable(String(cell))
         return isNumeric(column) ? text.padStart(widths[column] ?? 0) : text.padEnd(widths[column] ?? 0)
       })
       .join('  ')
       .trimEnd(),
   )
   return lines.join('\n')
-}
-
-function textOf(cell: Cell | undefined): string {
-  return String(cell)
 }

@@ -10,7 +10,6 @@ export interface Round {
   readonly print_ns: number
   /** What came out of the filters. */
   readonly documents: number
-  readonly document_chars: number
 }
 
 /** One line of the report. Times are medians over the rounds. */
