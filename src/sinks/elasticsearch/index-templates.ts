@@ -7,7 +7,7 @@ export interface IndexTemplate {
 }
 
 /** Raised with every change below: an older template on the server is then replaced. */
-export const TEMPLATE_VERSION = 2
+export const TEMPLATE_VERSION = 3
 
 /** Above Elasticsearch's own (100 to 201), so that a pattern such as `*-logs-*` of somebody else does not win by accident. */
 const PRIORITY = 300
@@ -30,11 +30,6 @@ const COMMON_FIELDS = {
   '@version': KEYWORD,
   tags: KEYWORD,
   [IGNORED_FIELDS]: ASIDE,
-  level: KEYWORD,
-  logger: KEYWORD,
-  service: KEYWORD,
-  env: KEYWORD,
-  message: TEXT,
 }
 
 /** What every template of ours has. */
@@ -62,6 +57,11 @@ export const INDEX_TEMPLATES: readonly IndexTemplate[] = [
     name: 'exchange-logs',
     body: templateBody('exchange-logs-*', 'Exchange logs, one index a day.', {
       ts: TIME,
+      level: KEYWORD,
+      logger: KEYWORD,
+      service: KEYWORD,
+      env: KEYWORD,
+      message: TEXT,
       caller: KEYWORD,
       msg: TEXT,
       action: KEYWORD,
@@ -89,19 +89,19 @@ export const INDEX_TEMPLATES: readonly IndexTemplate[] = [
   {
     name: 'exchange-alerts',
     body: templateBody('exchange-alerts-*', 'Alerts about the exchange, one index a month.', {
-      alertname: KEYWORD,
-      severity: KEYWORD,
       status: KEYWORD,
-      fingerprint: KEYWORD,
-      endpoint: KEYWORD,
-      value: DECIMAL,
-      starts_at: TIME,
-      ends_at: TIME,
-      startsAt: TIME,
-      endsAt: TIME,
-      summary: TEXT,
-      description: TEXT,
+      labels: { properties: { alertname: KEYWORD, severity: KEYWORD } },
       annotations: { properties: { summary: TEXT, description: TEXT } },
+      startsAt: TIME,
+      // Of those that are over.
+      endsAt: TIME,
+      generatorURL: KEYWORD,
+      fingerprint: KEYWORD,
+      // Of the group that it came with.
+      receiver: KEYWORD,
+      version: KEYWORD,
+      groupKey: KEYWORD,
+      externalURL: KEYWORD,
     }),
   },
 ]
