@@ -8,6 +8,8 @@ import { orSkip } from './helpers/servers.ts'
 const DEPLOY = join(import.meta.dirname, '../deploy')
 const RULES = join(DEPLOY, 'prometheus/alerts.yml')
 const RULE_TESTS = join(DEPLOY, 'prometheus/rules.test.yml')
+/** The exchange's own rules, the user's text unchanged. */
+const SEED_RULES = join(import.meta.dirname, 'seed/alerts.yml')
 const ALERTMANAGER = join(DEPLOY, 'alertmanager/alertmanager.yml')
 
 interface Rules {
@@ -37,6 +39,12 @@ test.for([
 ])('promtool %s %s', async (args, context) => {
   const promtool = orSkip(context, await prometheusTool('promtool'))
   expect(await promtool.run(args)).toContain('SUCCESS')
+})
+
+test("the exchange's ten alerts are its own as written: expression, for, labels and annotations, and nothing else", async () => {
+  const [ours, seed] = [await read<Rules>(RULES), await read<Rules>(SEED_RULES)]
+  expect(seed.groups.map(({ name, rules }) => [name, rules.length])).toEqual([['exchange_alerts', 10]])
+  expect(ours.groups[0]).toEqual(seed.groups[0])
 })
 
 test('every alert is tested firing and not firing', async () => {
