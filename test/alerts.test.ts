@@ -231,18 +231,32 @@ test(
     await using channels = await AlertChannels.start()
     await using data = await temporaryFolder()
     await using alerts = await AlertPipeline.start(channels, data.path)
-    const all = 'version, groupKey, status, [alerts][0][status], [alerts][0][labels]'
-    const group = { version: '4', groupKey: 'g', status: 'firing' }
-    const bodies = ['{"alerts":', '[]', { hello: 'world' }, { ...group, alerts: [] }, { ...group, alerts: 'all' }, [group, group]]
-    const answers = await Promise.all(bodies.map((body) => alerts.send(body)))
-    expect(answers.map(({ status, text }) => `${status} ${text.replace('event 1 of the body lacks ', '-')}`)).toEqual([
-      `400 -${all}`,
-      '400 the body has no event in it',
-      `400 -${all}`,
-      '400 -[alerts][0][status], [alerts][0][labels]',
-      '400 -[alerts][0][status], [alerts][0][labels]',
-      '400 -[alerts][0][status], [alerts][0][labels]',
-    ])
+    const real = await captured('0.31.1-firing')
+    const alert = real.alerts[0]
+    const { version, groupKey, status } = real
+    const group = { version, groupKey, status }
+    const bodies: readonly (readonly [body: unknown, reason: string])[] = [
+      ['{"alerts":', 'is no JSON object: Unexpected end of JSON input at position 10'],
+      [JSON.stringify(real).slice(0, 100), 'is no JSON object: Unterminated string in JSON at position 100 (line 1 column 101)'],
+      ['', 'the body has no event in it'],
+      ['[]', 'the body has no event in it'],
+      ['"text"', 'is no JSON object: expected an object or a list of objects'],
+      [{ hello: 'world' }, 'lacks version, groupKey, status, [alerts][0], a list at alerts'],
+      [{ ...group, alerts: [] }, 'lacks [alerts][0]'],
+      [{ ...group, alerts: 'all' }, 'lacks [alerts][0], a list at alerts'],
+      [
+        { ...group, alerts: [alert, { message: 'hello' }] },
+        'lacks [alerts][1][status], [alerts][1][labels], [alerts][1][startsAt]',
+      ],
+      [
+        { ...group, alerts: [alert, null, { ...alert, startsAt: null }] },
+        'lacks [alerts][1][status], [alerts][1][labels], [alerts][1][startsAt], [alerts][2][startsAt]',
+      ],
+    ]
+    for (const [body, reason] of bodies) {
+      const answer = await alerts.send(body)
+      expect(`${answer.status} ${answer.text.replace('event 1 of the body ', '')}`).toBe(`400 ${reason}`)
+    }
     expect((await alerts.program.stop()).code).toBe(0)
     expect([channels.received, await readKept(data.path)]).toEqual([[], {}])
   },

@@ -23,17 +23,21 @@ export function createJsonReader(reading: JsonReading, context: Context): (text:
     try {
       return readJson(text, reading, context)
     } catch (thrown) {
-      context.log.warn(
-        'json-parse-failure',
-        `${context.where}: JSON parse error, original data now in message field: ${messageOf(thrown).slice(0, REASON_LENGTH_MAX)}`,
-      )
-      return [{ fields: { message: text, tags: ['_jsonparsefailure'] }, exact: false }]
+      const reason = reasonOf(thrown, text)
+      context.log.warn('json-parse-failure', `${context.where}: JSON parse error, original data now in message field: ${reason}`)
+      return [{ fields: { message: text, tags: ['_jsonparsefailure'] }, exact: false, failure: `no JSON object: ${reason}` }]
     }
   }
 }
 
 /** JSON.parse quotes what it read. */
 const REASON_LENGTH_MAX = 300
+
+/** JSON.parse says where something is wrong, but not where a text that was cut ends. */
+function reasonOf(thrown: unknown, text: string): string {
+  const reason = messageOf(thrown).slice(0, REASON_LENGTH_MAX)
+  return reason === 'Unexpected end of JSON input' ? `${reason} at position ${text.length}` : reason
+}
 
 /** @throws SyntaxError */
 function readJson(piece: string, { target, keeps_original }: JsonReading, context: Context): Decoded[] {

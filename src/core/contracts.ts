@@ -88,6 +88,8 @@ export interface Decoded {
   readonly exact: Exact
   /** Further fields, which are still the text they came as: `ownField` and `wholeFields` read them. None of them is in `fields`. */
   readonly source?: ScannedObject | undefined
+  /** What it is in place of what the codec reads, and why: `no JSON object: ...`. It has the codec's failure tag then. */
+  readonly failure?: string
   /** How many bytes came for it, where they did not all come last. */
   readonly size_bytes?: number
 }

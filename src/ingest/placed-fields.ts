@@ -1,7 +1,6 @@
 import { setIfMissing } from '../codecs/text.ts'
 import type { Decoded } from '../core/contracts.ts'
 import { ownField } from '../core/decoded.ts'
-import { below } from '../core/field-path.ts'
 import type { FieldRef } from '../core/field-ref.ts'
 import { type Fields, isFields, member, setMember, type Value } from '../core/values.ts'
 
@@ -28,11 +27,4 @@ export function withField(decoded: Decoded, { path, in_metadata }: FieldRef, val
   }
   setMember(holder, segments.at(-1) ?? '', value)
   return decoded
-}
-
-/** Whether something stands at a place of decoded fields; a number in the place counts the elements of a list, from 0. */
-export function hasField(decoded: Decoded, { path, in_metadata }: FieldRef): boolean {
-  ownField(decoded, in_metadata ? '@metadata' : (path[0] ?? ''))
-  const value = below(in_metadata ? member(decoded.fields, '@metadata') : decoded.fields, path, 0)
-  return value !== undefined && value !== null
 }

@@ -163,7 +163,10 @@ test.each([
   [{}, 'x'.repeat(101), 413, 'at most 100 bytes'],
   [JSON_TYPE, '{"order_id":1,"user":{}}', 400, 'event 1 of the body lacks [user][id]'],
   [JSON_TYPE, '[{"order_id":1,"user":{"id":2}},{}]', 400, 'event 2 of the body lacks order_id, [user][id]'],
-  [JSON_TYPE, '{"order_id":', 400, 'lacks order_id'],
+  [JSON_TYPE, '{"order_id":', 400, 'event 1 of the body is no JSON object: Unexpected end of JSON input at position 12'],
+  [JSON_TYPE, '{"order_id":"a', 400, 'is no JSON object: Unterminated string in JSON at position 14'],
+  [JSON_TYPE, '{"order_id":1}}'.slice(1), 400, 'is no JSON object: Unexpected'],
+  [JSON_TYPE, '[{"order_id":1,"user":{"id":2}},3]', 400, 'expected an object or a list of objects'],
 ] as const)('%j %s is refused with %i', async (headers, body, status, reason) => {
   await using input = await start({ max_content_length: 100, required_fields: ['order_id', '[user][id]'] })
   const answer = await post(input.url, body, headers)
@@ -171,6 +174,38 @@ test.each([
   expect(answer.text).toContain(reason)
   expect(input.collector.batches).toEqual([])
   expect(await post(input.url, '{"order_id":1,"user":{"id":2}}', JSON_TYPE)).toEqual({ status: 200, text: 'ok' })
+})
+
+test.each([
+  ['{"alerts":[]}', undefined],
+  ['{"alerts":[{"labels":{"a":1}},{"labels":{"a":2}}]}', undefined],
+  ['{"alerts":[{"labels":{"a":1}},{"labels":{}}]}', '[alerts][1][labels][a]'],
+  ['{"alerts":[3,null,{"labels":"a"},[{"a":1}]]}', [0, 1, 2, 3].map((index) => `[alerts][${index}][labels][a]`).join(', ')],
+  [`{"alerts":[${Array(1_000).fill('{"labels":{}}').join()}]}`, '[alerts][9][labels][a] and more'],
+  ['{"alerts":{"*":{"labels":{"a":1}}}}', 'a list at alerts'],
+  ['{"alerts":"text"}', 'a list at alerts'],
+  ['{"alerts":null}', 'a list at alerts'],
+  ['{}', 'a list at alerts'],
+])('a field required of each element of a list: %s lacks %s', async (body, missing) => {
+  await using input = await start({ required_fields: ['[alerts][*][labels][a]'] })
+  const { status, text } = await post(input.url, body, JSON_TYPE)
+  expect(status).toBe(missing === undefined ? 200 : 400)
+  expect(text.endsWith(missing ?? 'ok'), text).toBe(true)
+  expect(input.collector.events).toHaveLength(missing === undefined ? 1 : 0)
+})
+
+test.each([
+  ['{"a":{"b":[{"c":[{"d":1},{"d":2}]},{"c":[]}]},"@metadata":{"e":["x"]},"*":0}', undefined],
+  [
+    '{"a":{"b":[{"c":[{"d":1},{}]},{"c":[{"d":null}]}]},"@metadata":{"e":["x",null]},"*":0}',
+    '[a][b][0][c][1][d], [a][b][1][c][0][d], [@metadata][e][1]',
+  ],
+  ['{"a":{"b":[{"c":1}]},"@metadata":{"e":"x"}}', 'a list at [a][b][0][c], a list at [@metadata][e], *'],
+  ['{"a":[]}', 'a list at [a][b], a list at [@metadata][e], *'],
+])('a field required at every end of a path with several lists: %s lacks %s', async (body, missing) => {
+  await using input = await start({ required_fields: ['[a][b][*][c][*]', '[a][b][*][c][*][d]', '[@metadata][e][*]', '*'] })
+  const { text } = await post(input.url, body, JSON_TYPE)
+  expect(text.replace('event 1 of the body lacks ', '')).toBe(missing ?? 'ok')
 })
 
 test.each([

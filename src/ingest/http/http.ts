@@ -22,7 +22,8 @@ export const http = defineInput({
 503 when this program stops before. 400 means that the body lacks a required field or cannot be inflated, 401 a wrong password, 413
 that it is too large, 415 an unknown compression, and 429 that there is no room now: the sender should wait a little and send it
 again. Bodies may be packed with gzip, deflate, br or zstd. Text that is not what its codec expects is stored with the codec's
-failure tag, as in Logstash; \`required_fields\` refuses it. With \`user\` and \`password\` the header that holds them is not kept.`,
+failure tag, as in Logstash; \`required_fields\` refuses it with 400 and says where it was cut or what is wrong with it. With
+\`user\` and \`password\` the header that holds them is not kept.`,
   default_codec: 'plain',
   listens: true,
   options: HTTP_OPTIONS,

@@ -13,7 +13,7 @@ export const HTTP_OPTIONS = {
   user: option.string('User name for basic authentication. Without it everybody may send.'),
   password: option.secret('Password for basic authentication.'),
   required_fields: option.fieldRefs(
-    'Ours. Fields that every event of a body must have: else the body is refused with 400 and the name of what is missing. `[orders][0][id]` asks for a list with something in it.',
+    'Ours. Fields that every event of a body must have: else the body is refused with 400 and the name of what is missing, or why it is no JSON. `[orders][*][id]` asks for a list each of whose elements has an `id`, at any depth and also more than once; a list with nothing in it has none that lacks one, and `[orders][0]` asks for something in it. `null` is nothing.',
     { default: [] },
   ),
   response_code: option.oneOf('The answer to a body that is stored.', ['200', '201', '202', '204'], { default: '200' }),

@@ -1,7 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
-import type { Binding, Decoded, Decoder, Deliver, InputContext, Source } from '../../core/contracts.ts'
+import type { Binding, Decoder, Deliver, InputContext, Source } from '../../core/contracts.ts'
 import { messageOf } from '../../core/errors.ts'
 import type { Event, Origin } from '../../core/event.ts'
 import { basicAuthorization, type Login } from '../../core/login.ts'
@@ -10,12 +10,12 @@ import { unlessAborted, untilAborted } from '../../core/waiting.ts'
 import { ipOf, peerOf } from '../../network/address.ts'
 import { listen } from '../../network/listen.ts'
 import type { ServerCertificates } from '../../network/server-tls.ts'
-import { hasField } from '../placed-fields.ts'
 import { decodeWhole } from '../whole-message.ts'
 import { checkHead, readBody } from './body.ts'
 import type { HttpOptions } from './options.ts'
 import { Refusal } from './refusal.ts'
 import { requestFields, type Targets } from './request-fields.ts'
+import { checkRequired } from './required-fields.ts'
 import { Room } from './room.ts'
 
 export interface HttpTimes {
@@ -222,7 +222,7 @@ export class HttpServer implements Source {
     const decoded = decodeWhole(this.#decoders.get(mime_type) ?? this.#decoder, body)
     const { required_fields } = this.#options
     if (decoded.length === 0 && required_fields.length > 0) throw new Refusal(400, 'the body has no event in it')
-    for (const [index, one] of decoded.entries()) this.#checkFields(one, index)
+    for (const [index, one] of decoded.entries()) checkRequired(one, required_fields, index + 1)
     const each_bytes = Math.ceil(body.length / Math.max(1, decoded.length))
     if (each_bytes > this.#context.max_event_bytes) {
       throw new Refusal(413, `expected events of at most ${this.#context.max_event_bytes} bytes (max_event_bytes)`)
@@ -232,11 +232,6 @@ export class HttpServer implements Source {
     const place = `${peer} ${request.method} ${request.url?.slice(0, URL_LENGTH_MAX)}`
     const origin: Origin = { input: this.#context.id, describe: () => place, stableId: () => undefined }
     return decoded.map((one) => this.#context.createEvent(complete(one), origin, each_bytes))
-  }
-
-  #checkFields(decoded: Decoded, index: number): void {
-    const missing = this.#options.required_fields.filter((ref) => !hasField(decoded, ref)).map(({ text }) => text)
-    if (missing.length > 0) throw new Refusal(400, `event ${index + 1} of the body lacks ${missing.join(', ')}`)
   }
 
   #refused(request: IncomingMessage, thrown: unknown): Answer {
