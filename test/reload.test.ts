@@ -109,6 +109,7 @@ test('under load: no connection is refused, nothing is lost and nothing comes tw
   await new Promise<void>((resolve) => stolen.listen(stolen_port, '127.0.0.1', resolve))
   const file = inFolder('main.conf')
   await writeFile(file, config(port, '1'))
+  const started_ms = Date.now()
   await using program = await Program.start({ args: ['-f', file, '--log.format', 'json'] })
   const senders = ['a', 'b', 'c', 'd'].map((name) => new Sender({ host: '127.0.0.1', port }, name))
   const running = Promise.all(senders.map((sender) => sender.run()))
@@ -148,6 +149,11 @@ test('under load: no connection is refused, nothing is lost and nothing comes tw
   expect(await metric(program, unbalanced)).toBe(0)
   expect(await metric(program, 'millrace_reloads_total{result="loaded"}')).toBe(3)
   expect(await metric(program, 'millrace_reloads_total{result="refused"}')).toBe(2)
+  const timeOf = async (result: string): Promise<number> =>
+    await metric(program, `millrace_config_last_reload_time_seconds{result="${result}"}`)
+  const [loaded_s, refused_s] = [await timeOf('loaded'), await timeOf('refused')]
+  expect(loaded_s).toBeGreaterThan(refused_s)
+  expect(refused_s).toBeGreaterThan(started_ms / 1_000)
   const { code } = await program.stop()
   expect(code).toBe(0)
 

@@ -104,9 +104,16 @@ export class Reloader {
     if (result === 'refused') this.#tellRefused(message)
     if (result === 'unchanged') this.#told = ''
     if (result !== 'unchanged' || this.#last?.result === 'refused') {
-      this.#last = { result: result === 'refused' ? 'refused' : 'loaded', at_ms: Date.now(), message }
+      this.#remember({ result: result === 'refused' ? 'refused' : 'loaded', at_ms: Date.now(), message })
     }
     return { result, changed, added, removed, problems }
+  }
+
+  #remember(last: ReloadStatus): void {
+    this.#last = last
+    const { result, at_ms } = last
+    const help = 'When the config was read again last, by what came of it, in seconds since 1970; not there before.'
+    this.#sources.metrics.gauge('millrace_config_last_reload_time_seconds', help, { result }, () => at_ms / 1_000)
   }
 
   #tellLoaded({ changed, added, removed }: Omit<Replaced, 'refused'>): void {

@@ -218,6 +218,8 @@ async function operate({ command, terminal, log, metrics }: Ways, engine: Engine
     if (command.api !== undefined) {
       const reload = async (): Promise<ReloadReport> => await reloader.reload()
       ops = await startOps({ ...command.api, monitor, ledger, metrics: exposition, log, reload, refresh: engine.refresh })
+      const address = new URL(ops.url).host
+      metrics.gauge('millrace_api_info', 'Always 1; the label tells where these metrics are.', { address }, () => 1)
     }
     const running = engine.run(stop)
     process.on('SIGHUP', () => {

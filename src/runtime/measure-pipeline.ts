@@ -1,4 +1,5 @@
 import type { Counter, Metrics } from '../core/context.ts'
+import type { PipelineSettings } from '../core/plan.ts'
 import type { Receipt } from './receipt.ts'
 
 interface Measured {
@@ -7,8 +8,15 @@ interface Measured {
   readonly unsettled: ReadonlySet<Receipt>
 }
 
-/** Shows how much a pipeline holds and for how long. Returns what counts the seconds that its filters take. */
-export function measurePipeline(metrics: Metrics, pipeline: string, { bytes, unsettled }: Measured): Counter {
+type Settings = Pick<PipelineSettings, 'id' | 'batch_size' | 'batch_delay_ms'>
+
+/** Shows how a pipeline is set, how much it holds and for how long. Returns what counts the seconds that its filters take. */
+export function measurePipeline(metrics: Metrics, settings: Settings, { bytes, unsettled }: Measured): Counter {
+  const pipeline = settings.id
+  const size_help = 'Events that filters and outputs take at once, at most: batch_size.'
+  metrics.gauge('millrace_pipeline_batch_events', size_help, { pipeline }, () => settings.batch_size)
+  const delay_help = 'How long outputs wait for a fuller batch: batch_delay_ms.'
+  metrics.gauge('millrace_pipeline_batch_delay_seconds', delay_help, { pipeline }, () => settings.batch_delay_ms / 1_000)
   metrics.gauge(
     'millrace_in_flight_bytes',
     'Memory that the events stand for which the pipeline holds, estimated from their sizes on the wire.',

@@ -86,7 +86,7 @@ export class Pipeline {
     this.#log = own.log
     this.#spans = own.spans
     const measured = { bytes: () => this.#tracker.bytes, unsettled: this.#unsettled }
-    const filter_seconds = measurePipeline(own.metrics, settings.id, measured)
+    const filter_seconds = measurePipeline(own.metrics, settings, measured)
     this.ledgers = services.ledgers ?? new PipelineLedgers(own.metrics, settings.id)
     this.ledger = this.ledgers.events
     const tracking = { ledger: this.ledger, budget: services.budget, loses: this.#loses, left: () => this.#tellWhenEmpty() }

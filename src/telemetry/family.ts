@@ -13,6 +13,8 @@ export interface Sample {
   readonly value: number
   /** Of a gauge that events set: when the newest of them happened. */
   readonly event_time_ms?: number
+  /** When it was so, printed beside the value; without it, now. */
+  readonly timestamp_ms?: number
 }
 
 /** All that stands under one metric name. */

@@ -16,6 +16,8 @@ const LARGEST: ReadonlySet<string> = new Set([
   'millrace_component_info',
   'millrace_geoip_database_build_time_seconds',
   'millrace_output_batch_events_max',
+  'millrace_pipeline_batch_events',
+  'millrace_pipeline_batch_delay_seconds',
   'millrace_elasticsearch_bulk_bytes_max',
   'millrace_queue_oldest_seconds',
   'millrace_queue_blocked_seconds',

@@ -24,9 +24,20 @@ export async function printFamilies(families: Iterable<PrintedFamily>): Promise<
     if (values.length === 0) continue
     // The registry asks a metric for nothing but get(); its map of names is left out, for it is no match for `constructor`.
     const metric = { get: () => Promise.resolve({ name, help, type, values }) } as unknown as PromMetric
-    texts.push(await printerOf(registry).getMetricsAsString(metric))
+    texts.push(addTimestamps(await printerOf(registry).getMetricsAsString(metric), values))
   }
   return `${texts.join('\n\n')}\n`
+}
+
+/** The times of samples that are not of now: prom-client prints none. Before its line for each sample it prints two about all. */
+function addTimestamps(text: string, values: readonly Sample[]): string {
+  if (values.every(({ timestamp_ms }) => timestamp_ms === undefined)) return text
+  const [help, type, ...lines] = text.split('\n')
+  const timed = lines.map((line, index) => {
+    const timestamp_ms = values[index]?.timestamp_ms
+    return timestamp_ms === undefined ? line : `${line} ${timestamp_ms}`
+  })
+  return [help, type, ...timed].join('\n')
 }
 
 /** What prom-client's registry can do and its types do not tell. */

@@ -1,4 +1,5 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { getHeapSpaceStatistics, getHeapStatistics } from 'node:v8'
 import type { MetricsRegistry } from './metrics.ts'
 
 /** How finely the loop's delay is sampled: ten milliseconds would cost twice as many wake-ups of an idle process. */
@@ -30,6 +31,29 @@ export function registerThreadMetrics(metrics: MetricsRegistry, signal: AbortSig
     {},
     () => process.memoryUsage().external,
   )
+  metrics.gauge(
+    'nodejs_heap_size_total_bytes',
+    "Memory that is set aside for V8's heap.",
+    {},
+    () => process.memoryUsage().heapTotal,
+  )
+  metrics.gauge(
+    'nodejs_heap_size_limit_bytes',
+    "Most memory that V8's heap may use.",
+    {},
+    () => getHeapStatistics().heap_size_limit,
+  )
+  for (const [index, { space_name }] of getHeapSpaceStatistics().entries()) {
+    const space = { space: space_name.replace(/_space$/, '') }
+    const read = (what: 'space_used_size' | 'space_size') => () => getHeapSpaceStatistics()[index]?.[what] ?? 0
+    metrics.gauge(
+      'nodejs_heap_space_size_used_bytes',
+      "Memory that is used of a space of V8's heap.",
+      space,
+      read('space_used_size'),
+    )
+    metrics.gauge('nodejs_heap_space_size_total_bytes', "Memory of a space of V8's heap.", space, read('space_size'))
+  }
   registerLoopDelay(metrics, signal)
 }
 

@@ -7,8 +7,8 @@ export interface Sample {
   readonly value: number
 }
 
-/** `name{label="value",…} 12`; lines that begin with # are about what follows. */
-const SAMPLE = /^([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (\S+)$/
+/** `name{label="value",…} 12`, with a time in milliseconds where it is not of now; lines that begin with # are about what follows. */
+const SAMPLE = /^([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (\S+)(?: \d+)?$/
 const LABEL = /(\w+)="((?:[^"\\]|\\.)*)"/g
 
 /** What Prometheus would read from a text in its format 0.0.4. */

@@ -1,4 +1,4 @@
-import type { Context, Histogram } from '../../core/context.ts'
+import type { Context, Counter, Histogram } from '../../core/context.ts'
 import { type Outcome, STORED } from '../../core/contracts.ts'
 import type { Body } from './body.ts'
 import { type Answer, type ElasticsearchClient, RequestFailure } from './client.ts'
@@ -55,6 +55,7 @@ export class Bulk {
   readonly #own: OwnRules
   readonly #seconds: Histogram
   readonly #bytes: Histogram
+  readonly #with_errors: Counter
 
   constructor(
     client: ElasticsearchClient,
@@ -83,6 +84,11 @@ export class Bulk {
       'millrace_elasticsearch_bulk_body_bytes',
       'Sizes of the bodies of bulk requests, before compression.',
       BYTES_BUCKETS,
+      { output: context.id },
+    )
+    this.#with_errors = context.metrics.counter(
+      'millrace_elasticsearch_bulk_requests_with_errors_total',
+      'Bulk requests that were taken, but not each of their documents.',
       { output: context.id },
     )
   }
@@ -136,6 +142,7 @@ export class Bulk {
         this.#limit.passed(body.sizeOf(from, to))
         if (items === undefined) result.outcomes.fill(STORED, from, to)
         else {
+          this.#with_errors.inc()
           for (const [offset, item] of items.entries()) {
             const index = body.indices[from + offset] ?? ''
             const may_be_stored = mayBeStored(from + offset) || result.uncertain.has(from + offset)

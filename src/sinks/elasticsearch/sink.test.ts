@@ -351,12 +351,14 @@ test('bodies are compressed when asked for', async () => {
 test('requests, bytes and items are counted', async () => {
   const { stub, sink, context } = await setup(once({ item: (_item, n) => (n === 0 ? { status: 400, type: 'x' } : undefined) }))
   await sink.write(events(3), NEVER)
+  await sink.write([eventFrom({}, 'another')], NEVER)
   const value = (name: string, labels: { [name: string]: string }) =>
     context.metrics.counter(`millrace_elasticsearch_${name}`, '', { output: 'test', ...labels }).value
-  expect(value('items_total', { outcome: 'stored' })).toBe(2)
+  expect(value('items_total', { outcome: 'stored' })).toBe(3)
   expect(value('items_total', { outcome: 'reject' })).toBe(1)
-  expect(value('bulk_requests_total', { status: '200' })).toBe(1)
-  expect(value('bulk_bytes_total', {})).toBe(stub.bulks[0]?.body.length)
+  expect(value('bulk_requests_total', { status: '200' })).toBe(2)
+  expect(value('bulk_requests_with_errors_total', {})).toBe(1)
+  expect(value('bulk_bytes_total', {})).toBe(stub.bulks.reduce((bytes, { body }) => bytes + body.length, 0))
 })
 
 test('whatever goes wrong on the way, every document is stored once or rejected, and never taken for a stranger', async () => {

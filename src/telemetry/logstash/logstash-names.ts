@@ -1,11 +1,20 @@
+import { hostname } from 'node:os'
 import type { Labels } from '../../core/context.ts'
-import type { MetricType, Sample } from '../family.ts'
+import type { MetricType } from '../family.ts'
 import type { PrintedFamily } from '../print.ts'
+import { Families } from './families.ts'
 import { FlowMeter } from './flow.ts'
 import { type ProcessFacts, ProcessLook } from './process-facts.ts'
+import { Reading } from './reading.ts'
 
 /** There only where a whole program tells its metrics. */
 const OF_A_PROGRAM = 'millrace_build_info'
+
+/**
+ * How long the times of reloads are told. They are the times of samples, which Prometheus shows for five minutes and, older
+ * than an hour, refuses with a warning at every scrape.
+ */
+const RELOAD_TIMES_MS = 30 * 60 * 1_000
 
 /** What Logstash counts of a pipeline, or of all. Times in milliseconds. */
 interface Figures {
@@ -36,17 +45,19 @@ export class LogstashNames {
   of(own: readonly PrintedFamily[]): PrintedFamily[] {
     const reading = new Reading(own)
     if (!reading.has(OF_A_PROGRAM)) return []
-    const made = new Families()
+    const made = new Families(hostname())
     this.#flow.look()
+    tellProgram(made, reading)
     tellProcess(made, this.#process.now(), reading)
     const pipelines = reading.valuesOf('millrace_events_received_total', 'pipeline')
     const figures = pipelines.map((pipeline) => figuresOf(reading, pipeline))
     const all = addUp(figures)
-    this.#tellFigures(made, 'stats', 'gauge', ['duration_millis', 'queue_push_duration_millis'], all, {})
+    this.#tellFigures(made, 'stats', 'gauge', 'duration_millis', all, {})
     made.gauge('stats_queue_events_count', 'Number of events in the queue.', all.queued)
     for (const [index, pipeline] of pipelines.entries()) {
       const one = figures[index] ?? all
-      this.#tellFigures(made, 'stats_pipeline', 'counter', ['duration', 'queue_push_duration'], one, { pipeline })
+      this.#tellFigures(made, 'stats_pipeline', 'counter', 'duration', one, { pipeline })
+      this.#tellUtilization(made, reading, pipeline)
       tellPipeline(made, reading, pipeline, one)
       tellPlugins(made, reading, pipeline)
     }
@@ -57,7 +68,7 @@ export class LogstashNames {
     made: Families,
     prefix: string,
     type: MetricType,
-    [duration, push]: readonly [string, string],
+    duration: 'duration' | 'duration_millis',
     figures: Figures,
     labels: Labels,
   ): void {
@@ -66,8 +77,9 @@ export class LogstashNames {
     tell('in', 'Number of events received.', figures.in)
     tell('filtered', 'Number of events that came out of the filters.', figures.filtered)
     tell('out', 'Number of events out.', figures.out)
-    tell(duration, 'Time that filters and outputs took, in milliseconds.', figures.duration_ms)
-    tell(push, 'Time that inputs waited for room, in milliseconds.', figures.push_ms)
+    const time = (name: string, help: string, value: number): void => made.gauge(`${prefix}_events_${name}`, help, value, labels)
+    time(duration, 'Time that filters and outputs took, in milliseconds.', figures.duration_ms)
+    time(`queue_push_${duration}`, 'Time that inputs waited for room, in milliseconds.', figures.push_ms)
     const flows = [
       ['input', 'Events received a second', figures.in],
       ['filter', 'Events through the filters a second', figures.filtered],
@@ -75,78 +87,20 @@ export class LogstashNames {
       ['queue_backpressure', 'Inputs that wait for room at a time', figures.push_ms / 1_000],
       ['worker_concurrency', 'Filters and writes that are at work at a time', figures.duration_ms / 1_000],
     ] as const
-    for (const [name, help, value] of flows) {
-      const { current, lifetime } = this.#flow.of(`${JSON.stringify(labels)}${name}`, value)
-      made.gauge(`${prefix}_flow_${name}_current`, `${help}, of late.`, current, labels)
-      made.gauge(`${prefix}_flow_${name}_lifetime`, `${help}, since the start.`, lifetime, labels)
-    }
-  }
-}
-
-/** The samples of the program's own metrics, by name. */
-class Reading {
-  readonly #families: ReadonlyMap<string, PrintedFamily>
-  readonly #samples = new Map<string, readonly Sample[]>()
-
-  constructor(own: readonly PrintedFamily[]) {
-    this.#families = new Map(own.map((family) => [family.name, family]))
+    for (const [name, help, value] of flows) this.#tellFlow(made, `${prefix}_flow_${name}`, help, value, labels)
   }
 
-  has(name: string): boolean {
-    return this.#families.has(name)
+  /** Filters are the work of a worker, which gives them one batch at a time: the outputs' waiting keeps none busy. */
+  #tellUtilization(made: Families, reading: Reading, pipeline: string): void {
+    const percent = (100 * reading.sum('millrace_filter_seconds_total', { pipeline })) / workersOf(reading)
+    const help = 'Per cent of the time that workers were busy with the filters'
+    this.#tellFlow(made, 'stats_pipeline_flow_worker_utilization', help, percent, { pipeline })
   }
 
-  /** Those with all of these labels. `part`: of a histogram, `sum` or `count`. */
-  find(name: string, labels: Labels = {}, part?: 'sum' | 'count'): { readonly labels: Labels; readonly value: number }[] {
-    const printed = part === undefined ? undefined : `${name}_${part}`
-    return this.#samplesOf(name).flatMap(({ metricName, labels: own, sharedLabels, value }) => {
-      const all = { ...own, ...sharedLabels }
-      const fits = metricName === printed && Object.entries(labels).every(([label, text]) => all[label] === text)
-      return fits ? [{ labels: all, value }] : []
-    })
-  }
-
-  sum(name: string, labels: Labels = {}, part?: 'sum' | 'count'): number {
-    return this.find(name, labels, part).reduce((total, { value }) => total + value, 0)
-  }
-
-  /** The values that a label has. */
-  valuesOf(name: string, label: string): string[] {
-    return [...new Set(this.find(name).flatMap(({ labels }) => labels[label] ?? []))]
-  }
-
-  #samplesOf(name: string): readonly Sample[] {
-    const known = this.#samples.get(name)
-    if (known !== undefined) return known
-    const samples = this.#families.get(name)?.samples() ?? []
-    this.#samples.set(name, samples)
-    return samples
-  }
-}
-
-/** What is printed, with Logstash's prefix. */
-class Families {
-  readonly #families = new Map<string, PrintedFamily & { readonly values: Sample[] }>()
-
-  get all(): PrintedFamily[] {
-    return [...this.#families.values()]
-  }
-
-  gauge(name: string, help: string, value: number | undefined, labels: Labels = {}): void {
-    this.add('gauge', name, help, value, labels)
-  }
-
-  counter(name: string, help: string, value: number | undefined, labels: Labels = {}): void {
-    this.add('counter', name, help, value, labels)
-  }
-
-  /** Nothing where there is no value. */
-  add(type: MetricType, name: string, help: string, value: number | undefined, labels: Labels): void {
-    if (value === undefined) return
-    const full = `logstash_${name}`
-    const values = this.#families.get(full)?.values ?? []
-    values.push({ labels, value })
-    if (values.length === 1) this.#families.set(full, { name: full, help, type, values, samples: () => values })
+  #tellFlow(made: Families, name: string, help: string, value: number, labels: Labels): void {
+    const { current, lifetime } = this.#flow.of(`${JSON.stringify(labels)}${name}`, value)
+    made.gauge(`${name}_current`, `${help}, of late.`, current, labels)
+    made.gauge(`${name}_lifetime`, `${help}, since the start.`, lifetime, labels)
   }
 }
 
@@ -181,20 +135,33 @@ function addUp(figures: readonly Figures[]): Figures {
 function tellPipeline(made: Families, reading: Reading, pipeline: string, { queued }: Figures): void {
   const of = { pipeline }
   const counter = (name: string, help: string, value: number): void => made.counter(`stats_pipeline_${name}`, help, value, of)
-  made.gauge('stats_pipeline_up', '0 where the last config was refused.', lastReload(reading), of)
+  const gauge = (name: string, help: string, value: number): void => made.gauge(`stats_pipeline_${name}`, help, value, of)
+  const [last_reload] = reading.find('millrace_config_last_reload_successful')
+  gauge('up', '0 where the last config was refused.', last_reload?.value ?? 1)
   counter('reloads_successes', 'Number of successful reloads.', reading.sum('millrace_reloads_total', { result: 'loaded' }))
   counter('reloads_failures', 'Number of failed reloads.', reading.sum('millrace_reloads_total', { result: 'refused' }))
   counter('queue_events_count', 'Number of events in the queue.', queued)
-  counter('queue_events_queue_size', 'Bytes of the queue on disk.', reading.sum('millrace_queue_size_bytes', of))
-  counter('queue_max_size_in_bytes', 'Most bytes of the queue on disk.', reading.sum('millrace_queue_max_bytes', of))
+  gauge('queue_events_queue_size', 'Bytes of the queue on disk.', reading.sum('millrace_queue_size_bytes', of))
+  gauge('queue_max_size_in_bytes', 'Most bytes of the queue on disk.', reading.sum('millrace_queue_max_bytes', of))
   const dropped = reading.sum('millrace_dead_letters_dropped_total')
   const expired = reading.sum('millrace_dead_letters_dropped_total', { why: 'age' })
-  const letters = (name: string, help: string, value: number): void =>
-    counter(`dead_letter_queue_${name}`, `${help}, of all pipelines together.`, value)
-  letters('size_in_bytes', 'Bytes of the dead letters', reading.sum('millrace_dead_letters_bytes'))
-  letters('max_size_in_bytes', 'Most bytes of the dead letters', reading.sum('millrace_dead_letters_max_bytes'))
-  letters('dropped_events', 'Dead letters lost for want of room', dropped - expired)
-  letters('expired_events', 'Dead letters that became too old', expired)
+  const [bytes, bytes_max] = [reading.sum('millrace_dead_letters_bytes'), reading.sum('millrace_dead_letters_max_bytes')]
+  gauge('dead_letter_queue_size_in_bytes', 'Bytes of the dead letters, of all pipelines together.', bytes)
+  gauge('dead_letter_queue_max_size_in_bytes', 'Most bytes of the dead letters, of all pipelines together.', bytes_max)
+  const lost_help = 'Dead letters lost for want of room, of all pipelines together.'
+  counter('dead_letter_queue_dropped_events', lost_help, dropped - expired)
+  counter('dead_letter_queue_expired_events', 'Dead letters that became too old, of all pipelines together.', expired)
+  tellReloadTime(made, reading, pipeline, 'success', 'loaded')
+  tellReloadTime(made, reading, pipeline, 'failure', 'refused')
+}
+
+function tellReloadTime(made: Families, reading: Reading, pipeline: string, name: string, result: string): void {
+  const [at] = reading.find('millrace_config_last_reload_time_seconds', { result })
+  if (at === undefined) return
+  const at_ms = Math.round(at.value * 1_000)
+  if (Date.now() - at_ms > RELOAD_TIMES_MS) return
+  const help = `Always 1; the time of the sample is that of the last ${name} of a reload.`
+  made.add('gauge', `stats_pipeline_reloads_last_${name}_timestamp`, help, 1, { pipeline }, at_ms)
 }
 
 function tellPlugins(made: Families, reading: Reading, pipeline: string): void {
@@ -208,7 +175,8 @@ function tellPlugins(made: Families, reading: Reading, pipeline: string): void {
     if (section === 'input') {
       counter('events_out', events_out, reading.sum('millrace_events_received_total', own))
       const wait_ms = Math.round(reading.sum('millrace_input_wait_seconds_total', own) * 1_000)
-      counter('events_queue_push_duration', 'Time that the input waited for room, in milliseconds.', wait_ms)
+      const wait_help = 'Time that the input waited for room, in milliseconds.'
+      made.gauge('stats_pipeline_plugin_events_queue_push_duration', wait_help, wait_ms, of)
     } else if (section === 'filter') {
       counter('events_in', events_in, reading.sum('millrace_filter_events_total', own))
     } else {
@@ -220,6 +188,8 @@ function tellPlugins(made: Families, reading: Reading, pipeline: string): void {
       if (component !== 'elasticsearch') continue
       counter('documents_successes', 'Number of documents that are stored.', ended('stored') + ended('already_there'))
       counter('documents_non_retryable_failures', 'Number of documents that are refused.', ended('dead_lettered'))
+      const with_errors = reading.sum('millrace_elasticsearch_bulk_requests_with_errors_total', own)
+      counter('bulk_requests_errors', 'Bulk requests that not each document of was stored.', with_errors)
       for (const { labels: found, value } of reading.find('millrace_elasticsearch_bulk_requests_total', own)) {
         counter('bulk_requests_responses', 'Bulk requests by status.', value, { code: found['status'] ?? '' })
       }
@@ -227,36 +197,72 @@ function tellPlugins(made: Families, reading: Reading, pipeline: string): void {
   }
 }
 
-function lastReload(reading: Reading): number {
-  return reading.find('millrace_config_last_reload_successful')[0]?.value ?? 1
-}
-
 function tellProcess(made: Families, facts: ProcessFacts, reading: Reading): void {
   const gauge = (name: string, help: string, value: number | undefined, labels?: Labels): void =>
     made.gauge(`stats_${name}`, help, value, labels)
-  const { heap } = facts
+  const [used, max] = [reading.sum('nodejs_heap_size_used_bytes'), reading.sum('nodejs_heap_size_limit_bytes')]
   gauge('jvm_threads_count', 'Threads of the process.', facts.threads)
-  gauge('jvm_mem_heap_used_percent', 'Share of the heap that is used.', Math.round((100 * heap.used) / heap.max))
-  gauge('jvm_mem_heap_used_bytes', 'Bytes of the heap that are used.', heap.used)
-  gauge('jvm_mem_heap_committed_bytes', 'Bytes of the heap.', heap.committed)
-  gauge('jvm_mem_heap_max_bytes', 'Most bytes of the heap.', heap.max)
-  gauge('jvm_mem_non_heap_committed_bytes', 'Bytes of buffers outside of the heap.', facts.non_heap_committed)
-  for (const { pool, used, committed } of facts.pools) {
-    gauge('jvm_mem_pool_used_bytes', 'Bytes that are used, by pool.', used, { pool })
-    gauge('jvm_mem_pool_committed_bytes', 'Bytes, by pool.', committed, { pool })
+  gauge('jvm_mem_heap_used_percent', 'Share of the heap that is used.', Math.round((100 * used) / max))
+  gauge('jvm_mem_heap_used_bytes', 'Bytes of the heap that are used.', used)
+  gauge('jvm_mem_heap_committed_bytes', 'Bytes of the heap.', reading.sum('nodejs_heap_size_total_bytes'))
+  gauge('jvm_mem_heap_max_bytes', 'Most bytes of the heap.', max)
+  const external = reading.sum('nodejs_external_memory_bytes')
+  gauge('jvm_mem_non_heap_committed_bytes', 'Bytes of buffers outside of the heap.', external)
+  for (const pool of ['young', 'old', 'survivor'] as const) {
+    const sum = (name: string): number =>
+      reading.find(name).reduce((total, { labels, value }) => (poolOf(labels['space']) === pool ? total + value : total), 0)
+    gauge('jvm_mem_pool_used_bytes', 'Bytes that are used, by pool.', sum('nodejs_heap_space_size_used_bytes'), { pool })
+    gauge('jvm_mem_pool_committed_bytes', 'Bytes, by pool.', sum('nodejs_heap_space_size_total_bytes'), { pool })
   }
   gauge('jvm_uptime_millis', 'Time since the start.', Math.round(performance.now()))
   gauge('process_open_file_descriptors', 'Number of open file descriptors.', facts.open_files)
   gauge('process_max_file_descriptors', 'Limit of open file descriptors.', facts.max_files)
   gauge('process_cpu_percent', 'Share of all processors, of late.', facts.cpu_percent)
-  gauge('process_cpu_total_millis', 'Processor time used.', Math.round(facts.cpu_ms))
+  made.counter('stats_process_cpu_total_millis', 'Processor time used.', Math.round(facts.cpu_ms))
   for (const [index, minutes] of ['1m', '5m', '15m'].entries()) {
     gauge(`process_cpu_load_average_${minutes}`, `System load average over ${minutes}.`, facts.load[index])
   }
   gauge('process_mem_total_virtual', 'Virtual memory of the process.', facts.virtual_bytes)
-  gauge('reload_successes', 'Number of successful reloads.', reading.sum('millrace_reloads_total', { result: 'loaded' }))
-  gauge('reload_failures', 'Number of failed reloads.', reading.sum('millrace_reloads_total', { result: 'refused' }))
-  made.gauge('info_up', 'Always 1.', 1)
+}
+
+function poolOf(space: string | undefined): 'young' | 'old' {
+  return space?.startsWith('new') === true ? 'young' : 'old'
+}
+
+function tellProgram(made: Families, reading: Reading): void {
+  const reloads = (result: string): number => reading.sum('millrace_reloads_total', { result })
+  made.counter('stats_reload_successes', 'Number of successful reloads.', reloads('loaded'))
+  made.counter('stats_reload_failures', 'Number of failed reloads.', reloads('refused'))
+  made.counter('info_up', 'Always 1.', 1)
   const version = reading.find(OF_A_PROGRAM)[0]?.labels['version'] ?? ''
-  made.counter('info_node', 'Always 1; the labels tell what runs.', 1, { name: 'millrace', version })
+  const http_address = reading.find('millrace_api_info')[0]?.labels['address'] ?? ''
+  const host = hostname()
+  made.counter('info_node', 'Always 1; the labels tell what runs.', 1, { name: host, version, http_address, host, id: '' })
+  const build = { date: '', sha: '', snapshot: String(version.includes('-')) }
+  made.counter('info_build', 'Always 1; the label tells whether this is a version before a release.', 1, build)
+  made.counter('info_status', 'Always 1; the label tells whether the outputs are up.', 1, { status: statusOf(reading) })
+  made.gauge('info_pipeline_workers', 'Threads that each run the pipelines.', workersOf(reading))
+  const size = onlyValue(reading, 'millrace_pipeline_batch_events')
+  made.gauge('info_pipeline_batch_size', 'Most events of a batch, where that is the same in all pipelines.', size)
+  const delay_s = onlyValue(reading, 'millrace_pipeline_batch_delay_seconds')
+  const delay_help = 'How long a batch is waited for, in milliseconds, where that is the same in all pipelines.'
+  made.gauge('info_pipeline_batch_delay', delay_help, delay_s && Math.round(delay_s * 1_000))
+}
+
+/** Green while all outputs take events, red when none does. */
+function statusOf(reading: Reading): 'green' | 'yellow' | 'red' {
+  const are_up = reading.find('millrace_output_up').map(({ value }) => value === 1)
+  if (!are_up.includes(false)) return 'green'
+  return are_up.includes(true) ? 'yellow' : 'red'
+}
+
+/** Those that the pipelines run in: the main thread itself where it is not told how many. */
+function workersOf(reading: Reading): number {
+  return reading.sum('millrace_workers') || 1
+}
+
+/** `undefined` where pipelines differ. */
+function onlyValue(reading: Reading, name: string): number | undefined {
+  const values = new Set(reading.find(name).map(({ value }) => value))
+  return values.size === 1 ? [...values][0] : undefined
 }

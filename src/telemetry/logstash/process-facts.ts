@@ -1,14 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { availableParallelism, loadavg } from 'node:os'
-import { getHeapSpaceStatistics, getHeapStatistics } from 'node:v8'
 
-/** What Logstash tells of its JVM and process, of this one. What the system does not tell is `undefined`. */
+/** What Logstash tells of its process, of this one, with all its threads. What the system does not tell is `undefined`. */
 export interface ProcessFacts {
   readonly threads: number | undefined
-  readonly heap: { readonly used: number; readonly committed: number; readonly max: number }
-  readonly non_heap_committed: number
-  /** V8's new space, old space, and nothing. */
-  readonly pools: readonly { readonly pool: 'young' | 'old' | 'survivor'; readonly used: number; readonly committed: number }[]
   readonly open_files: number | undefined
   readonly max_files: number | undefined
   readonly virtual_bytes: number | undefined
@@ -24,12 +19,6 @@ export class ProcessLook {
   #at_ms = 0
 
   now(): ProcessFacts {
-    const { used_heap_size, total_heap_size, heap_size_limit } = getHeapStatistics()
-    const spaces = new Map(getHeapSpaceStatistics().map((space) => [space.space_name, space]))
-    const poolOf = (pool: 'young' | 'old' | 'survivor', name: string): ProcessFacts['pools'][number] => {
-      const space = spaces.get(name)
-      return { pool, used: space?.space_used_size ?? 0, committed: space?.space_size ?? 0 }
-    }
     const { user, system } = process.cpuUsage()
     const cpu_ms = (user + system) / 1_000
     const at_ms = performance.now()
@@ -39,9 +28,6 @@ export class ProcessLook {
     const status = read('/proc/self/status')
     return {
       threads: numberIn(status, /^Threads:\s*(\d+)/m),
-      heap: { used: used_heap_size, committed: total_heap_size, max: heap_size_limit },
-      non_heap_committed: process.memoryUsage().external,
-      pools: [poolOf('young', 'new_space'), poolOf('old', 'old_space'), poolOf('survivor', '')],
       open_files: countFiles(),
       max_files: numberIn(read('/proc/self/limits'), /^Max open files\s+(\d+)/m),
       virtual_bytes: scaled(numberIn(status, /^VmSize:\s*(\d+) kB/m), 1_024),
