@@ -254,7 +254,8 @@ function createChart() {
       height: Math.max(200, host.clientHeight),
       cursor: { show: false },
       legend: { show: false },
-      padding: [8, 8, 0, 0],
+      // Room for half of the last minute's label, which stands below the right edge.
+      padding: [8, 18, 0, 0],
       // Half a minute on both sides, so that the first and last bars stand whole.
       scales: {
         x: { range: (_plot, first, last) => [first - 30, last + 30] },
