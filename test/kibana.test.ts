@@ -1,6 +1,5 @@
 import { execFile } from 'node:child_process'
 import { once } from 'node:events'
-import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
@@ -9,83 +8,42 @@ import { promisify } from 'node:util'
 import { afterEach, describe, expect, test } from 'vitest'
 import { closeClusters, clusterFor } from './helpers/elasticsearch-cluster.ts'
 import { eventFrom, NEVER } from './helpers/elasticsearch-sink.ts'
+import {
+  type Aggregations,
+  countsOf,
+  KIBANA_OBJECTS,
+  KIBANA_TEXT,
+  layerOf,
+  objectOf,
+  queryOf,
+  requestOf,
+} from './helpers/kibana-objects.ts'
 import { FIRST_START_TIMEOUT_MS } from './helpers/servers.ts'
 
 const KIBANA = join(import.meta.dirname, '../deploy/kibana')
 const run = promisify(execFile)
 
-interface Query {
-  readonly query: string
-  readonly language: string
-}
-
-interface Column {
-  readonly operationType: string
-  readonly sourceField: string
-  readonly params: { readonly interval?: string; readonly size?: number }
-}
-
-interface SavedObject {
-  readonly type: string
-  readonly id: string
-  readonly attributes: {
-    readonly title: string
-    readonly timeFieldName?: string
-    readonly kibanaSavedObjectMeta?: { readonly searchSourceJSON: string }
-    readonly state?: {
-      readonly query: Query
-      readonly datasourceStates: {
-        readonly formBased: {
-          readonly layers: {
-            readonly layer1: { readonly columns: { readonly [id: string]: Column }; readonly columnOrder: readonly string[] }
-          }
-        }
-      }
-      readonly visualization: { readonly layers: readonly { readonly [name: string]: unknown }[] }
-    }
-  }
-  readonly references: readonly { readonly type: string; readonly id: string }[]
-}
-
-const TEXT = await readFile(join(KIBANA, 'exchange.ndjson'), 'utf8')
-const OBJECTS = TEXT.trimEnd()
-  .split('\n')
-  .map((line) => JSON.parse(line) as SavedObject)
-
-function objectOf(id: string): SavedObject {
-  const found = OBJECTS.find((object) => object.id === id)
-  if (found === undefined) throw new Error(`there is no ${id}`)
-  return found
-}
-
-function queryOf({ attributes }: SavedObject): Query {
-  if (attributes.state !== undefined) return attributes.state.query
-  return (JSON.parse(attributes.kibanaSavedObjectMeta?.searchSourceJSON ?? '') as { query: Query }).query
-}
-
 test('there are the data views, the three searches and the two charts, and each names what is there', () => {
-  expect(OBJECTS.map(({ type, attributes }) => `${type}: ${attributes.title}`)).toEqual([
+  expect(KIBANA_OBJECTS.map(({ type, attributes }) => `${type}: ${attributes.title}`)).toEqual([
     'index-pattern: exchange-logs-*',
     'index-pattern: exchange-alerts-*',
     'search: Errors of exchange-api (Lucene)',
     'search: Orders that user 1001 placed (Lucene)',
     'search: Slow requests to /api/orders (Lucene)',
-    'lens: Errors per minute',
-    'lens: Slow queries by endpoint',
+    'lens: Errors per minute (Lucene)',
+    'lens: Slow queries by endpoint (Lucene)',
   ])
-  const ids = OBJECTS.map(({ type, id }) => `${type}/${id}`)
-  for (const { references } of OBJECTS) for (const { type, id } of references) expect(ids).toContain(`${type}/${id}`)
-  for (const object of OBJECTS.filter(({ type }) => type !== 'index-pattern')) {
+  const ids = KIBANA_OBJECTS.map(({ type, id }) => `${type}/${id}`)
+  for (const { references } of KIBANA_OBJECTS) for (const { type, id } of references) expect(ids).toContain(`${type}/${id}`)
+  for (const object of KIBANA_OBJECTS.filter(({ type }) => type !== 'index-pattern')) {
     expect(queryOf(object).language).toBe('lucene')
+    expect(object.attributes.description).toMatch(/^Lucene\b/)
     expect(object.references).toHaveLength(1)
   }
-  for (const { attributes } of OBJECTS.filter(({ type }) => type === 'lens')) {
-    const { columns, columnOrder } = attributes.state?.datasourceStates.formBased.layers.layer1 ?? {
-      columns: {},
-      columnOrder: [],
-    }
+  for (const object of KIBANA_OBJECTS.filter(({ type }) => type === 'lens')) {
+    const { columns, columnOrder } = layerOf(object)
     expect([...columnOrder].sort()).toEqual(Object.keys(columns).sort())
-    const { accessors, xAccessor, splitAccessor } = attributes.state?.visualization.layers[0] ?? {}
+    const { accessors, xAccessor, splitAccessor } = object.attributes.state?.visualization.layers[0] ?? {}
     for (const id of [accessors, xAccessor, splitAccessor ?? xAccessor].flat()) expect(columnOrder).toContain(id)
   }
 })
@@ -122,35 +80,16 @@ describe.each([8, 9] as const)('Elasticsearch %i', (major) => {
     expect(await found('exchange-errors-of-api')).toEqual(['a', 'f'])
     expect(await found('exchange-orders-of-user')).toEqual(['a', 'e'])
     expect(await found('exchange-slow-orders')).toEqual(['c', 'f'])
-    // A chart, as Kibana asks for it: its query, and its columns as aggregations.
-    const counts = async (id: string, column_id: string): Promise<[unknown, number][]> => {
-      const column = objectOf(id).attributes.state?.datasourceStates.formBased.layers.layer1.columns[column_id]
-      const { operationType = '', sourceField: field, params } = column ?? {}
-      const how = operationType === 'terms' ? { size: params?.size } : { fixed_interval: params?.interval }
-      const body = {
-        size: 0,
-        query: { query_string: { query: queryOf(objectOf(id)).query } },
-        aggs: { counts: { [operationType]: { field, ...how } } },
-      }
-      const { aggregations } = (await cluster.call('POST', `/${cluster.index}/_search`, body)) as {
-        aggregations: { counts: { buckets: { key: unknown; key_as_string?: string; doc_count: number }[] } }
-      }
-      return aggregations.counts.buckets.map(({ key, key_as_string, doc_count }) => [key_as_string ?? key, doc_count])
+    const counts = async (id: string): Promise<{ [key: string]: number }> => {
+      const answer = await cluster.call('POST', `/${cluster.index}/_search`, requestOf(objectOf(id)))
+      return countsOf(answer['aggregations'] as Aggregations)
     }
-    expect(await counts('exchange-errors-per-minute', 'time')).toEqual([
-      ['2026-01-02T03:04:00.000Z', 2],
-      ['2026-01-02T03:05:00.000Z', 0],
-      ['2026-01-02T03:06:00.000Z', 1],
-    ])
-    expect(await counts('exchange-errors-per-minute', 'service')).toEqual([
-      ['exchange-api', 2],
-      ['exchange-web', 1],
-    ])
-    expect(await counts('exchange-slow-queries', 'endpoint')).toEqual([
-      ['/api/orders', 2],
-      ['/api/balances', 1],
-      ['/api/orders/7', 1],
-    ])
+    expect(await counts('exchange-errors-per-minute')).toEqual({
+      [`exchange-api ${Date.UTC(2026, 0, 2, 3, 4)}`]: 1,
+      [`exchange-api ${Date.UTC(2026, 0, 2, 3, 6)}`]: 1,
+      [`exchange-web ${Date.UTC(2026, 0, 2, 3, 4)}`]: 1,
+    })
+    expect(await counts('exchange-slow-queries')).toEqual({ '/api/orders': 2, '/api/balances': 1, '/api/orders/7': 1 })
   })
 })
 
@@ -205,7 +144,7 @@ describe('install.sh', () => {
     expect(headers).toMatchObject({ 'kbn-xsrf': 'millrace', 'content-type': expect.stringContaining('multipart/form-data') })
     expect(headers).not.toHaveProperty('authorization')
     expect(body).toContain('name="file"; filename="exchange.ndjson"')
-    expect(body).toContain(TEXT)
+    expect(body).toContain(KIBANA_TEXT)
   })
 
   test.each([
