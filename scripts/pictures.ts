@@ -1,6 +1,7 @@
 /**
  * Makes docs/pictures: an exchange whose API begins to fail, Millrace that reads its log, Prometheus with the rules as they are, and
- * a browser that looks at both. Takes five minutes, because the rules wait before they ring:
+ * a browser that looks at both. Takes five minutes, because the rules wait before they ring. The tree of calls in docs/exchange.md is
+ * drawn first, of the spans that come out of the log which that page tells to write:
  *
  *   npm run pictures
  *
@@ -10,6 +11,8 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, open, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { callTree } from '../test/helpers/call-tree.ts'
+import { EXCHANGE_PAGE, ExchangePage } from '../test/helpers/exchange-page.ts'
 import { freePort } from '../test/helpers/free-port.ts'
 import { Program } from '../test/helpers/program.ts'
 import { PrometheusServer, reasonAgainst } from '../test/helpers/prometheus.ts'
@@ -46,6 +49,7 @@ for (const name of ['chromium', 'prometheus'] as const) {
   }
 }
 
+await drawCalls()
 // The live page names places in the config as the command line names it: no folder of this machine in a picture.
 process.chdir(ROOT)
 await using folder = await temporaryFolder()
@@ -98,6 +102,18 @@ for (const [name, page] of Object.entries(pages)) {
   if (png.length > LARGEST_BYTES) throw new Error(`${name}.png has ${png.length} bytes, more than ${LARGEST_BYTES}`)
   await writeFile(join(FOLDER, `${name}.png`), png)
   process.stdout.write(`docs/pictures/${name}.png: ${png.length} bytes\n`)
+}
+
+async function drawCalls(): Promise<void> {
+  const page = await ExchangePage.read()
+  const [before] = page.blocks('Calls')
+  if (before === undefined) throw new Error('docs/exchange.md has no place for the tree of calls')
+  const tree = await callTree(page.order.trace)
+  await writeFile(
+    EXCHANGE_PAGE,
+    page.text.replace(before, () => tree),
+  )
+  process.stdout.write(`docs/exchange.md: ${tree.split('\n').length} calls\n`)
 }
 
 /** `bin/millrace sample` into a file, with errors from a time on. */

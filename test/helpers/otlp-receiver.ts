@@ -30,7 +30,7 @@ interface OtlpRequest {
 }
 
 /** A span as it came, and whose it is. */
-interface ReceivedSpan extends Omit<OtlpSpan, 'attributes'> {
+export interface ReceivedSpan extends Omit<OtlpSpan, 'attributes'> {
   readonly service: unknown
   readonly attributes: { readonly [name: string]: unknown }
 }
