@@ -10,7 +10,7 @@ export default defineConfig({
     pool: 'forks',
     // Real servers share two cores with the tests: two files at a time, and room for a slow start.
     maxWorkers: 2,
-    testTimeout: 30_000,
+    testTimeout: 120_000,
     hookTimeout: 120_000,
   },
 })

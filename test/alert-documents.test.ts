@@ -9,7 +9,7 @@ import { startStubElasticsearch } from './helpers/stub-elasticsearch.ts'
 const CONFIG = join(import.meta.dirname, '../config/alerts.json')
 const WEBHOOKS = join(import.meta.dirname, 'captures/webhooks')
 // A program is started, which takes long on a busy machine.
-const TIMEOUT_MS = 120_000
+const TIMEOUT_MS = 240_000
 
 const BLANK_NAME = {
   status: 400,

@@ -10,7 +10,7 @@ import { waitFor } from './helpers/wait-for.ts'
 
 const CONFIG = join(import.meta.dirname, '../config/alerts.json')
 // Programs are started, which takes long on a busy machine.
-const TIMEOUT_MS = 120_000
+const TIMEOUT_MS = 240_000
 const WEBHOOKS = join(import.meta.dirname, 'captures/webhooks')
 
 interface Alert {
@@ -69,14 +69,10 @@ type Kept = Readonly<Record<string, readonly Alert[]>>
 
 /** The documents that are kept, by the name of their index, once there are so many. */
 async function kept(data: string, count: number): Promise<Kept> {
-  return await waitFor(
-    `${count} documents`,
-    async () => {
-      const documents = await readKept(data)
-      return Object.values(documents).flat().length >= count && documents
-    },
-    { timeout_ms: 60_000 },
-  )
+  return await waitFor(`${count} documents`, async () => {
+    const documents = await readKept(data)
+    return Object.values(documents).flat().length >= count && documents
+  })
 }
 
 async function readKept(data: string): Promise<Kept> {
@@ -89,7 +85,7 @@ async function readKept(data: string): Promise<Kept> {
 }
 
 async function received(channels: AlertChannels, count: number): Promise<void> {
-  await waitFor(`${count} notifications`, () => channels.received.length >= count, { timeout_ms: 60_000 })
+  await waitFor(`${count} notifications`, () => channels.received.length >= count)
 }
 
 const CRITICAL = `【critical】

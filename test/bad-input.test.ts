@@ -86,7 +86,7 @@ test.for<readonly [string, () => Buffer, string]>([
   const before = await receivedUntilNow()
   await using client = await pipeline.connect()
   await client.send(bytes())
-  await client.until(() => client.isClosed, 30_000)
+  await client.until(() => client.isClosed, 90_000)
   expect(client.acks).toEqual([])
   await pipeline.program.waitUntil('a line about it', () => logged(advice))
   await expectGoodService(before, 0)
@@ -150,7 +150,7 @@ test.for<readonly [string, () => Buffer, string, number]>([
     const frames = [jsonFrame(1, first ?? {}), jsonFrame(2, make()), jsonFrame(3, last ?? {})]
     await using client = await pipeline.connect()
     await client.send(Buffer.concat([windowFrame(3), compressedFrame(Buffer.concat(frames))]))
-    await client.until(() => client.acks.length === 1, 30_000)
+    await client.until(() => client.acks.length === 1, 90_000)
     expect(client.acks).toEqual([3])
     for (const order of neighbours) expect(documents().some((source) => source.includes(`"order_id":${order}`))).toBe(true)
     const letters = (await showDeadLetters(folder.path)).slice(known)

@@ -32,7 +32,7 @@ test('what is on the disk for an Elasticsearch that is down survives kill -9, an
   const stub = await startStubElasticsearch({ port: elasticsearch_port })
   try {
     await using _again = await start()
-    await waitFor('all documents', () => stub.documents.get('logs')?.size === 20, { timeout_ms: 20_000 })
+    await waitFor('all documents', () => stub.documents.get('logs')?.size === 20)
     const stored = stub.bulks.flatMap(({ items }) => items.map(({ id }) => id))
     expect(stored.map(Number).toSorted((a, b) => a - b)).toEqual(Array.from({ length: 20 }, (_, n) => n))
   } finally {

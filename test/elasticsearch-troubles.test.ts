@@ -7,7 +7,7 @@ import { type StubElasticsearch, type StubSettings, startStubElasticsearch } fro
 import { temporaryFolder } from './helpers/temporary-folder.ts'
 
 const WINDOW = 50
-const ACK_MS = 30_000
+const ACK_MS = 90_000
 
 const lineOf = (number: number): string =>
   JSON.stringify({ ts: '2026-03-01T12:00:00.000Z', level: 'info', service: 'wallet', order_id: number, duration: 5 })

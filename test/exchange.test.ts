@@ -14,7 +14,7 @@ import { temporaryFolder } from './helpers/temporary-folder.ts'
 const CONFIGS = join(import.meta.dirname, '../config')
 const WINDOW_LINES = 500
 // A program is started, or two, which takes long on a busy machine.
-const TIMEOUT_MS = 120_000
+const TIMEOUT_MS = 240_000
 const FIELDS = { service: 'exchange-api', env: 'production' }
 
 /** 2,500 usual lines and 1,500 of a bad time, as `bin/millrace sample` writes them. */

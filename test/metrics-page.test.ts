@@ -74,4 +74,4 @@ test('what a program tells has the type, the labels and the text of the page', a
   const expected = rows.map(({ name }) => name).filter((name) => /^logstash_(?!.*_timestamp$)/.test(name))
   expect(expected.filter((name) => !names.has(name))).toEqual([])
   await stub.close()
-}, 60_000)
+}, 240_000)

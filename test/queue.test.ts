@@ -131,7 +131,7 @@ test('kill -9 again and again: what http acknowledged arrives exactly once, and 
   await start()
   const numbers = [...acknowledged, ...Array.from({ length: 300 }, (_, index) => first + index)]
   await allOnce(numbers.filter((n) => !before.includes(n)))
-}, 90_000)
+}, 240_000)
 
 test('a torn tail is cut at the last good record, the cut is told in bytes, and what was acknowledged arrives', async () => {
   await start()
@@ -146,7 +146,7 @@ test('a torn tail is cut at the last good record, the cut is told in bytes, and 
   expect(program.stderr).toContain('the last 123 bytes were half written')
   expect(await metric('millrace_queue_cut_bytes_total')).toBe(123)
   expect(await metric('millrace_queue_lost_events_total')).toBe(0)
-}, 60_000)
+}, 240_000)
 
 test('what damage in the middle took is counted and told, and the rest arrives', async () => {
   await start(['--queue.max_bytes', '1mb'])
@@ -167,7 +167,7 @@ test('what damage in the middle took is counted and told, and the rest arrives',
   expect(await metric('millrace_queue_lost_events_total')).toBe(1)
   expect(program.stderr).toContain('damage took 1 events')
   expect(await metric('millrace_queue_damaged_bytes_total')).toBeGreaterThan(60_000)
-}, 60_000)
+}, 240_000)
 
 test('a full queue holds senders back; what was acknowledged arrives once Elasticsearch is there', async () => {
   await start(['--queue.max_bytes', '1mb'])
@@ -184,7 +184,7 @@ test('a full queue holds senders back; what was acknowledged arrives once Elasti
   await program.waitUntil('room', async () => (await metric('millrace_queue_blocked_seconds')) === 0)
   expect(await send(1, pad)).toBe(true)
   await allOnce()
-}, 60_000)
+}, 240_000)
 
 test('a full disk: inputs wait, a person is told, nothing acknowledged is lost, and it goes on once there is room', async () => {
   // A limit of each file's size stands for the disk's.
@@ -202,7 +202,7 @@ test('a full disk: inputs wait, a person is told, nothing acknowledged is lost, 
   await startElasticsearch()
   await start()
   await allOnce()
-}, 60_000)
+}, 240_000)
 
 test('at SIGTERM the queue keeps what is in it, with queue.drain it is emptied', async () => {
   await start()
@@ -221,7 +221,7 @@ test('at SIGTERM the queue keeps what is in it, with queue.drain it is emptied',
   release()
   expect((await stopped).code).toBe(0)
   expect(storedNumbers().toSorted((a, b) => a - b)).toEqual([...acknowledged])
-}, 60_000)
+}, 240_000)
 
 test.each([[[]], [['--queue.drain', 'true']]])(
   'a reload hands the queue over, also while nothing is stored %j',
@@ -241,5 +241,5 @@ test.each([[[]], [['--queue.drain', 'true']]])(
     expect(documents.every((text) => text.includes('the new one'))).toBe(true)
     expect(program.stderr).not.toContain('replaced_early')
   },
-  60_000,
+  240_000,
 )

@@ -54,7 +54,7 @@ class Setting implements AsyncDisposable {
     await program.waitUntil('the acknowledgement', async () => {
       await using client = await LumberjackClient.connect({ host: '127.0.0.1', port: this.port })
       await client.send(encodeWindow(Array.from({ length: WINDOW_EVENTS }, (_, index) => ({ n: first + index }))))
-      await client.until(() => client.isClosed || client.acks.length === 1, 20_000)
+      await client.until(() => client.isClosed || client.acks.length === 1, 90_000)
       return client.acks.length === 1
     })
   }

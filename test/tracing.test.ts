@@ -81,7 +81,7 @@ test('logs of calls arrive as whole traces with their parents, a tenth of them, 
       expect(span.status.code).toBe(span.service === 'wallet' && Number(span.attributes['user_id']) % 10 === 0 ? 2 : 0)
     }
   }
-}, 60_000)
+}, 240_000)
 
 test('all traces with a setting, the batches linked to those that are in their logs', async () => {
   await using receiver = await startOtlpReceiver()
@@ -98,7 +98,7 @@ test('all traces with a setting, the batches linked to those that are in their l
   const ids = new Set(receives.map(({ spanId }) => spanId))
   for (const span of own) if (!receives.includes(span)) expect(ids).toContain(span.parentSpanId)
   expect(program.stderr).not.toContain('spans')
-}, 60_000)
+}, 240_000)
 
 test('the exchange’s log becomes the calls of its services: every line of a kept trace, each below the one that asked', async () => {
   await using receiver = await startOtlpReceiver()
@@ -131,7 +131,7 @@ test('the exchange’s log becomes the calls of its services: every line of a ke
   for (const { traceId, parentSpanId } of calls) {
     if (parentSpanId !== undefined && traceId !== cut) expect(there).toContain(traceId + parentSpanId)
   }
-}, 60_000)
+}, 240_000)
 
 test('an endpoint where nobody is holds up nothing, and the log says so', async () => {
   await using program = await runTo({ env: { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:9', OTEL_TRACES_SAMPLER_ARG: '1' } })
@@ -141,7 +141,7 @@ test('an endpoint where nobody is holds up nothing, and the log says so', async 
   expect(program.stderr).toContain('"level":"warn"')
   expect(program.stderr).toMatch(/spans were not taken: .*ECONNREFUSED.* No event is held up/)
   expect(program.stderr).not.toContain('"level":"error"')
-}, 60_000)
+}, 240_000)
 
 test.each([
   [['--tracing.endpoint', 'jaeger:4318'], 'tracing.endpoint: expected a URL such as http://jaeger:4318, got jaeger:4318'],

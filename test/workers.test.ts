@@ -66,9 +66,9 @@ async function sendUntilStored(port: number, connection: number, seventh = 'x'):
   const bytes = encodeWindow(events)
   for (;;) {
     const connect = () => LumberjackClient.connect({ host: '127.0.0.1', port }).catch(() => undefined)
-    const client = await waitFor('somebody to listen', connect, { timeout_ms: 20_000 })
+    const client = await waitFor('somebody to listen', connect)
     await client.send(bytes)
-    await client.until(() => client.isClosed || client.acks.length > 0, 60_000)
+    await client.until(() => client.isClosed || client.acks.length > 0, 90_000)
     client.close()
     if (client.acks.length > 0) return
   }

@@ -19,7 +19,7 @@ async function start(
 ): Promise<Running> {
   const settings = { host: '127.0.0.1', port: 0, ...options }
   const input = startInput(buildInput(udp, [json, line, plain], settings, collector, context), collector, context)
-  const address = await waitFor('listening', () => context.address(), { timeout_ms: 5_000 })
+  const address = await waitFor('listening', () => context.address())
   const port = Number(address.split(':').at(-1))
   return {
     ...input,
@@ -83,14 +83,10 @@ test('while the pipeline takes nothing, what finds no room is lost and counted',
   await using input = await start({ queue_size: 2 }, testContext(), slow)
   await input.send('first')
   const metrics = (): Promise<string> => input.context.metrics.text()
-  await waitFor(
-    'loss',
-    async () => {
-      await input.send('more')
-      return (await metrics()).includes('millrace_udp_lost_datagrams_total{input="test"} 2')
-    },
-    { timeout_ms: 5_000 },
-  )
+  await waitFor('loss', async () => {
+    await input.send('more')
+    return (await metrics()).includes('millrace_udp_lost_datagrams_total{input="test"} 2')
+  })
   expect(await metrics()).toContain('millrace_udp_waiting_datagrams{input="test"} 2')
   gate.resolve()
   await input.collector.until(() => input.collector.events.length === 3)

@@ -27,7 +27,7 @@ async function start(ends: TestEnds, kept: Kept): Promise<RunningPipeline> {
 }
 
 async function received(kept: Kept, batches = 1): Promise<void> {
-  await waitFor('the end of receive', () => kept.named('receive in').length === batches, { timeout_ms: 10_000 })
+  await waitFor('the end of receive', () => kept.named('receive in').length === batches)
 }
 
 test('a batch is one trace: receive, and in it each turn of the filters and each write', async () => {
@@ -63,7 +63,7 @@ test('batches that share a write have it in both traces', async () => {
   ends.open = () => open.promise
   await using _pipeline = await start(ends, kept)
   const settled = [(await ends.feed([{ n: 1 }])).settled, (await ends.feed([{ n: 2 }, { n: 3 }])).settled]
-  await waitFor('both to be filtered', () => kept.named('filter').length === 2, { timeout_ms: 10_000 })
+  await waitFor('both to be filtered', () => kept.named('filter').length === 2)
   open.resolve()
   await Promise.all(settled)
   await received(kept, 2)

@@ -30,7 +30,7 @@ const numbered = (count: number, from = 0, more: object = {}) =>
 const numbersOf = ({ stored }: TestEnds): unknown[] => stored.map(({ n }) => n)
 
 async function until(what: string, condition: () => boolean): Promise<void> {
-  await waitFor(what, condition, { timeout_ms: 10_000 })
+  await waitFor(what, condition)
 }
 
 /** An output that takes nothing before `open` is called. */

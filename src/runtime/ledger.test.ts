@@ -53,9 +53,9 @@ test.each(Object.entries(ANSWERS) as [Holder | DeliveryHolder, Outcome['kind']][
     const config = { ...CONFIG, outputs: [{ test: { id: 'out', ...blocked } }] }
     await using running = await startPipeline(config, ends, { loses: once(holder), drain_timeout_ms: 1 })
     await ends.feed(holder === 'dead_letters' ? [{}, {}, {}] : [{ a: 1 }, { a: 2 }, { a: 3 }])
-    if (holder === 'buffered') await waitFor('the disk', () => running.pipeline.buffered === 3, { timeout_ms: 5_000 })
+    if (holder === 'buffered') await waitFor('the disk', () => running.pipeline.buffered === 3)
     opened.resolve()
-    await waitFor('the end of the other two', () => settledOf(running) === 2, { timeout_ms: 5_000 })
+    await waitFor('the end of the other two', () => settledOf(running) === 2)
     expect(await samplesOf(running, 'millrace_ledger_unbalanced_events')).toEqual([1])
   },
 )

@@ -92,7 +92,7 @@ test.each<[string, () => Promise<WriteResult>]>([
   const up = async (): Promise<string | undefined> =>
     /^millrace_output_up\{.*\} (\d)$/m.exec(await running.context.metrics.text())?.[1]
   const { settled } = await ends.feed([{ n: 1 }])
-  await waitFor('being down', async () => (await up()) === '0', { timeout_ms: 5_000 })
+  await waitFor('being down', async () => (await up()) === '0')
   is_down = false
   await settled
   expect(await up()).toBe('1')
@@ -110,7 +110,7 @@ test('the oldest batch without an answer has its age shown', async () => {
     Number(/^millrace_oldest_unacknowledged_age_seconds\{.*\} (.*)$/m.exec(await running.context.metrics.text())?.[1])
   expect(await age()).toBe(0)
   const first = await ends.feed([{ n: 1 }])
-  await waitFor('an age', async () => (await age()) > 0.05, { timeout_ms: 5_000 })
+  await waitFor('an age', async () => (await age()) > 0.05)
   gate.resolve()
   await first.settled
   expect(await age()).toBe(0)

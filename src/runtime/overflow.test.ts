@@ -19,7 +19,7 @@ const numbered = (count: number, from = 0, index?: string) =>
 const numbersOf = (documents: readonly { [name: string]: unknown }[]): unknown[] => documents.map(({ n }) => n)
 
 async function until(what: string, condition: () => boolean): Promise<void> {
-  await waitFor(what, condition, { timeout_ms: 10_000 })
+  await waitFor(what, condition)
 }
 
 /** An output that parks what is for a closed index. */
@@ -182,9 +182,7 @@ test('a stop puts what a blocked output holds on the disk, and the next start br
   await until('empty books', () => pipeline.held + pipeline.buffered === 0)
   expect(pipeline.ledger.totals()).toMatchObject({ received: 0, recovered: 40, states: { stored: 40 }, unbalanced: 0 })
   expect(pipeline.ledger.unbalanced).toBe(0)
-  await waitFor('no files left', async () => (await readdir(join(folder.path, 'spill/main/out'))).length === 0, {
-    timeout_ms: 5_000,
-  })
+  await waitFor('no files left', async () => (await readdir(join(folder.path, 'spill/main/out'))).length === 0)
 })
 
 test('spilled events that are more than spill_max_bytes wait in memory, and hold the sender back', async () => {

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { all, type RunningPipelines, startPipelines, TestEnds } from '../../test/helpers/pipeline.ts'
 import { waitFor } from '../../test/helpers/wait-for.ts'
 
-const QUICK = { timeout_ms: 5_000 }
+const QUICK = { timeout_ms: 60_000 }
 
 /** A pipeline from `from` (an address, or a test's input) to outputs. */
 function pipeline(id: string, from: object, outputs: readonly object[], filters: readonly object[] = []): object {

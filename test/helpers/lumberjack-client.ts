@@ -98,10 +98,13 @@ export class LumberjackClient implements AsyncDisposable {
     return this.answers.filter((answer) => answer > 0)
   }
 
-  /** Sends bytes; waits while the other side does not read. */
+  /** Sends bytes; waits while the other side does not read. A connection that breaks meanwhile shows in `isClosed`. */
   async send(bytes: Buffer): Promise<void> {
     if (this.socket.write(bytes) || this.isClosed) return
-    await Promise.race([once(this.socket, 'drain'), once(this.socket, 'close')])
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.socket.once('drain', resolve).once('close', resolve)
+    await promise
+    this.socket.off('drain', resolve).off('close', resolve)
   }
 
   /** Sends bytes in pieces that the other side sees one by one, as far as the system allows. */
@@ -115,7 +118,7 @@ export class LumberjackClient implements AsyncDisposable {
   }
 
   /** Waits until a condition over the answers, or over `isClosed`, holds; looked at again at every answer. */
-  async until(holds: () => boolean, timeout_ms = 10_000): Promise<void> {
+  async until(holds: () => boolean, timeout_ms = 60_000): Promise<void> {
     const deadline = performance.now() + timeout_ms
     while (!holds()) {
       const left_ms = deadline - performance.now()

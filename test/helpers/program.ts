@@ -23,7 +23,7 @@ export interface ProgramExit {
 }
 
 const BIN = join(import.meta.dirname, '../../bin/millrace')
-const READY_TIMEOUT_MS = 30_000
+const READY_TIMEOUT_MS = 90_000
 const STOP_TIMEOUT_MS = 60_000
 
 /** `bin/millrace` as a child process: what a user starts, with its own data folder and its API on a free port of 127.0.0.1. */

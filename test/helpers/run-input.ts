@@ -38,7 +38,7 @@ export class Collector {
   }
 
   /** Waits until a condition over what came so far holds; looked at again after every delivery and every 10 ms. */
-  async until(holds: () => boolean, timeout_ms = 10_000): Promise<void> {
+  async until(holds: () => boolean, timeout_ms = 60_000): Promise<void> {
     const deadline = performance.now() + timeout_ms
     while (!holds()) {
       if (performance.now() > deadline) throw new Error(`waited ${timeout_ms} ms for ${holds.toString()}`)

@@ -1,9 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises'
 
 const POLL_MS = 50
+/** Only what never comes takes so long: a busy machine may take its time. Less than the time limit of a test. */
+const TIMEOUT_MS = 60_000
 
 export interface WaitOptions {
-  readonly timeout_ms: number
+  /** Default: a minute. */
+  readonly timeout_ms?: number
   readonly signal?: AbortSignal
   /** What the failure says beside the time that ran out, such as the last lines of a log. */
   readonly details?: () => string | Promise<string>
@@ -16,9 +19,10 @@ export interface WaitOptions {
 export async function waitFor<T>(
   what: string,
   condition: () => T | Promise<T>,
-  options: WaitOptions,
+  options: WaitOptions = {},
 ): Promise<Exclude<T, false | undefined>> {
-  const deadline = Date.now() + options.timeout_ms
+  const { timeout_ms = TIMEOUT_MS } = options
+  const deadline = Date.now() + timeout_ms
   let cause: unknown
   for (;;) {
     options.signal?.throwIfAborted()
@@ -31,7 +35,7 @@ export async function waitFor<T>(
     }
     if (Date.now() >= deadline) {
       const details = (await options.details?.()) ?? ''
-      throw new Error(`${what} did not happen within ${options.timeout_ms} ms\n${details}`, { cause })
+      throw new Error(`${what} did not happen within ${timeout_ms} ms\n${details}`, { cause })
     }
     await delay(POLL_MS, undefined, options.signal === undefined ? {} : { signal: options.signal })
   }

@@ -172,7 +172,7 @@ test('each panel of Exchange Overview shows the number that the log gives', { ti
   const exited = once(server, 'exit')
   try {
     const url = `http://${listen}`
-    await waitFor('Prometheus to be ready', async () => (await fetch(`${url}/-/ready`)).ok, { timeout_ms: 60_000 })
+    await waitFor('Prometheus to be ready', async () => (await fetch(`${url}/-/ready`)).ok)
     const expected = new Expected(scrapes)
     const wanted: { readonly [title: string]: Values } = {
       'API QPS': expected.grown('exchange_api_requests_total', 'endpoint', 60),

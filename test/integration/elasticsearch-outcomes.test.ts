@@ -205,7 +205,7 @@ describe.each([8, 9] as const)('Elasticsearch %i', (major) => {
       { kind: 'retry', reason: expect.stringMatching(/^unavailable_shards_exception/) },
     ])
     await cluster.call('PUT', `/${cluster.index}/_settings`, { 'index.routing.allocation.require._name': null })
-    await waitFor('the event is stored', async () => (await kindsOf(sink, [event]))[0] === 'stored', { timeout_ms: 20_000 })
+    await waitFor('the event is stored', async () => (await kindsOf(sink, [event]))[0] === 'stored')
   })
 
   test('a wrong parameter of the output is no fault of a document', options, async (context) => {
@@ -225,7 +225,7 @@ describe.each([8, 9] as const)('Elasticsearch %i', (major) => {
       pending = pending.filter((_event, position) => outcomes[position]?.kind !== 'stored')
       return pending.length === 0
     }
-    await waitFor('every document is stored', isStored, { timeout_ms: 60_000 })
+    await waitFor('every document is stored', isStored)
     expect(await cluster.find('*')).toHaveLength(105)
   })
 })

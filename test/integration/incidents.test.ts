@@ -115,7 +115,7 @@ test(
       expect(labels['alertname']).toBe(incident === undefined ? ALERTS['error-burst'] : ALERTS[incident])
     }
     const expected = [...firing, ...(await keptIn('resolved'))].flatMap(notificationsOf)
-    await waitFor('all notifications', () => channels.received.length >= expected.length, { timeout_ms: 15_000 })
+    await waitFor('all notifications', () => channels.received.length >= expected.length)
     expect((await alerts.stop()).code).toBe(0)
     expect(channels.received.map(textOf).sort()).toEqual(expected.map(textOf).sort())
   },

@@ -75,9 +75,7 @@ test('Jaeger shows the calls of an order, each below the one that asked', { time
     .split('\n')
     .map((line) => JSON.parse(line) as { action: string; trace_id: string })
   const trace_id = lines.find(({ action }) => action === 'trade_executed')?.trace_id
-  const [trace] = await waitFor('the trace', async () => await jaeger.ask<JaegerTrace[]>(`traces/${trace_id}`), {
-    timeout_ms: 20_000,
-  })
+  const [trace] = await waitFor('the trace', async () => await jaeger.ask<JaegerTrace[]>(`traces/${trace_id}`))
   const named = new Map(trace?.spans.map(({ spanID, operationName }) => [spanID, operationName]))
   const calls = trace?.spans.map(({ operationName, references, processID }) => [
     operationName,

@@ -69,7 +69,7 @@ async function read(bootstrap_servers: string, topic: string, count: number): Pr
   }
   const source = buildInput(kafkaInput, [plain, json], { ...options, codec: 'json' }, collector, context)
   await using _input = startInput(source, collector, context)
-  await collector.until(() => collector.events.length >= count, 60_000)
+  await collector.until(() => collector.events.length >= count, 90_000)
   return collector
 }
 

@@ -72,7 +72,7 @@ test('a topic that does not exist is told, waited for, and read once it is there
 
   await Promise.all([admin.disconnect(), producer.disconnect()])
   await stub.close()
-}, 120_000)
+}, 240_000)
 
 test('two workers are two members of the group, and every message is stored once', async (context) => {
   const { brokers } = orSkip(context, kafka)
@@ -103,7 +103,7 @@ test('two workers are two members of the group, and every message is stored once
   expect(await program.stop()).toEqual({ code: 0, signal: null })
   await Promise.all([admin.disconnect(), producer.disconnect()])
   await stub.close()
-}, 120_000)
+}, 240_000)
 
 test('brokers that are not there are told with their address; the program lives, and stops when it is told', async () => {
   await using folder = await temporaryFolder()

@@ -16,7 +16,7 @@ import { FIRST_START_TIMEOUT_MS, orSkip, startKafka } from '../helpers/servers.t
 import { sharedKafka } from '../helpers/shared-servers.ts'
 import { waitFor } from '../helpers/wait-for.ts'
 
-const WAIT = { timeout_ms: 30_000 }
+const WAIT = { timeout_ms: 100_000 }
 const METADATA = parseFieldRef('[@metadata][kafka]')
 
 let shared: Awaited<ReturnType<typeof sharedKafka>>
@@ -206,7 +206,7 @@ test('a stored that comes after the partition went to another member is not comm
   await first.until(() => first.events.length === 400)
   await untilCommitted(bench, [0, 0, 0, 0])
   await using _two = bench.start(second)
-  await second.until(() => second.events.length === 200, 30_000)
+  await second.until(() => second.events.length === 200, 90_000)
   const taken = new Set(second.events.map((event) => (event.origin?.describe() ?? '').split(/[/@]/)[1]))
   for (const batch of first.batches) batch.settle('stored')
   await untilCommitted(
@@ -228,7 +228,7 @@ test('a member that comes while the output takes nothing gets its partitions', a
   await waitFor('a member', async () => (await bench.memberIds()).length === 1, WAIT)
   const second = new Collector()
   await using _two = bench.start(second)
-  await second.until(() => second.events.length === 10, 30_000)
+  await second.until(() => second.events.length === 10, 90_000)
 })
 
 test.for([
@@ -255,7 +255,7 @@ test('a batch that inflates beyond the limit becomes a dead letter, and reading 
   await bench.send(['after the bomb'])
   const collector = new Collector()
   await using input = bench.start(collector)
-  await collector.until(() => collector.events.length > 0, 20_000)
+  await collector.until(() => collector.events.length > 0, 90_000)
   expect(messages(collector)).toEqual(['after the bomb'])
   expect(collector.deadLetters.map(({ reason }) => reason)).toEqual(['unreadable_batch'])
   expect(input.context.lines.find((line) => line.startsWith('error'))).toContain(`${bench.topic}/0@0 cannot become an event`)
@@ -302,7 +302,7 @@ test('a topic that does not exist is told of, not created, and read as soon as i
   await waitFor('a warning', () => input.context.lines.some((line) => line.includes(`there is no topic ${bench.topic}`)), WAIT)
   await bench.createTopic(1)
   await bench.send(['at last'])
-  await collector.until(() => collector.events.length === 1, 20_000)
+  await collector.until(() => collector.events.length === 1, 90_000)
 })
 
 test('a topic that appears and fits the pattern is read too', async (context) => {
@@ -312,7 +312,7 @@ test('a topic that appears and fits the pattern is read too', async (context) =>
   await using _input = bench.start(collector, { topics_pattern: `${bench.topic}(-more)?`, metadata_max_age_ms: 500 })
   await collector.until(() => collector.events.length === 1)
   await bench.producer.send({ topic: `${bench.topic}-more`, messages: [{ value: 'from the second' }] })
-  await collector.until(() => collector.events.length >= 2, 20_000)
+  await collector.until(() => collector.events.length >= 2, 90_000)
   expect(messages(collector)).toEqual(['from the first', 'from the second'])
 })
 

@@ -75,15 +75,11 @@ async function setScene(kafka: Awaited<ReturnType<typeof sharedKafka>>): Promise
 
 /** Waits until each target was scraped so often; returns how often. */
 async function scrapes(prometheus: PrometheusServer, count: number): Promise<number> {
-  return await waitFor(
-    `${count} scrapes`,
-    async () => {
-      const counts = await prometheus.query('sum_over_time(up[5m])')
-      const least = Math.min(...counts.map(({ value }) => Number(value?.[1])))
-      return counts.length === 2 && least >= count ? least : undefined
-    },
-    { timeout_ms: 60_000 },
-  )
+  return await waitFor(`${count} scrapes`, async () => {
+    const counts = await prometheus.query('sum_over_time(up[5m])')
+    const least = Math.min(...counts.map(({ value }) => Number(value?.[1])))
+    return counts.length === 2 && least >= count ? least : undefined
+  })
 }
 
 async function createTopic(

@@ -24,7 +24,7 @@ test('a Kafka broker for tests keeps messages over a stop and a kill', LONG, asy
     return offsets.reduce((sum, partition) => sum + Number(partition.high), 0)
   }
   // A broker that takes connections again has yet to become the leader of its partitions.
-  const countMessages = (): Promise<number> => waitFor('the offsets', askForOffsets, { timeout_ms: 60_000 })
+  const countMessages = (): Promise<number> => waitFor('the offsets', askForOffsets)
   const producer = kafka.producer(EACH_ONCE)
   await producer.connect()
   await producer.send({ topic, messages: Array.from({ length: 100 }, (_, index) => ({ value: `message ${index}` })) })

@@ -70,7 +70,7 @@ async function partsIn({ url }: Servers, topic: string): Promise<{ readonly [day
  * their age, for their times are long past.
  */
 async function createTopic(admin: Admin, topic: string): Promise<void> {
-  await waitFor('the old topic gone', async () => !(await admin.listTopics()).includes(topic), { timeout_ms: 30_000 })
+  await waitFor('the old topic gone', async () => !(await admin.listTopics()).includes(topic))
   await admin.createTopics({
     topics: [{ topic, numPartitions: 1, configEntries: [{ name: 'retention.ms', value: '-1' }] }],
     waitForLeaders: false,
@@ -80,7 +80,7 @@ async function createTopic(admin: Admin, topic: string): Promise<void> {
       ([partition]) => partition?.high === '0',
       () => false,
     )
-  await waitFor('the new topic', isThere, { timeout_ms: 30_000 })
+  await waitFor('the new topic', isThere)
 }
 
 async function send(

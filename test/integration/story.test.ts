@@ -49,10 +49,8 @@ class Topic implements AsyncDisposable {
     const topic = new Topic(brokers)
     await topic.#admin.connect()
     await topic.#producer.connect()
-    await waitFor(
-      'the topic',
-      () => topic.#admin.createTopics({ topics: [{ topic: TOPIC, numPartitions: PARTITIONS }], waitForLeaders: true }),
-      { timeout_ms: 30_000 },
+    await waitFor('the topic', () =>
+      topic.#admin.createTopics({ topics: [{ topic: TOPIC, numPartitions: PARTITIONS }], waitForLeaders: true }),
     )
     return topic
   }

@@ -127,7 +127,7 @@ test('a filter that holds state may give it out while the pipeline runs', async 
   const ends = new Ends([summing('sum', 'tick')])
   await using running = await startPipeline({ ...ENDS, filters: [{ sum: {} }] }, ends)
   await ends.feed([{ n: 1 }])
-  await waitFor('the sum', () => ends.stored.some(({ count }) => count === 1), { timeout_ms: 10_000 })
+  await waitFor('the sum', () => ends.stored.some(({ count }) => count === 1))
   expect(running.pipeline.ledger.totals()).toMatchObject({ received: 1, created: 1, states: { stored: 2 }, unbalanced: 0 })
 })
 

@@ -137,9 +137,7 @@ test('what a person has sent again is passed over, and what failed then is not t
   }
   await using running = start()
   await running.collector.until(() => running.collector.events.length === 1)
-  await waitFor('the last is looked at', () => running.context.lines.some((line) => line.includes('dead_letter_failed_again')), {
-    timeout_ms: 5_000,
-  })
+  await waitFor('the last is looked at', () => running.context.lines.some((line) => line.includes('dead_letter_failed_again')))
   expect(numbersOf(running.collector)).toEqual([1])
 })
 
@@ -164,7 +162,7 @@ test('clean_consumed removes files that are stored as a whole, and none that hol
   await using running = start({ clean_consumed: true })
   await running.collector.until(() => running.collector.events.length === 3)
   // The last one is still written to.
-  await waitFor('the files', async () => (await segments()) === 2, { timeout_ms: 10_000 })
+  await waitFor('the files', async () => (await segments()) === 2)
   expect(await readdir(deadLettersFolder(folder.path))).toEqual(['00000000000000000002.segment', '00000000000000000004.segment'])
 })
 
@@ -207,8 +205,8 @@ test('an event is mended and stored; one that fails again stays among the dead l
     ends,
   )
   await ends[0].feed([{ n: 1 }, { n: 'hopeless' }])
-  await waitFor('the last word', async () => (await running.deadLetters()).length === 3, { timeout_ms: 10_000 })
-  await waitFor('the warning', () => running.context.lines.some((line) => line.includes('failed again')), { timeout_ms: 10_000 })
+  await waitFor('the last word', async () => (await running.deadLetters()).length === 3)
+  await waitFor('the warning', () => running.context.lines.some((line) => line.includes('failed again')))
   expect(ends[2].stored).toMatchObject([{ n: 1, why: 'test' }])
   const letters = await running.deadLetters()
   expect(letters.map(({ pipeline, replays, plugin_type }) => [pipeline, replays, plugin_type])).toEqual([

@@ -35,10 +35,7 @@ async function start(
   const settings = { host: '127.0.0.1', port: 0, ...options }
   const source = buildInput(quick, [json, jsonLines, line, plain], settings, collector, context, max_event_bytes)
   const input = startInput(source, collector, context)
-  const address = await Promise.race([
-    waitFor('listening', () => context.address(), { timeout_ms: 5_000 }),
-    input.ended.then(() => ''),
-  ])
+  const address = await Promise.race([waitFor('listening', () => context.address()), input.ended.then(() => '')])
   return { ...input, url: `http://${address}` }
 }
 
@@ -225,7 +222,7 @@ test('while the pipeline takes nothing, further bodies are told to come again', 
   })
   await using input = await start({}, testContext(), undefined, blocked)
   const first = post(input.url, 'a')
-  const answer = await waitFor('busy', async () => (await post(input.url, 'b')).status === 429, { timeout_ms: 5_000 })
+  const answer = await waitFor('busy', async () => (await post(input.url, 'b')).status === 429)
   expect(answer).toBe(true)
   gate.resolve()
   expect((await first).status).toBe(200)
@@ -237,14 +234,10 @@ test('bodies that wait for each other share the room', async () => {
   const first = await rawClient(input.url)
   first.write(`POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 900\r\n\r\n${'x'.repeat(800)}`)
   const gauge = (): Promise<string> => input.context.metrics.text()
-  await waitFor('bytes', async () => (await gauge()).includes('millrace_http_pending_bytes{input="test"} 800'), {
-    timeout_ms: 5_000,
-  })
+  await waitFor('bytes', async () => (await gauge()).includes('millrace_http_pending_bytes{input="test"} 800'))
   expect((await post(input.url, 'y'.repeat(300))).status).toBe(429)
   first.destroy()
-  await waitFor('room', async () => (await gauge()).includes('millrace_http_pending_bytes{input="test"} 0'), {
-    timeout_ms: 5_000,
-  })
+  await waitFor('room', async () => (await gauge()).includes('millrace_http_pending_bytes{input="test"} 0'))
   expect((await post(input.url, 'y'.repeat(300))).status).toBe(200)
 })
 
@@ -252,13 +245,9 @@ test('a client that has gone in the middle of its body leaves nothing', async ()
   await using input = await start()
   const client = await rawClient(input.url)
   client.write('POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nabc')
-  await waitFor('pending', async () => (await input.context.metrics.text()).includes('pending_requests{input="test"} 1'), {
-    timeout_ms: 5_000,
-  })
+  await waitFor('pending', async () => (await input.context.metrics.text()).includes('pending_requests{input="test"} 1'))
   client.destroy()
-  await waitFor('none', async () => (await input.context.metrics.text()).includes('pending_requests{input="test"} 0'), {
-    timeout_ms: 5_000,
-  })
+  await waitFor('none', async () => (await input.context.metrics.text()).includes('pending_requests{input="test"} 0'))
   expect(input.collector.batches).toEqual([])
 })
 
@@ -303,9 +292,7 @@ test('told to stop it answers what is stored meanwhile, and nothing as stored th
   await input.collector.until(() => input.collector.batches.length === 2)
   const client = await rawClient(input.url)
   client.write('POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nabc')
-  await waitFor('pending', async () => (await input.context.metrics.text()).includes('pending_requests{input="test"} 3'), {
-    timeout_ms: 5_000,
-  })
+  await waitFor('pending', async () => (await input.context.metrics.text()).includes('pending_requests{input="test"} 3'))
   const stopped = input.stop()
   expect(await readAll(client)).toContain('HTTP/1.1 503')
   input.collector.batches[0]?.settle('stored')

@@ -14,7 +14,7 @@ async function start(...required_fields: readonly string[]): Promise<Running> {
   const [collector, context] = [new Collector(), testContext()]
   const source = buildInput(http, [json, plain], { host: '127.0.0.1', port: 0, required_fields }, collector, context)
   const input = startInput(source, collector, context)
-  return { ...input, url: `http://${await waitFor('listening', () => context.address(), { timeout_ms: 5_000 })}` }
+  return { ...input, url: `http://${await waitFor('listening', () => context.address())}` }
 }
 
 async function post({ url }: Running, body: string): Promise<{ status: number; text: string }> {

@@ -25,7 +25,7 @@ async function start(
   const settings = { host: '127.0.0.1', port: 0, timezone: 'UTC', ...options }
   const source = buildInput(syslog, [json, plain], settings, collector, context, max_event_bytes)
   const input = startInput(source, collector, context)
-  const address = await waitFor('listening', () => context.address(), { timeout_ms: 5_000 })
+  const address = await waitFor('listening', () => context.address())
   const port = Number(address.split(':').at(-1))
   return {
     ...input,

@@ -28,7 +28,7 @@ async function start(options: { readonly [name: string]: unknown } = {}, context
   const collector = new Collector()
   const settings = { host: '127.0.0.1', port: 0, dns_reverse_lookup_enabled: false, ...options }
   const input = startInput(buildInput(tcp, CODECS, settings, collector, context), collector, context)
-  const address = await waitFor('listening', () => context.address(), { timeout_ms: 5_000 })
+  const address = await waitFor('listening', () => context.address())
   const port = Number(address.split(':').at(-1))
   return {
     ...input,
@@ -228,10 +228,10 @@ test('as a client it reads until the other side closes, and connects again', asy
   const collector = new Collector()
   const source = buildInput(tcp, CODECS, { mode: 'client', host: '127.0.0.1', port }, collector, context)
   const input = startInput(source, collector, context)
-  await waitFor('connection', () => sockets[0], { timeout_ms: 5_000 })
+  await waitFor('connection', () => sockets[0])
   sockets[0]?.end('a\nb')
   await collector.until(() => collector.events.length === 2)
-  await waitFor('connection', () => sockets[1], { timeout_ms: 5_000 })
+  await waitFor('connection', () => sockets[1])
   sockets[1]?.write('c\n')
   await collector.until(() => collector.events.length === 3)
   await input.stop()

@@ -57,7 +57,7 @@ test('both index templates are there before the output is open', async () => {
 test('an absent Elasticsearch is waited for, and the log says what is wrong', async () => {
   const port = await freePort()
   const { opened, lines } = open(`http://127.0.0.1:${port}`)
-  await waitFor('a line in the log', () => starting(lines, 'warn elasticsearch_not_ready').length > 0, { timeout_ms: 5_000 })
+  await waitFor('a line in the log', () => starting(lines, 'warn elasticsearch_not_ready').length > 0)
   expect(lines[0]).toMatch(/cannot be reached: .*ECONNREFUSED.*is Elasticsearch running there\?/)
   const stub = await startStub({ port })
   await opened
@@ -66,7 +66,7 @@ test('an absent Elasticsearch is waited for, and the log says what is wrong', as
 
 test('waiting for an absent Elasticsearch ends with the signal', async () => {
   const { opened, lines, stop } = open(`http://127.0.0.1:${await freePort()}`)
-  await waitFor('a line in the log', () => lines.length > 0, { timeout_ms: 5_000 })
+  await waitFor('a line in the log', () => lines.length > 0)
   stop.abort(new Error('stopping'))
   await expect(opened).rejects.toThrow('stopping')
 })
@@ -84,7 +84,7 @@ test('refused credentials are an error that names what to check, and better ones
   const json = { error: { type: 'security_exception', reason: 'missing authentication credentials' }, status: 401 }
   const stub = await startStub({ onRequest: () => (refuse ? { status: 401, json } : undefined) })
   const { opened, lines } = open(stub.url)
-  await waitFor('a line in the log', () => starting(lines, 'error elasticsearch_not_ready').length > 0, { timeout_ms: 5_000 })
+  await waitFor('a line in the log', () => starting(lines, 'error elasticsearch_not_ready').length > 0)
   expect(lines[0]).toContain('check user and password or api_key')
   refuse = false
   await opened
@@ -93,7 +93,7 @@ test('refused credentials are an error that names what to check, and better ones
 test('something else than Elasticsearch is recognised and said', async () => {
   const stub = await startStub({ without_product_header: true })
   const { lines, stop } = open(stub.url)
-  await waitFor('a line in the log', () => lines.length > 0, { timeout_ms: 5_000 })
+  await waitFor('a line in the log', () => lines.length > 0)
   expect(lines[0]).toMatch(/^error elasticsearch_not_ready: .*without the header X-Elastic-Product/)
   stop.abort()
 })

@@ -63,7 +63,7 @@ test("a policy of the user's own is never made: a person is told", async () => {
   const stub = await start(['alias'])
   const { context, opened } = open(stub, { ilm_rollover_alias: 'shop', ilm_policy: 'mine' })
   opened.catch(() => {})
-  await waitFor('the message', () => context.lines.some((line) => line.startsWith('error')), { timeout_ms: 5_000 })
+  await waitFor('the message', () => context.lines.some((line) => line.startsWith('error')))
   expect(context.lines.join('\n')).toContain('the ILM policy mine does not exist in Elasticsearch')
 })
 

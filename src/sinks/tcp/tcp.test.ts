@@ -56,7 +56,7 @@ async function startPeer(tls?: TlsOptions): Promise<Peer> {
   }
 }
 
-const until = (condition: () => boolean): Promise<unknown> => waitFor('condition', condition, { timeout_ms: 5_000 })
+const until = (condition: () => boolean): Promise<unknown> => waitFor('condition', condition)
 
 test('as a client it sends over one connection, and over a new one when that was closed', async () => {
   await using peer = await startPeer()
@@ -116,15 +116,11 @@ test('as a server it sends to everybody who is connected, and drops what nobody 
     return client
   })
   const gauge = async (): Promise<string> => await context.metrics.text()
-  await waitFor('clients', async () => (await gauge()).includes('millrace_tcp_output_clients{output="test"} 2'), {
-    timeout_ms: 5_000,
-  })
+  await waitFor('clients', async () => (await gauge()).includes('millrace_tcp_output_clients{output="test"} 2'))
   expect(await sink.write([event('b')], signal)).toMatchObject(stored)
   await until(() => texts.every((text) => text === 'b\n'))
   clients[0]?.destroy()
-  await waitFor('client', async () => (await gauge()).includes('millrace_tcp_output_clients{output="test"} 1'), {
-    timeout_ms: 5_000,
-  })
+  await waitFor('client', async () => (await gauge()).includes('millrace_tcp_output_clients{output="test"} 1'))
   expect(await sink.write([event('c')], signal)).toMatchObject(stored)
   await until(() => texts[1] === 'b\nc\n')
   await sink.close()
@@ -142,7 +138,7 @@ test('a client that does not read is disconnected, the others get their events',
     bytes += piece.length
   })
   lazy.on('error', () => {})
-  await waitFor('clients', async () => (await context.metrics.text()).includes('clients{output="test"} 2'), { timeout_ms: 5_000 })
+  await waitFor('clients', async () => (await context.metrics.text()).includes('clients{output="test"} 2'))
   expect(await sink.write([event('x'.repeat(30_000_000))], signal)).toMatchObject(stored)
   await until(() => bytes === 30_000_001)
   expect(context.lines.some((said) => said.includes('it has not taken what was sent within 0.3 s'))).toBe(true)
@@ -183,9 +179,7 @@ test('as a server over TLS', () =>
     await sink.open(signal)
     const port = Number(context.address()?.split(':').at(-1))
     const client = connectTls({ port, host: '127.0.0.1', ca: TEST_AUTHORITY, ...TEST_CLIENT })
-    await waitFor('client', async () => (await context.metrics.text()).includes('clients{output="test"} 1'), {
-      timeout_ms: 5_000,
-    })
+    await waitFor('client', async () => (await context.metrics.text()).includes('clients{output="test"} 1'))
     expect(await sink.write([event('secret')], signal)).toMatchObject(stored)
     const [piece] = (await once(client, 'data')) as [Buffer]
     expect(piece.toString()).toBe('secret\n')

@@ -40,7 +40,7 @@ export const blockedOutput: Scenario = {
         }),
     )
     const connect = (): Promise<LumberjackClient> => LumberjackClient.connect({ host: '127.0.0.1', port: millrace.beats_port })
-    await waitFor('the Beats port', async () => connect().then((client) => client.close() ?? true), { timeout_ms: 60_000 })
+    await waitFor('the Beats port', async () => connect().then((client) => client.close() ?? true))
     const arrival_ms = is_quick ? ARRIVAL_MS.quick : ARRIVAL_MS.full
     const arriving = senders.map(async (sender) => {
       await delay(stage.random() * arrival_ms)

@@ -36,7 +36,7 @@ export const hostileClients: Scenario = {
     const connect = (): Promise<LumberjackClient> => LumberjackClient.connect({ host: '127.0.0.1', port: millrace.beats_port })
     const lines = linesAcrossMidnight(stage.seed, slow_clients + HONEST_EVENTS)
     const honest = lines.slice(slow_clients)
-    await waitFor('the Beats port', async () => connect().then((client) => client.close() ?? true), { timeout_ms: 60_000 })
+    await waitFor('the Beats port', async () => connect().then((client) => client.close() ?? true))
 
     await using halves = new AsyncDisposableStack()
     for (let client = 0; client < half_open; client++) {
