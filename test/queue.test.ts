@@ -57,7 +57,7 @@ async function startElasticsearch(): Promise<void> {
 }
 
 /** Sends an array of numbered documents once, and returns whether it was acknowledged. Nothing is sent twice. */
-async function send(count: number, more: object = {}, timeout_ms = 10_000): Promise<boolean> {
+async function send(count: number, more: object = {}, timeout_ms = 60_000): Promise<boolean> {
   const numbers = Array.from({ length: count }, () => sent++)
   const request = {
     method: 'POST',
