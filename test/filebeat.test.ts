@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { readSamples, settledBooks } from './helpers/books.ts'
-import { filebeatEvent, startDefaultPipeline } from './helpers/default-pipeline.ts'
+import { decodedFilebeatEvent, filebeatEvent, startDefaultPipeline } from './helpers/default-pipeline.ts'
 import { encodeWindow } from './helpers/lumberjack-client.ts'
 import { startStubElasticsearch } from './helpers/stub-elasticsearch.ts'
 
@@ -27,7 +27,8 @@ test.each([
   expect(config[output]).toMatchObject(options)
   expect(config['filebeat.inputs']).toHaveLength(1)
   const [input] = config['filebeat.inputs']
-  expect(input).toMatchObject({ type: 'filestream', id: 'exchange', paths: ['/var/log/exchange/*.log'] })
+  const fields = { service: '${SERVICE:exchange-api}', env: '${ENVIRONMENT:production}' }
+  expect(input).toMatchObject({ type: 'filestream', id: 'exchange', paths: ['/var/log/exchange/*.log'], fields })
   for (const decoding of ['parsers', 'json.keys_under_root', 'processors']) expect(input).not.toHaveProperty([decoding])
 })
 
@@ -37,14 +38,8 @@ test('both forms read the same files in the same way', async () => {
 
 const LINE =
   '{"ts":"2026-03-01T12:00:00.5Z","level":"error","service":"exchange-api","action":"place_order","order_id":12345678901234567890,' +
-  '"duration":1500,"endpoint":"/api/orders","ip":"81.2.69.160","msg":"balance too low"}'
+  '"session_id":123456789012345678,"duration":1500,"endpoint":"/api/orders","ip":"81.2.69.160","msg":"balance too low"}'
 const BAD_LINE = 'panic: no JSON'
-
-/** The line as Filebeat sends it with json.keys_under_root: its keys beside Filebeat's own, long numbers as doubles. */
-function decodedEvent(offset: number): object {
-  const { message: _undecoded, ...own } = filebeatEvent('', offset) as { message: string }
-  return { ...own, ...(JSON.parse(LINE) as object), fields: { service: 'exchange-api' } }
-}
 
 test('what Filebeat decoded itself is stored like what Millrace decoded, but for numbers beyond 64 bits', async () => {
   const stub = await startStubElasticsearch()
@@ -53,7 +48,7 @@ test('what Filebeat decoded itself is stored like what Millrace decoded, but for
   await client.send(
     encodeWindow([
       { ...filebeatEvent(LINE, 0), fields: { service: 'exchange-api' } },
-      decodedEvent(1),
+      { ...decodedFilebeatEvent(LINE, 1), fields: { service: 'exchange-api' } },
       // json.add_error_key
       { ...filebeatEvent(BAD_LINE, 2), error: { type: 'json', message: 'Error decoding JSON: invalid character' } },
     ]),
@@ -72,8 +67,10 @@ test('what Filebeat decoded itself is stored like what Millrace decoded, but for
   expect(tags).toEqual(['beats_input_codec_plain_applied'])
   expect(decoded).toEqual(undecoded)
   expect(decoded).toMatchObject({ geoip: { country_code2: 'GB' }, '@timestamp': '2026-03-01T12:00:00.500Z' })
-  expect(texts.find((text) => text.includes('"offset":0'))).toContain('"order_id":12345678901234567890')
-  expect(texts.find((text) => text.includes('"offset":1'))).toContain('"order_id":12345678901234567000')
+  const textOf = (part: string): string => texts.find((text) => text.includes(part)) ?? ''
+  for (const offset of ['"offset":0', '"offset":1']) expect(textOf(offset)).toContain('"session_id":123456789012345678,')
+  expect(textOf('"offset":0')).toContain('"order_id":12345678901234567890')
+  expect(textOf('"offset":1')).toContain('"order_id":12345678901234567000')
   expect(find('"offset":2')).toMatchObject({
     message: BAD_LINE,
     error: { type: 'json' },

@@ -69,6 +69,19 @@ export function filebeatEvent(line: string, offset: number, path = '/var/log/exc
   }
 }
 
+/**
+ * The same line as Filebeat ships it with json.keys_under_root: its keys beside Filebeat's own, and no `message`. Integers stay
+ * exact up to 64 bits and are doubles beyond.
+ */
+export function decodedFilebeatEvent(line: string, offset: number): object {
+  const { message: _undecoded, ...own } = filebeatEvent('', offset) as { message: string }
+  const { rawJSON } = JSON as unknown as { rawJSON: (text: string) => object }
+  const exact = (_key: string, value: unknown, { source = '' }: { source?: string }): unknown =>
+    typeof value === 'number' && /^-?\d{16,18}$/.test(source) ? rawJSON(source) : value
+  const parse = JSON.parse as (text: string, reviver: typeof exact) => object
+  return { ...own, ...parse(line, exact) }
+}
+
 /** The dead letters of a data folder, as `millrace dlq show` prints them. */
 export async function showDeadLetters(data: string): Promise<{ readonly [name: string]: unknown }[]> {
   const { code, stdout, stderr } = await runTool(['dlq', 'show', '--path.data', data])
