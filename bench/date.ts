@@ -9,7 +9,7 @@ import { printTable, type Row } from './harness/table.ts'
 const TIMES = 20_000
 
 /** Compares luxon with ours over the same times. */
-export async function benchDate(): Promise<Comparison> {
+async function benchDate(): Promise<Comparison> {
   const texts = Array.from({ length: TIMES }, (_, index) => {
     const at = DateTime.fromMillis(Date.UTC(2026, 0, 2) + index * 61_007, { zone: 'Europe/Berlin' })
     return at.toFormat('dd/MMM/yyyy:HH:mm:ss ZZZ', { locale: 'en' })
@@ -25,9 +25,9 @@ export async function benchDate(): Promise<Comparison> {
   return await compare({ name: 'luxon', run: sum(luxon) }, { name: 'our Joda formats', run: sum(ours) }, TIMES)
 }
 
-export const DATE_TITLE = '(t) date: times of an access log, read in a second of CPU'
+const TITLE = 'date: times of an access log, read in a second of CPU'
 
-export function dateRows({ base, other, ratio }: Comparison): Row[] {
+function dateRows({ base, other, ratio }: Comparison): Row[] {
   return [
     { what: base.name, unit: '', figures: base },
     { what: other.name, unit: '', figures: other },
@@ -35,4 +35,4 @@ export function dateRows({ base, other, ratio }: Comparison): Row[] {
   ]
 }
 
-if (import.meta.main) printTable(DATE_TITLE, dateRows(await benchDate()))
+printTable(TITLE, dateRows(await benchDate()))

@@ -12,7 +12,7 @@ const REGEX =
 const AGENT = 'Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0'
 
 /** Compares the regular expression with ours over the same lines. */
-export async function benchDissect(): Promise<Comparison> {
+async function benchDissect(): Promise<Comparison> {
   const lines = Array.from({ length: LINES }, (_, index) => {
     const bytes = (index * 7_919) % 100_000
     return `10.0.${index % 256}.${index % 251} - anna [01/Mar/2026:08:30:00 +0000] "GET /orders/${index} HTTP/1.1" 200 ${bytes} "https://example.org/" "${AGENT}"`
@@ -29,9 +29,9 @@ function byRegex(lines: readonly string[]): Way {
   })
 }
 
-export const DISSECT_TITLE = '(d) dissect: a line of 11 fields cut, events in a second of CPU'
+const TITLE = 'dissect: a line of 11 fields cut, events in a second of CPU'
 
-export function dissectRows({ base, other, ratio }: Comparison): Row[] {
+function dissectRows({ base, other, ratio }: Comparison): Row[] {
   return [
     { what: base.name, unit: '', figures: base },
     { what: other.name, unit: '', figures: other },
@@ -39,4 +39,4 @@ export function dissectRows({ base, other, ratio }: Comparison): Row[] {
   ]
 }
 
-if (import.meta.main) printTable(DISSECT_TITLE, dissectRows(await benchDissect()))
+printTable(TITLE, dissectRows(await benchDissect()))

@@ -23,7 +23,7 @@ interface GeoipComparisons {
   readonly uncached: Comparison
 }
 
-export async function benchGeoip(): Promise<GeoipComparisons> {
+async function benchGeoip(): Promise<GeoipComparisons> {
   const addresses = await sampleAddresses()
   const run = async (cache_size: number): Promise<Comparison> => {
     const ours = await filterWay('geoip', { source: 'message', database: DATABASE, cache_size }, addresses)
@@ -66,9 +66,9 @@ function located(ip: string, record: CityResponse | null): Fields {
   return fields
 }
 
-export const GEOIP_TITLE = '(g) geoip: events in a second of CPU'
+const TITLE = 'geoip: events in a second of CPU'
 
-export function geoipRows({ cached, uncached }: GeoipComparisons): Row[] {
+function geoipRows({ cached, uncached }: GeoipComparisons): Row[] {
   return [
     { what: `cached: ${cached.base.name}`, unit: '', figures: cached.base },
     { what: `cached: ${cached.other.name}`, unit: '', figures: cached.other },
@@ -79,4 +79,4 @@ export function geoipRows({ cached, uncached }: GeoipComparisons): Row[] {
   ]
 }
 
-if (import.meta.main) printTable(GEOIP_TITLE, geoipRows(await benchGeoip()))
+printTable(TITLE, geoipRows(await benchGeoip()))

@@ -32,10 +32,10 @@ const KINDS = {
 } as const
 type Kind = keyof typeof KINDS
 
-export type GrokFigures = readonly { readonly kind: Kind; readonly comparison: Comparison }[]
+type GrokFigures = readonly { readonly kind: Kind; readonly comparison: Comparison }[]
 
 /** Compares the obvious way with ours over lines of each kind. */
-export async function benchGrok(): Promise<GrokFigures> {
+async function benchGrok(): Promise<GrokFigures> {
   const figures: { kind: Kind; comparison: Comparison }[] = []
   for (const kind of Object.keys(KINDS) as Kind[]) {
     showProgress(`grok: ${kind}`)
@@ -74,9 +74,9 @@ async function ours(lines: readonly string[]): Promise<Way> {
   return { name: 'our grok', run }
 }
 
-export const GROK_TITLE = '(g) grok: %{COMBINEDAPACHELOG} and lines of 150 characters, events in a second of CPU'
+const TITLE = 'grok: %{COMBINEDAPACHELOG} and lines of 150 characters, events in a second of CPU'
 
-export function grokRows(figures: GrokFigures): Row[] {
+function grokRows(figures: GrokFigures): Row[] {
   const matching = figures[0]?.comparison.other.median ?? Number.NaN
   return figures.flatMap(({ kind, comparison: { base, other, ratio } }): Row[] => {
     const costs = matching / other.median
@@ -95,4 +95,4 @@ export function grokRows(figures: GrokFigures): Row[] {
   })
 }
 
-if (import.meta.main) printTable(GROK_TITLE, grokRows(await benchGrok()))
+printTable(TITLE, grokRows(await benchGrok()))

@@ -5,17 +5,17 @@ import { spread } from './harness/compare.ts'
 import { NullServer } from './harness/null-server.ts'
 import { cpuSecondsOf, residentBytesOf } from './harness/process-usage.ts'
 import { BenchedProgram } from './harness/program.ts'
+import { ROUNDS } from './harness/scale.ts'
 import { printTable, type Row, showProgress } from './harness/table.ts'
 
 const CONNECTIONS = 2_000
 const AT_A_TIME = 50
 const SETTLE_MS = 3_000
 const WATCHED_MS = 5_000
-const ROUNDS = 5
 const MIB = 1024 * 1024
 
 /** What the program costs more with the connections than without: memory, and processor time while nothing comes. */
-export async function benchIdleConnections(): Promise<Row[]> {
+async function benchIdleConnections(): Promise<Row[]> {
   await using server = await NullServer.start()
   await using program = await BenchedProgram.start(server.url)
   const { pid } = program
@@ -62,6 +62,6 @@ async function idlePercent(pid: number): Promise<number[]> {
   return percents
 }
 
-export const IDLE_CONNECTIONS_TITLE = `Limits: ${CONNECTIONS} Lumberjack connections without anything to say`
+const TITLE = `Limits: ${CONNECTIONS} Lumberjack connections without anything to say`
 
-if (import.meta.main) printTable(IDLE_CONNECTIONS_TITLE, await benchIdleConnections())
+printTable(TITLE, await benchIdleConnections())

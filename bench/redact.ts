@@ -7,7 +7,7 @@ import { printTable, type Row } from './harness/table.ts'
 
 const LINES = 20_000
 
-export async function benchRedact(): Promise<Comparison> {
+async function benchRedact(): Promise<Comparison> {
   const lines = Array.from({ length: LINES }, (_, index) => {
     const request = `GET /api/orders/${index}?account=${index % 977} HTTP/1.1`
     return `2026-01-02T03:04:05.678Z INFO exchange-api 10.0.${index % 256}.7 "${request}" 200 ${index % 4096} in ${index % 900} ms, trace 4bf92f3577b34da6`
@@ -25,9 +25,9 @@ function eachRule(lines: readonly string[]): Way {
   })
 }
 
-export const REDACT_TITLE = '(r) redact: a line of 140 characters without a secret, events in a second of CPU'
+const TITLE = 'redact: a line of 140 characters without a secret, events in a second of CPU'
 
-export function redactRows({ base, other, ratio }: Comparison): Row[] {
+function redactRows({ base, other, ratio }: Comparison): Row[] {
   return [
     { what: base.name, unit: '', figures: base },
     { what: other.name, unit: '', figures: other },
@@ -35,4 +35,4 @@ export function redactRows({ base, other, ratio }: Comparison): Row[] {
   ]
 }
 
-if (import.meta.main) printTable(REDACT_TITLE, redactRows(await benchRedact()))
+printTable(TITLE, redactRows(await benchRedact()))

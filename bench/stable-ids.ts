@@ -14,7 +14,7 @@ import { printTable, type Row } from './harness/table.ts'
 const LINES = 20_000
 
 /** Compares events without ids with events that have one of their own. */
-export async function benchStableIds(): Promise<Comparison> {
+async function benchStableIds(): Promise<Comparison> {
   const lines = [...requestLog({ seed: 7, count: LINES, start_ms: Date.UTC(2026, 0, 2) })]
   const envelopes = lines.map((line, index) => JSON.stringify(filebeatEvent(line, index * 400)))
   return await compare(way('document_id none', 'none', envelopes), way('document_id auto', 'auto', envelopes), LINES)
@@ -46,9 +46,9 @@ function way(name: string, document_id: string, envelopes: readonly string[]): {
   }
 }
 
-export const STABLE_IDS_TITLE = 'Ids that stay the same: an event of Filebeat as a bulk item, events in a second of CPU'
+const TITLE = 'Ids that stay the same: an event of Filebeat as a bulk item, events in a second of CPU'
 
-export function stableIdsRows({ base, other, ratio }: Comparison): Row[] {
+function stableIdsRows({ base, other, ratio }: Comparison): Row[] {
   return [
     { what: base.name, unit: '', figures: base },
     { what: other.name, unit: '', figures: other },
@@ -56,4 +56,4 @@ export function stableIdsRows({ base, other, ratio }: Comparison): Row[] {
   ]
 }
 
-if (import.meta.main) printTable(STABLE_IDS_TITLE, stableIdsRows(await benchStableIds()))
+printTable(TITLE, stableIdsRows(await benchStableIds()))

@@ -29,7 +29,7 @@ interface UserAgentComparisons {
   readonly seen: Comparison
 }
 
-export async function benchUseragent(): Promise<UserAgentComparisons> {
+async function benchUseragent(): Promise<UserAgentComparisons> {
   const fresh = agents(NEW_AGENTS, NEW_AGENTS)
   const seen = agents(SEEN_AGENTS, AGENTS.length)
   const options = { source: 'message', target: 'ua' }
@@ -95,9 +95,9 @@ function compileLoop(): (text: string) => Fields {
   }
 }
 
-export const USERAGENT_TITLE = '(u) useragent: events in a second of CPU'
+const TITLE = 'useragent: events in a second of CPU'
 
-export function useragentRows({ fresh, seen }: UserAgentComparisons): Row[] {
+function useragentRows({ fresh, seen }: UserAgentComparisons): Row[] {
   return [
     { what: `not seen before: ${fresh.base.name}`, unit: '', figures: fresh.base },
     { what: `not seen before: ${fresh.other.name}`, unit: '', figures: fresh.other },
@@ -108,4 +108,4 @@ export function useragentRows({ fresh, seen }: UserAgentComparisons): Row[] {
   ]
 }
 
-if (import.meta.main) printTable(USERAGENT_TITLE, useragentRows(await benchUseragent()))
+printTable(TITLE, useragentRows(await benchUseragent()))

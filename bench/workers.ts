@@ -1,16 +1,17 @@
 // Claim: an event costs with two workers at most 15 % more processor time than with one, and a worker more at most 80 MB.
 // The program, the sender and the server are processes of their own; only the program's time and memory are counted.
 import { type Spread, spread } from './harness/compare.ts'
+import { type Ends, sendMeasured } from './harness/load.ts'
 import { LumberjackSender } from './harness/lumberjack-sender.ts'
 import { NullServer } from './harness/null-server.ts'
-import { cpuSecondsOf, residentBytesOf } from './harness/process-usage.ts'
+import { residentBytesOf } from './harness/process-usage.ts'
 import { BenchedProgram } from './harness/program.ts'
+import { eventsOf, ROUNDS } from './harness/scale.ts'
 import { printTable, type Row, showProgress } from './harness/table.ts'
 
-const ROUNDS = 5
 /** Enough for each worker that everything is compiled that will be. */
-const WARM_UP_EVENTS = 100_000
-const EVENTS = 300_000
+const WARM_UP_EVENTS = 80_000
+const EVENTS = 150_000
 const CONNECTIONS = 4
 const WORKERS = [1, 2, 3] as const
 const MEGABYTE = 1e6
@@ -18,27 +19,27 @@ const MEGABYTE = 1e6
 const CLAIM_RATIO = 1.15
 const CLAIM_MEGABYTES = 80
 
-interface Load {
+interface Usage {
   readonly cpu_us: number
   readonly megabytes: number
 }
 
 /** In each round a program of each kind, one after the other, so that a change of the machine's speed meets all. */
-export async function benchWorkers(): Promise<Row[]> {
+async function benchWorkers(): Promise<Row[]> {
   await using server = await NullServer.start()
   await using sender = await LumberjackSender.start()
-  const rounds: Load[][] = []
+  const rounds: Usage[][] = []
   for (let round = 1; round <= ROUNDS; round++) {
-    const loads: Load[] = []
+    const loads: Usage[] = []
     for (const workers of WORKERS) {
       showProgress(`workers: round ${round} of ${ROUNDS}, workers: ${workers}`)
-      loads.push(await measure(server, sender, workers))
+      loads.push(await measure({ server, sender }, workers))
     }
     rounds.push(loads)
   }
-  const over = (read: (loads: readonly Load[]) => number): Spread => spread(rounds.map(read))
-  const cpuOf = (loads: readonly Load[], workers: number): number => loads[workers - 1]?.cpu_us ?? Number.NaN
-  const megabytesOf = (loads: readonly Load[], workers: number): number => loads[workers - 1]?.megabytes ?? Number.NaN
+  const over = (read: (loads: readonly Usage[]) => number): Spread => spread(rounds.map(read))
+  const cpuOf = (loads: readonly Usage[], workers: number): number => loads[workers - 1]?.cpu_us ?? Number.NaN
+  const megabytesOf = (loads: readonly Usage[], workers: number): number => loads[workers - 1]?.megabytes ?? Number.NaN
   return [
     ...WORKERS.map((workers) => ({
       what: `CPU of an event, workers: ${workers}`,
@@ -73,20 +74,16 @@ export async function benchWorkers(): Promise<Row[]> {
   ]
 }
 
-async function measure(server: NullServer, sender: LumberjackSender, workers: number): Promise<Load> {
-  await using program = await BenchedProgram.start(server.url, '-w', String(workers))
+async function measure(ends: Ends, workers: number): Promise<Usage> {
+  await using program = await BenchedProgram.start(ends.server.url, { flags: ['-w', String(workers)] })
+  const { pid, beats_port: port } = program
   // More connections than workers, so that each of them gets its share.
-  const warm_up = { port: program.beats_port, connections: workers * CONNECTIONS, events: WARM_UP_EVENTS * workers }
-  await sender.send(warm_up)
-  const [cpu_s, documents] = [await cpuSecondsOf(program.pid), await server.documents()]
-  const { events } = await sender.send({ port: program.beats_port, connections: CONNECTIONS, events: EVENTS })
-  const used_s = (await cpuSecondsOf(program.pid)) - cpu_s
-  const stored = (await server.documents()) - documents
-  if (stored !== events) throw new Error(`expected ${events} documents at the server, got ${stored}`)
-  const { now } = await residentBytesOf(program.pid)
-  return { cpu_us: (used_s * 1e6) / events, megabytes: now / MEGABYTE }
+  await ends.sender.send({ port, connections: workers * CONNECTIONS, events: eventsOf(WARM_UP_EVENTS) * workers })
+  const { cpu_us } = await sendMeasured(pid, ends, { port, connections: CONNECTIONS, events: eventsOf(EVENTS) })
+  const { now } = await residentBytesOf(pid)
+  return { cpu_us, megabytes: now / MEGABYTE }
 }
 
-export const WORKERS_TITLE = '(m) Workers: the default pipeline over four connections of Lumberjack, null Elasticsearch out'
+const TITLE = 'Workers: the default pipeline over four connections of Lumberjack, null Elasticsearch out'
 
-if (import.meta.main) printTable(WORKERS_TITLE, await benchWorkers())
+printTable(TITLE, await benchWorkers())

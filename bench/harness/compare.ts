@@ -1,3 +1,5 @@
+import { roundsOf } from './scale.ts'
+
 export interface Way {
   readonly name: string
   /** Does the whole work once. */
@@ -23,8 +25,8 @@ export interface Comparison {
   readonly ratio: Spread
 }
 
-const WARM_UP_ROUNDS = 5
-const ROUNDS = 11
+const WARM_UP_ROUNDS = roundsOf(5)
+const ROUNDS = roundsOf(11)
 
 /** Runs two ways in turn, so that a change of the machine's speed meets both, and compares them round by round. */
 export async function compare(base: Way, other: Way, events: number): Promise<Comparison> {

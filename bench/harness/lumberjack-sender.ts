@@ -14,10 +14,17 @@ const PIPELINING = 2
 /** So many different windows: their lines do not fit into any cache, and are ready in two seconds. */
 const WINDOWS_KEPT = 32
 
+/** How the members of an envelope stand: as Filebeat sends them, or always the same way. */
+type MemberOrder = 'random' | 'same'
+
 export interface SendOrder {
   readonly port: number
   readonly connections: number
   readonly events: number
+  /** Windows on the wire that are not acknowledged, beside the one that is sent. Default: as Filebeat, 2. */
+  readonly pipelining?: number
+  /** Default: random. */
+  readonly member_order?: MemberOrder
 }
 
 export interface SendReport {
@@ -60,14 +67,15 @@ interface EncodedWindow {
   readonly events: number
 }
 
-function encodeWindows(): EncodedWindow[] {
+function encodeWindows(order: MemberOrder): EncodedWindow[] {
   const windows: EncodedWindow[] = []
   let offset = 0
   let envelopes: string[] = []
   const random = createRandom(11)
   const log = requestLogLines({ seed: 7, count: WINDOWS_KEPT * WINDOW_EVENTS, start_ms: Date.UTC(2026, 0, 2) })
   for (const { line, service, env } of log) {
-    envelopes.push(envelope(line, { service, env }, offset, random))
+    const members = membersOf(line, { service, env }, offset)
+    envelopes.push(envelope(offset, order === 'random' ? shuffled(members, random) : members))
     offset += line.length + 1
     if (envelopes.length < WINDOW_EVENTS) continue
     windows.push({ bytes: encodeWindow(envelopes, { level: COMPRESSION_LEVEL }), events: WINDOW_EVENTS })
@@ -76,9 +84,11 @@ function encodeWindows(): EncodedWindow[] {
   return windows
 }
 
-/** What Filebeat 8 puts around a line: the time and its metadata first, the rest in the random order of Go's maps. */
-function envelope(line: string, fields: object, offset: number, random: () => number): string {
-  const members: [name: string, value: unknown][] = [
+type Members = readonly (readonly [name: string, value: unknown])[]
+
+/** What Filebeat 8 puts around a line. */
+function membersOf(line: string, fields: object, offset: number): Members {
+  return [
     ['message', line],
     ['fields', fields],
     ['log', { offset, file: { path: '/var/log/exchange/api.log', device_id: '64769', inode: '1048577' } }],
@@ -96,12 +106,16 @@ function envelope(line: string, fields: object, offset: number, random: () => nu
       },
     ],
   ]
-  for (let last = members.length - 1; last > 0; last--) {
-    const other = Math.floor(random() * (last + 1))
-    const held = members[last] as (typeof members)[number]
-    members[last] = members[other] as (typeof members)[number]
-    members[other] = held
-  }
+}
+
+/** In the random order of Go's maps. */
+function shuffled(members: Members, random: () => number): Members {
+  const rest = [...members]
+  return members.flatMap(() => rest.splice(Math.floor(random() * rest.length), 1))
+}
+
+/** The time and the metadata always come first. */
+function envelope(offset: number, members: Members): string {
   const head = {
     '@timestamp': new Date(Date.UTC(2026, 0, 2) + offset).toISOString(),
     '@metadata': { beat: 'filebeat', type: '_doc', version: '8.19.2' },
@@ -121,7 +135,7 @@ async function send(order: SendOrder, kept: readonly EncodedWindow[]): Promise<S
         { length: windows_each },
         (_, index) => kept[(connection + index) % kept.length] as EncodedWindow,
       )
-      return sendWindows(client, windows, PIPELINING)
+      return sendWindows(client, windows, order.pipelining ?? PIPELINING)
     }),
   )
   const seconds = (performance.now() - started_ms) / 1000
@@ -130,9 +144,9 @@ async function send(order: SendOrder, kept: readonly EncodedWindow[]): Promise<S
 }
 
 if (import.meta.main) {
-  const windows = encodeWindows()
+  const windows = { random: encodeWindows('random'), same: encodeWindows('same') }
   process.on('message', (order: SendOrder) => {
-    send(order, windows).then(
+    send(order, windows[order.member_order ?? 'random']).then(
       (report) => process.send?.(report),
       (thrown: unknown) => process.send?.(String(thrown)),
     )

@@ -21,6 +21,8 @@ export async function residentBytesOf(pid: number): Promise<{ readonly now: numb
 }
 
 const POLL_MS = 20
+/** Where for so long nothing comes, nothing will. */
+const SILENCE_MS = 120_000
 
 /**
  * Processor time that a process takes while the server gets `events` documents, once it has got `warm_up` of them.
@@ -40,8 +42,13 @@ export async function cpuBetween(
 
 /** Processor time once the server has so many documents, and how many it had then. */
 async function cpuAt(pid: number, server: NullServer, documents: number): Promise<[cpu_s: number, documents: number]> {
+  let most = -1
+  let grown_ms = performance.now()
   for (;;) {
     const now = await server.documents()
+    if (now > most) grown_ms = performance.now()
+    most = now
+    if (performance.now() - grown_ms > SILENCE_MS) throw new Error(`expected ${documents} documents at the server, got ${now}`)
     if (now >= documents) return [await cpuSecondsOf(pid), now]
     await wait(POLL_MS)
   }

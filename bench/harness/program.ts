@@ -11,6 +11,11 @@ const DEFAULT_PIPELINE = join(import.meta.dirname, '../../config/pipeline.json')
 const POLL_MS = 2
 const LISTENING_TIMEOUT_MS = 30_000
 
+interface Settings {
+  readonly flags?: readonly string[]
+  readonly env?: Readonly<Record<string, string>>
+}
+
 /** `bin/millrace` with the default pipeline, as a user starts it. */
 export class BenchedProgram implements AsyncDisposable {
   readonly beats_port: number
@@ -24,13 +29,13 @@ export class BenchedProgram implements AsyncDisposable {
     this.listening_after_ms = listening_after_ms
   }
 
-  static async start(elasticsearch_url: string, ...flags: readonly string[]): Promise<BenchedProgram> {
+  static async start(elasticsearch_url: string, { flags = [], env = {} }: Settings = {}): Promise<BenchedProgram> {
     const data = await mkdtemp(join(tmpdir(), 'millrace-bench-'))
     const [beats_port, api_port] = [await freePort(), await freePort()]
     const started_ms = performance.now()
     const program = await Program.spawn({
       args: ['-f', DEFAULT_PIPELINE, '--api.http.port', String(api_port), ...flags],
-      env: { ELASTICSEARCH_URL: elasticsearch_url, BEATS_PORT: String(beats_port), KAFKA_BROKERS: '' },
+      env: { ELASTICSEARCH_URL: elasticsearch_url, BEATS_PORT: String(beats_port), KAFKA_BROKERS: '', ...env },
       data,
     })
     let hasEnded = false

@@ -16,6 +16,14 @@ export interface Row {
   readonly claim?: Claim
 }
 
+/** Whether a claim holds; told to the process that runs all benches. */
+export interface Verdict {
+  readonly what: string
+  /** `at least 5.00, got 3.12` */
+  readonly claim: string
+  readonly holds: boolean
+}
+
 const HEAD = ['', 'median', 'least', 'most', '', 'claim']
 const terminal = new Terminal()
 
@@ -35,18 +43,34 @@ export function printTable(title: string, rows: readonly Row[]): void {
       .join('  ')
       .trimEnd(),
   )
+  for (const row of rows) {
+    const verdict = judged(row)
+    if (verdict !== undefined) process.send?.({ ...verdict, what: `${title}: ${verdict.what}` })
+  }
   process.stdout.write(`\n${title}\n\n${lines.map((line) => `  ${line}\n`).join('')}`)
 }
 
-function cellsOf({ what, unit, figures, digits = 0, claim }: Row): string[] {
-  const { median, least, most } = figures
-  const text = (figure: number): string =>
-    figure.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits })
-  return [what, text(median), text(least), text(most), unit, claim === undefined ? '' : judged(median, claim, text)]
+function cellsOf(row: Row): string[] {
+  const { what, unit, figures } = row
+  const verdict = judged(row)
+  const claim = verdict === undefined ? '' : `${limitOf(row)}: ${verdict.holds ? 'holds' : 'MISSED'}`
+  return [what, textOf(figures.median, row), textOf(figures.least, row), textOf(figures.most, row), unit, claim]
 }
 
-function judged(median: number, { at_most, at_least }: Claim, text: (figure: number) => string): string {
-  const isHeld = median <= (at_most ?? Infinity) && median >= (at_least ?? -Infinity)
-  const limit = at_most === undefined ? `at least ${text(at_least ?? 0)}` : `at most ${text(at_most)}`
-  return `${limit}: ${isHeld ? 'holds' : 'DOES NOT HOLD'}`
+/** Undefined where nothing is claimed. */
+function judged(row: Row): Verdict | undefined {
+  const { what, claim, figures } = row
+  if (claim === undefined) return undefined
+  const { at_most = Infinity, at_least = -Infinity } = claim
+  const holds = figures.median <= at_most && figures.median >= at_least
+  return { what: what.trim(), claim: `${limitOf(row)}, got ${textOf(figures.median, row)}`, holds }
+}
+
+function limitOf(row: Row): string {
+  const { at_most, at_least } = row.claim ?? {}
+  return at_most === undefined ? `at least ${textOf(at_least ?? 0, row)}` : `at most ${textOf(at_most, row)}`
+}
+
+function textOf(figure: number, { digits = 0 }: Row): string {
+  return figure.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits })
 }
