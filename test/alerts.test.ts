@@ -2,68 +2,13 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { AlertChannels, type Channel } from './helpers/alert-channels.ts'
-import { freePort } from './helpers/free-port.ts'
-import { Program } from './helpers/program.ts'
+import { type Alert, AlertPipeline, captured, webhook } from './helpers/alert-pipeline.ts'
 import { startStubElasticsearch } from './helpers/stub-elasticsearch.ts'
 import { temporaryFolder } from './helpers/temporary-folder.ts'
 import { waitFor } from './helpers/wait-for.ts'
 
-const CONFIG = join(import.meta.dirname, '../config/alerts.json')
 // Programs are started, which takes long on a busy machine.
 const TIMEOUT_MS = 240_000
-const WEBHOOKS = join(import.meta.dirname, 'captures/webhooks')
-
-interface Alert {
-  readonly status: string
-  readonly labels: Readonly<Record<string, string>>
-  readonly [field: string]: unknown
-}
-
-interface Webhook {
-  readonly alerts: readonly Alert[]
-  readonly [field: string]: unknown
-}
-
-class AlertPipeline implements AsyncDisposable {
-  readonly program: Program
-  readonly url: string
-
-  private constructor(program: Program, url: string) {
-    this.program = program
-    this.url = url
-  }
-
-  static async start(channels: AlertChannels, data: string, env: Readonly<Record<string, string>> = {}): Promise<AlertPipeline> {
-    const port = await freePort()
-    const variables = { ...channels.env, ELASTICSEARCH_URL: '', ALERTS_PORT: String(port), ...env }
-    const program = await Program.start({ args: ['-f', CONFIG], env: variables, data })
-    return new AlertPipeline(program, `http://127.0.0.1:${port}/webhook`)
-  }
-
-  async send(body: unknown, headers: Readonly<Record<string, string>> = {}): Promise<{ status: number; text: string }> {
-    const response = await fetch(this.url, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json', ...headers },
-      body: typeof body === 'string' ? body : JSON.stringify(body),
-    })
-    return { status: response.status, text: await response.text() }
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.program[Symbol.asyncDispose]()
-  }
-}
-
-async function captured(name: string): Promise<Webhook> {
-  const { body } = JSON.parse(await readFile(join(WEBHOOKS, `alertmanager-${name}.json`), 'utf8')) as { body: Webhook }
-  return body
-}
-
-/** A body as Alertmanager's, with alerts of our own. */
-async function webhook(...alerts: readonly Partial<Alert>[]): Promise<Webhook> {
-  const real = await captured('0.31.1-firing')
-  return { ...real, alerts: alerts.map((alert) => ({ ...(real.alerts[0] as Alert), ...alert })) }
-}
 
 type Kept = Readonly<Record<string, readonly Alert[]>>
 
@@ -189,34 +134,6 @@ test(
       ['exchange-alerts-2026.11', 4],
       ['exchange-alerts-2026.12', 2],
     ])
-  },
-  TIMEOUT_MS,
-)
-
-test(
-  'a channel that is dead holds up nobody, and is told what it missed, also after kill -9',
-  async () => {
-    await using channels = await AlertChannels.start('phone')
-    await using data = await temporaryFolder()
-    const first = await AlertPipeline.start(channels, data.path)
-    const sent_ms = performance.now()
-    expect((await first.send(await captured('0.31.1-firing'))).status).toBe(200)
-    // Long before the phone counts as blocked, after 10 s: the alert is on the disk.
-    expect(performance.now() - sent_ms).toBeLessThan(8_000)
-    await received(channels, 2)
-    expect(channels.received.map(({ channel }) => channel).sort()).toEqual(['sms', 'wechat'])
-    const down = await first.program.waitUntil('the metric', async () => {
-      const lines = (await first.program.metrics()).split('\n')
-      return lines.find((line) => line.startsWith('millrace_output_up') && line.includes('"phone"') && line.endsWith(' 0'))
-    })
-    expect(down).toContain('pipeline="alerts"')
-    await first.program.kill()
-    await channels.open('phone')
-    await using second = await AlertPipeline.start(channels, data.path)
-    await received(channels, 3)
-    expect(channels.textsOf('phone')).toEqual(['order-service logs 10.9 errors/s'])
-    expect((await second.program.stop()).code).toBe(0)
-    expect(channels.received.filter(({ channel }) => channel === 'phone')).toHaveLength(1)
   },
   TIMEOUT_MS,
 )

@@ -79,12 +79,16 @@ export class PipelineStatus implements StatusSource {
     }
   }
 
-  /** Only what a load balancer may judge by: a broker that is down is no reason to send Filebeat elsewhere. */
+  /**
+   * Only what a load balancer may judge by: a broker that is down is no reason to send Filebeat elsewhere, and an output that is away
+   * none where senders are told once their events are in a queue on the disk.
+   */
   reasonsNotReady(): readonly string[] {
     const { members, failed } = this.#sources.pipelines
     const reasons = members.flatMap((member) => {
-      const { pipeline, compiled, factory } = member
-      const closed = compiled.outputs.flatMap(({ id }, index) => {
+      const { pipeline, compiled, factory, plan } = member
+      const awaited = plan.settings.queue_type === 'persisted' ? [] : compiled.outputs
+      const closed = awaited.flatMap(({ id }, index) => {
         const output = pipeline.outputs[index]
         const state = factory.unwell.get(id) ?? output?.state
         return output === undefined || output.isOpen ? [] : [`${this.#name(member, id)}: ${state}`]

@@ -20,7 +20,7 @@ export const OUTPUT_OPTIONS = {
   codec: option.codec('How events are encoded, where the output writes text.'),
   workers: kept('there are no such threads'),
   when_blocked: option.oneOf(
-    'What is done with events that wait while the output takes none, or takes none for their index: `spill` puts them on the disk, acknowledges them, and brings them to the output once it takes events again, also after a restart; `block` keeps them in memory until the senders wait; `drop` loses and counts them. Left out: `spill` where the pipeline has several outputs, so that one cannot hold up the others, else `block`.',
+    'What is done with events that wait while the output takes none, takes none for their index, or puts them off each by itself: `spill` puts them on the disk, acknowledges them, and brings them to the output once it takes events again, also after a restart; `block` keeps them in memory until the senders wait; `drop` loses and counts them. Left out: `spill` where the pipeline has several outputs, so that one cannot hold up the others, else `block`.',
     ['spill', 'block', 'drop'],
   ),
   blocked_after_ms: option.integer(

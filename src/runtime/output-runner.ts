@@ -10,13 +10,11 @@ import type { Rejected } from './dead-letter-box.ts'
 import type { DeliveryLedger, Loses } from './ledger.ts'
 import { OutputMetrics } from './output-metrics.ts'
 import { Overflow, type OverflowServices } from './overflow.ts'
-import { Pace } from './pace.ts'
+import { DEFAULT_BATCHING, Pace } from './pace.ts'
+import { PUT_OFF, PutOff } from './put-off.ts'
 import { Spill } from './spill.ts'
 import type { DeliveryOutcome } from './target-books.ts'
 import { WaitingRoom } from './waiting-room.ts'
-
-/** For sinks that say nothing about it. */
-const DEFAULT_BATCHING: Batching = { events_max: 2048, bytes_max: 20 * 1024 * 1024, concurrency: 1 }
 
 /**
  * After so many turns of the loop without an event none is taken to be right behind the last one. A window that is handed
@@ -51,9 +49,8 @@ export interface OutputServices extends Pick<OverflowServices, 'standing' | 'buf
  * Brings events to one sink until each has an outcome: cuts batches, keeps several on their way, tries again what
  * may succeed later, parks what has to wait by itself, and hands what never can be stored to the dead letters.
  *
- * A batch is cut when it is full, when its oldest event is `batch_delay_ms` old, or, where nothing else is on its way, as
- * soon as no event comes right behind the last one: then every sender may be waiting for just these events (a peer that
- * always waits for its timer falls to 970 events a second).
+ * A batch is cut when it is full, when its oldest event is `batch_delay_ms` old, or, where nothing else is on its way, once no event
+ * comes right behind the last one: then senders may wait for just these (one that always waits for its timer: 970 events a second).
  */
 export class OutputRunner {
   readonly ledger: DeliveryLedger
@@ -67,6 +64,7 @@ export class OutputRunner {
   readonly #parked: WaitingRoom
   readonly #spill: Spill
   readonly #overflow: Overflow
+  readonly #put_off: PutOff
   readonly #backoff: Backoff
   readonly #pace: Pace
   readonly #abandon: AbortSignal
@@ -103,6 +101,7 @@ export class OutputRunner {
     this.#measured = new OutputMetrics(context.metrics, id)
     this.#spill = new Spill({ folder: services.policy.spill_folder, sink, log, max_bytes: services.policy.spill_max_bytes })
     this.#retries = new WaitingRoom(retry_first_ms, retry_max_ms, this.#spill)
+    this.#put_off = new PutOff(services.policy, this.#spill)
     this.#parked = new WaitingRoom(retry_first_ms * 5, retry_max_ms, this.#spill)
     const waiting = { queue: this.#queue, retries: this.#retries, parked: this.#parked }
     this.#overflow = new Overflow(
@@ -295,14 +294,13 @@ export class OutputRunner {
     // Writes that were on their way together fail together, and count as one failure.
     if (now >= this.#blockedUntil) this.#blockedUntil = now + this.#backoff.next()
     this.#blockedSince ??= now
-    const wait_ms = this.#blockedUntil - now
     this.#retries.add('', batch, this.#blockedUntil)
     this.#measured.retried.inc(batch.length)
     this.#context.health.unwell(messageOf(thrown))
     this.#context.log.warn(
       'output_retry',
       `${this.#context.id} could not be written to: ${messageOf(thrown)}. Nothing is lost: the events wait, the senders are held back`,
-      { next_try_ms: Math.round(wait_ms), held: this.held },
+      { next_try_ms: Math.round(this.#blockedUntil - now), held: this.held },
     )
   }
 
@@ -366,7 +364,9 @@ export class OutputRunner {
     if (this.#services.loses('retries')) events.pop()
     const now = performance.now()
     const pause_ms = Math.min(after_ms, ASKED_PAUSE_MAX_MS)
-    this.#retries.fail('', events, now, pause_ms)
+    const { soon, late, late_since_ms } = this.#put_off.heed(events, now)
+    if (soon.length > 0) this.#retries.fail('', soon, now, pause_ms)
+    if (late.length > 0) this.#parked.fail(PUT_OFF, late, now, pause_ms, late_since_ms)
     // An overloaded other side that asks for a pause means all that goes to it.
     if (overloaded) this.#blockedUntil = Math.max(this.#blockedUntil, now + pause_ms)
     this.#measured.retried.inc(events.length)

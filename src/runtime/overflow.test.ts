@@ -98,6 +98,62 @@ test('batches that mix a closed index with open ones wait once, not each of them
   expect(running.pipeline.ledger.unbalanced).toBe(0)
 })
 
+/** Puts off, one by one, what is for a recipient that does not want it now. */
+function puttingOff(ends: TestEnds, unwilling: Set<string>): void {
+  ends.write = (events) => ({
+    outcomes: events.map((event): Outcome => {
+      const is_unwilling = unwilling.has(event.get(INDEX) as string)
+      return is_unwilling ? { kind: 'retry', reason: 'not now' } : { kind: 'stored' }
+    }),
+  })
+}
+
+test('what is put off one by one goes to the disk too, holds up nobody, and is tried again until it is taken, once', async () => {
+  await using folder = await temporaryFolder()
+  const unwilling = new Set(['b'])
+  {
+    const ends = new TestEnds()
+    puttingOff(ends, unwilling)
+    await using running = await startPipeline(config({ when_blocked: 'spill' }), ends, { folder: folder.path })
+    const { pipeline } = running
+    const mixed = ['a', 'b', 'c'].flatMap((index) => numbered(40, 0, index))
+    expect(await (await ends.feed(mixed)).settled).toBe('stored')
+    expect(ends.stored).toHaveLength(80)
+    // It is on the disk, and what is younger goes on.
+    expect(await (await ends.feed(numbered(40, 40, 'a'))).settled).toBe('stored')
+    expect(await (await ends.feed(numbered(10, 40, 'b'))).settled).toBe('stored')
+    const tries = ends.batches.length
+    await until('more tries', () => ends.batches.length > tries + 2)
+    expect(ends.stored).toHaveLength(120)
+    expect(pipeline.ledger.totals()).toMatchObject({ received: 170, states: { stored: 120 }, unbalanced: 0 })
+    expect(running.context.lines.some((line) => line.includes('events that are put off wait on the disk'))).toBe(true)
+  }
+  const ends = new TestEnds()
+  puttingOff(ends, unwilling)
+  await using running = await startPipeline(config({ when_blocked: 'spill' }), ends, { folder: folder.path })
+  await until('a try', () => ends.batches.length > 0)
+  expect(ends.stored).toEqual([])
+  unwilling.clear()
+  await until('the end of all', () => running.pipeline.held + running.pipeline.buffered === 0)
+  expect(numbersOf(ends.stored).sort((a, b) => Number(a) - Number(b))).toEqual(numbersOf(numbered(50)))
+  expect(running.pipeline.ledger.totals()).toMatchObject({ recovered: 50, states: { stored: 50 }, unbalanced: 0 })
+})
+
+test.each(['drop', 'block'])('%s: what is put off one by one', async (when_blocked) => {
+  const ends = new TestEnds()
+  const unwilling = new Set(['b'])
+  puttingOff(ends, unwilling)
+  await using running = await startPipeline(config({ when_blocked }), ends)
+  const { settled } = await ends.feed([...numbered(5, 0, 'a'), ...numbered(5, 0, 'b')])
+  if (when_blocked === 'block') {
+    await until('some tries', () => ends.batches.length > 10)
+    unwilling.clear()
+  }
+  expect(await settled).toBe('stored')
+  const states = when_blocked === 'block' ? { stored: 10, dropped: 0 } : { stored: 5, dropped: 5 }
+  expect(running.pipeline.ledger.totals()).toMatchObject({ states, unbalanced: 0 })
+})
+
 test('a blocked output does not hold up the other one, and books of both balance', async () => {
   const [ends, other] = [new TestEnds(), new TestEnds('other')]
   const opened = Promise.withResolvers<void>()

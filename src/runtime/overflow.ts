@@ -5,6 +5,7 @@ import type { Event } from '../core/event.ts'
 import type { StoredEvent } from '../storage/stored-event.ts'
 import type { BatchQueue } from './batch-queue.ts'
 import type { Loses } from './ledger.ts'
+import { PUT_OFF } from './put-off.ts'
 import type { Spill, Standing } from './spill.ts'
 import type { WaitingRoom } from './waiting-room.ts'
 
@@ -136,7 +137,7 @@ export class Overflow {
           this.#services.buffered(event, standing)
         })
         this.#backoff.reset()
-        const whose = key === '' ? '' : ` of ${key}`
+        const whose = key === '' ? '' : key === PUT_OFF ? ' that are put off' : ` of ${key}`
         log.warn('output_spilled', `${id}: events${whose} wait on the disk and follow by themselves once they can`, {
           spilled: events.length,
           on_disk: spill.length,

@@ -1,6 +1,8 @@
 import type { Metrics } from '../core/context.ts'
 import type { Batching, WriteResult } from '../core/contracts.ts'
 
+/** For sinks that say nothing about it. */
+export const DEFAULT_BATCHING: Batching = { events_max: 2048, bytes_max: 20 * 1024 * 1024, concurrency: 1 }
 /** Smaller than this a batch is not made for a slow other side: the requests themselves would be the load. */
 const EVENTS_MIN = 64
 

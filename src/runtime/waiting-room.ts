@@ -81,9 +81,12 @@ export class WaitingRoom {
     this.#append(key, group, events)
   }
 
-  /** Puts events back after a try that failed: the group waits longer than before, at least `after_ms`. */
-  fail(key: string, events: readonly Event[], now_ms: number, after_ms: number): void {
-    const group = this.#group(key)
+  /**
+   * Puts events back after a try that failed: the group waits longer than before, at least `after_ms`.
+   * @param since_ms since when they have been waiting, also elsewhere
+   */
+  fail(key: string, events: readonly Event[], now_ms: number, after_ms: number, since_ms = now_ms): void {
+    const group = this.#group(key, since_ms)
     // Events that join a waiting group wait with it.
     if (group.due_ms <= now_ms) group.due_ms = now_ms + Math.max(after_ms, group.backoff.next())
     this.#append(key, group, events)
@@ -151,11 +154,11 @@ export class WaitingRoom {
     return restored.length > 0 || (events.length > 0 && !this.#backlog.isBehind(key))
   }
 
-  #group(key: string): Group {
+  #group(key: string, since_ms = performance.now()): Group {
     let group = this.#groups.get(key)
     if (group === undefined) {
       const backoff = new Backoff(this.#first_ms, this.#max_ms)
-      group = { restored: [], events: [], due_ms: 0, since_ms: performance.now(), backoff }
+      group = { restored: [], events: [], due_ms: 0, since_ms, backoff }
       this.#groups.set(key, group)
     }
     return group

@@ -1,11 +1,13 @@
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import { text as readAll } from 'node:stream/consumers'
+import type { SMTPServerOptions } from 'smtp-server'
 import { freePort } from './free-port.ts'
 import { type SmtpStub, startSmtpServer } from './smtp-server.ts'
 
-type HttpChannel = 'phone' | 'sms' | 'wechat'
-export type Channel = HttpChannel | 'email'
+const CHANNELS = ['phone', 'sms', 'wechat', 'email'] as const
+export type Channel = (typeof CHANNELS)[number]
+type HttpChannel = Exclude<Channel, 'email'>
 
 /** What a person got: the spoken or written text, or subject and body of a mail with an empty line between. */
 export interface Notification {
@@ -19,47 +21,66 @@ export class AlertChannels implements AsyncDisposable {
   readonly env: Readonly<Record<string, string>>
   /** How many messages WeChat's robot puts off, with 200 and a code of its own. */
   wechat_busy = 0
+  /** How many it put off. */
+  wechat_refused = 0
+  /** What the mail server answers in place of taking a mail. */
+  mail_refusal: number | undefined
+  /** How many mails it refused. */
+  mails_refused = 0
   readonly #calls: Notification[] = []
-  readonly #ports: Readonly<Record<HttpChannel, number>>
+  readonly #ports: Readonly<Record<Channel, number>>
   readonly #servers = new Map<HttpChannel, Server>()
-  readonly #mail: SmtpStub
+  #mail: SmtpStub | undefined
 
-  private constructor(ports: Readonly<Record<HttpChannel, number>>, mail: SmtpStub) {
+  private constructor(ports: Readonly<Record<Channel, number>>) {
     this.#ports = ports
-    this.#mail = mail
     this.env = {
       PHONE_URL: `http://127.0.0.1:${ports.phone}/call`,
       SMS_URL: `http://127.0.0.1:${ports.sms}/send`,
       WECHAT_URL: `http://127.0.0.1:${ports.wechat}/cgi-bin/webhook/send?key=k`,
       SMTP_HOST: '127.0.0.1',
-      SMTP_PORT: String(mail.port),
+      SMTP_PORT: String(ports.email),
       SMTP_TLS: 'false',
     }
   }
 
   /** All of them answer, but those that are down from the beginning. */
-  static async start(...down: readonly HttpChannel[]): Promise<AlertChannels> {
-    const ports = { phone: await freePort(), sms: await freePort(), wechat: await freePort() }
-    const channels = new AlertChannels(ports, await startSmtpServer())
-    for (const channel of ['phone', 'sms', 'wechat'] as const) if (!down.includes(channel)) await channels.open(channel)
+  static async start(...down: readonly Channel[]): Promise<AlertChannels> {
+    const ports = { phone: await freePort(), sms: await freePort(), wechat: await freePort(), email: await freePort() }
+    const channels = new AlertChannels(ports)
+    for (const channel of CHANNELS) if (!down.includes(channel)) await channels.open(channel)
     return channels
   }
 
   /** All that was received, each channel in its order. */
   get received(): readonly Notification[] {
-    return [...this.#calls, ...this.#mail.mails.map(({ source }): Notification => ({ channel: 'email', text: mailText(source) }))]
+    const mails = this.#mail?.mails ?? []
+    return [...this.#calls, ...mails.map(({ source }): Notification => ({ channel: 'email', text: mailText(source) }))]
   }
 
   textsOf(channel: Channel): readonly string[] {
     return this.received.filter((one) => one.channel === channel).map(({ text }) => text)
   }
 
-  async open(channel: HttpChannel): Promise<void> {
+  /** A channel that was down answers from here on. */
+  async open(channel: Channel): Promise<void> {
+    if (channel === 'email') this.#mail = await startSmtpServer({ onRcptTo: this.#onRecipient }, this.#ports.email)
+    else await this.#openHttp(channel)
+  }
+
+  readonly #onRecipient: NonNullable<SMTPServerOptions['onRcptTo']> = (_address, _session, done) => {
+    if (this.mail_refusal === undefined) return done()
+    this.mails_refused++
+    done(Object.assign(new Error('not now'), { responseCode: this.mail_refusal }))
+  }
+
+  async #openHttp(channel: HttpChannel): Promise<void> {
     const server = createServer((request, response) => {
       const take = async (): Promise<void> => {
         const text = messageText(channel, await readAll(request))
         if (channel === 'wechat' && this.wechat_busy > 0) {
           this.wechat_busy--
+          this.wechat_refused++
           response.end('{"errcode":45009,"errmsg":"api freq out of limit"}')
           return
         }
@@ -78,7 +99,7 @@ export class AlertChannels implements AsyncDisposable {
       server.closeAllConnections()
       server.close()
     }
-    await this.#mail[Symbol.asyncDispose]()
+    await this.#mail?.[Symbol.asyncDispose]()
   }
 }
 

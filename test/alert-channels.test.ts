@@ -1,0 +1,141 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { AlertChannels, type Channel, type Notification } from './helpers/alert-channels.ts'
+import { AlertPipeline, webhook } from './helpers/alert-pipeline.ts'
+import { readBooks, settledBooks } from './helpers/books.ts'
+import { freePort } from './helpers/free-port.ts'
+import { startStubElasticsearch } from './helpers/stub-elasticsearch.ts'
+import { temporaryFolder } from './helpers/temporary-folder.ts'
+import { waitFor } from './helpers/wait-for.ts'
+
+// Programs are started, which takes long on a busy machine.
+const TIMEOUT_MS = 240_000
+
+const CRITICAL = {
+  fingerprint: 'c',
+  labels: { alertname: 'RedisDown', severity: 'critical' },
+  annotations: { summary: 'Redis is down', description: 'Redis instance a is down' },
+}
+const WARNING = {
+  fingerprint: 'w',
+  labels: { alertname: 'DiskSpaceLow', severity: 'warning' },
+  annotations: { summary: 'Disk space < 10%', description: 'Disk space on a is 5%' },
+}
+const TIME = '2026-11-22T12:53:31.054Z'
+const NOTIFICATIONS: readonly Notification[] = [
+  { channel: 'email', text: '[warning] Disk space < 10%\n\nDisk space on a is 5%' },
+  { channel: 'phone', text: 'Redis is down' },
+  { channel: 'sms', text: 'Redis is down' },
+  { channel: 'wechat', text: `【critical】\n告警: Redis is down\n详情: Redis instance a is down\n时间: ${TIME}` },
+  { channel: 'wechat', text: `【warning】\n告警: Disk space < 10%\n详情: Disk space on a is 5%\n时间: ${TIME}` },
+]
+
+/** Who takes nothing, and how. */
+interface Trouble {
+  readonly what: string
+  readonly channels: readonly Channel[]
+  /** They refuse for now; else nobody listens there. */
+  readonly refuses: boolean
+}
+
+const TROUBLES: readonly Trouble[] = [
+  { what: 'phone, mail server and Elasticsearch are away', channels: ['phone', 'email'], refuses: false },
+  { what: 'mail server, robot and Elasticsearch refuse for now', channels: ['email', 'wechat'], refuses: true },
+]
+
+/** Channels and a store of which some are in trouble, until `end`. */
+async function inTrouble({ channels: names, refuses }: Trouble, stack: AsyncDisposableStack) {
+  const channels = stack.use(await AlertChannels.start(...(refuses ? [] : names)))
+  const port = await freePort()
+  const start = async (): ReturnType<typeof startStubElasticsearch> => {
+    const stub = await startStubElasticsearch({ port })
+    stack.defer(() => stub.close())
+    return stub
+  }
+  const env = { ELASTICSEARCH_URL: `http://127.0.0.1:${port}` }
+  if (!refuses) {
+    const end = async (): ReturnType<typeof start> => {
+      await Promise.all(names.map((name) => channels.open(name)))
+      return await start()
+    }
+    return { channels, env, isTriedAgain: (): boolean => true, end }
+  }
+  const store = await start()
+  store.onBulk = () => ({ status: 503 })
+  channels.mail_refusal = 451
+  channels.wechat_busy = Number.POSITIVE_INFINITY
+  const isTriedAgain = (): boolean => channels.mails_refused > 1 && channels.wechat_refused > 3 && store.bulks.length > 1
+  const end = (): typeof store => {
+    store.onBulk = undefined
+    channels.mail_refusal = undefined
+    channels.wechat_busy = 0
+    return store
+  }
+  return { channels, env, isTriedAgain, end }
+}
+
+function sorted(notifications: readonly Notification[]): readonly Notification[] {
+  return notifications.toSorted((a, b) => (a.channel + a.text < b.channel + b.text ? -1 : 1))
+}
+
+test.each(TROUBLES)(
+  '$what: the others are told, and they are when they are back, each once, also after kill -9',
+  async (trouble) => {
+    await using stack = new AsyncDisposableStack()
+    const data = stack.use(await temporaryFolder())
+    const { channels, env, isTriedAgain, end } = await inTrouble(trouble, stack)
+    const first = await AlertPipeline.start(channels, data.path, env)
+    // Alertmanager waits for none of them: it would repeat the group after 10 s without an answer.
+    expect(await first.send(await webhook(CRITICAL, WARNING))).toEqual({ status: 200, text: 'ok' })
+    const told = NOTIFICATIONS.filter(({ channel }) => !trouble.channels.includes(channel))
+    await waitFor('the others to be told', () => channels.received.length >= told.length)
+    await waitFor('another try', isTriedAgain)
+    await first.program.waitUntil('all to be noted on the disk', async () => {
+      const text = await readFile(join(data.path, 'queue/alerts/position.json'), 'utf8')
+      return text.includes('["next","2"]')
+    })
+    await first.program.kill()
+    expect(sorted(channels.received)).toEqual(told)
+
+    const store = await end()
+    await using second = await AlertPipeline.start(channels, data.path, env)
+    await waitFor('all to be told', () => channels.received.length >= NOTIFICATIONS.length)
+    await waitFor('all to be kept', () => store.documents.get('exchange-alerts-2026.11')?.size === 2)
+    const books = await settledBooks(second.program, 0)
+    expect((await second.program.stop()).code).toBe(0)
+    expect(books.states['dead_lettered']).toBeUndefined()
+    expect(sorted(channels.received)).toEqual(NOTIFICATIONS)
+    const ids = [...(store.documents.get('exchange-alerts-2026.11')?.keys() ?? [])]
+    expect(ids.sort()).toEqual([`c-firing-${TIME}`, `w-firing-${TIME}`])
+  },
+  TIMEOUT_MS,
+)
+
+test(
+  'kill -9 before that may tell those again who were told already, once more at most, and the one that was away once',
+  async () => {
+    await using channels = await AlertChannels.start('phone')
+    await using data = await temporaryFolder()
+    const first = await AlertPipeline.start(channels, data.path)
+    expect((await first.send(await webhook(CRITICAL, WARNING))).status).toBe(200)
+    await waitFor('the others to be told', () => channels.received.length >= 4)
+    await first.program.kill()
+    await channels.open('phone')
+    await using second = await AlertPipeline.start(channels, data.path)
+    await waitFor('the phone to ring', () => channels.textsOf('phone').length > 0)
+    await second.program.waitUntil('the end of all', async () => {
+      const { held, deliveries_held } = await readBooks(second.program)
+      return held === 0 && deliveries_held === 0
+    })
+    expect((await second.program.stop()).code).toBe(0)
+    expect(channels.textsOf('phone')).toEqual(['Redis is down'])
+    for (const { channel, text } of NOTIFICATIONS) {
+      const times = channels.textsOf(channel).filter((one) => one === text).length
+      expect(times, `${channel} ${text}`).toBeGreaterThanOrEqual(1)
+      expect(times, `${channel} ${text}`).toBeLessThanOrEqual(2)
+    }
+    expect(new Set(channels.received.map(({ text }) => text)).size).toBe(4)
+  },
+  TIMEOUT_MS,
+)
