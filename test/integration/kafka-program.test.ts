@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { Kafka, logLevel } from 'kafkajs'
 import { beforeAll, expect, test } from 'vitest'
 import { patchKafkajs } from '../../src/kafka/patches.ts'
-import { settledBooks } from '../helpers/books.ts'
+import { readSamples, settledBooks, sum } from '../helpers/books.ts'
 import { freePort } from '../helpers/free-port.ts'
 import { EACH_ONCE } from '../helpers/kafka-producer.ts'
 import { Program } from '../helpers/program.ts'
@@ -40,6 +40,17 @@ function configOf(brokers: readonly string[], topic: string, elasticsearch_url: 
   })
 }
 
+/** What is told of a group that has the name of its topic: the lag by partition, and what was consumed. */
+async function consumerMetrics(program: Program, topic: string): Promise<{ lag: string; consumed: number }> {
+  const samples = readSamples(await program.metrics())
+  const of = (name: string): typeof samples =>
+    samples.filter(
+      (sample) => sample.name === name && sample.labels['topic'] === topic && sample.labels['consumer_group'] === topic,
+    )
+  const lag = of('kafka_consumer_lag').map(({ labels, value }) => `${labels['partition']}: ${value}`)
+  return { lag: lag.sort().join(', '), consumed: sum(of('kafka_consumer_messages_consumed_total').map(({ value }) => value)) }
+}
+
 test('a topic that does not exist is told, waited for, and read once it is there', async (context) => {
   const { brokers } = orSkip(context, kafka)
   const topic = `topic-${randomUUID()}`
@@ -59,12 +70,21 @@ test('a topic that does not exist is told, waited for, and read once it is there
   const messages = Array.from({ length: MESSAGES }, (_, number) => ({ value: `{"number":${number}}`, partition: number % 2 }))
   // Bad input of another kind among them: it is stored with a tag.
   messages.push({ value: 'no JSON', partition: 0 })
+  const gate = Promise.withResolvers<void>()
+  stub.onBulk = () => ({ until: gate.promise })
   await producer.send({ topic, messages })
 
+  // What is read and not stored is behind still.
+  await program.waitUntil('the lag of what was sent', async () => {
+    const { lag, consumed } = await consumerMetrics(program, topic)
+    return lag === '0: 51, 1: 50' && consumed >= messages.length
+  })
+  gate.resolve()
   const books = await settledBooks(program, messages.length, 60_000)
   expect(books).toMatchObject({ received: messages.length, states: { stored: messages.length } })
   const stored = [...(stub.documents.get('kafka-program')?.values() ?? [])]
   expect(stored.filter((source) => source.includes('"number"'))).toHaveLength(MESSAGES)
+  await program.waitUntil('no lag', async () => (await consumerMetrics(program, topic)).lag === '0: 0, 1: 0')
   expect(stored.filter((source) => source.includes('_jsonparsefailure') && source.includes('no JSON'))).toHaveLength(1)
   expect(await program.stop()).toEqual({ code: 0, signal: null })
   const [committed] = await admin.fetchOffsets({ groupId: topic, topics: [topic] })
