@@ -102,16 +102,22 @@ function offsetOf(text: string): number {
 test(
   'exchange.json and exchange.conf make the same events and the same metrics of what Filebeat sends, decoded or not',
   async () => {
-    const [first = '', ...rest] = await sampleLines(12)
-    // What a line does not say of its service and its environment, Filebeat's config says.
-    const lines = [first.replace('"service":"exchange-api","env":"prod",', ''), ...rest]
-    expect(lines[0]).not.toBe(first)
+    const [first = '', second = '', ...rest] = await sampleLines(12)
+    // What a line does not say of its service and its environment, Filebeat's config says; and its time may be in seconds.
+    const [bare, timed] = [
+      first.replace('"service":"exchange-api","env":"prod",', ''),
+      second.replace('"2026-03-01T12:00:00.000Z"', '1772366400'),
+    ]
+    expect(bare).not.toBe(first)
+    expect(timed).not.toBe(second)
+    const lines = [bare, timed, ...rest]
     const undecoded = await documentsOf('exchange.json', 'undecoded', lines)
     expect(await documentsOf('exchange.conf', 'undecoded', lines)).toEqual(undecoded)
     const decoded = await documentsOf('exchange.json', 'decoded', lines)
     expect(await documentsOf('exchange.conf', 'decoded', lines)).toEqual(decoded)
     expect(decoded.map(comparable)).toEqual(undecoded.map(comparable))
     expect(JSON.parse(decoded[0]?.text ?? '')).toMatchObject(FIELDS)
+    expect(JSON.parse(decoded[1]?.text ?? '')).toMatchObject({ ts: 1_772_366_400, '@timestamp': '2026-03-01T12:00:00.000Z' })
     const countExact = (documents: readonly Stored[]): number =>
       documents.filter(({ text }) => /"order_id":\d{17}(?!000)\d{3}\b/.test(text)).length
     expect(countExact(undecoded)).toBeGreaterThan(100)

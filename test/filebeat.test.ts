@@ -40,6 +40,10 @@ const LINE =
   '{"ts":"2026-03-01T12:00:00.5Z","level":"error","service":"exchange-api","action":"place_order","order_id":12345678901234567890,' +
   '"session_id":123456789012345678,"duration":1500,"endpoint":"/api/orders","ip":"81.2.69.160","msg":"balance too low"}'
 const BAD_LINE = 'panic: no JSON'
+/** As zap writes it in production: its time in seconds. */
+const ZAP_LINE =
+  '{"level":"info","ts":1772366400.0282,"caller":"api/order.go:42","msg":"order placed","order_id":"a-1","user_id":1001,' +
+  '"symbol":"BTC-USDT","side":"buy","price":64321.5,"quantity":0.25}'
 
 test('what Filebeat decoded itself is stored like what Millrace decoded, but for numbers beyond 64 bits', async () => {
   const stub = await startStubElasticsearch()
@@ -50,11 +54,13 @@ test('what Filebeat decoded itself is stored like what Millrace decoded, but for
       { ...filebeatEvent(LINE, 0), fields: { service: 'exchange-api' } },
       { ...decodedFilebeatEvent(LINE, 1), fields: { service: 'exchange-api' } },
       // json.add_error_key
+      filebeatEvent(ZAP_LINE, 3),
+      decodedFilebeatEvent(ZAP_LINE, 4),
       { ...filebeatEvent(BAD_LINE, 2), error: { type: 'json', message: 'Error decoding JSON: invalid character' } },
     ]),
   )
-  const { states } = await settledBooks(pipeline.program, 3)
-  expect(states).toEqual({ stored: 3 })
+  const { states } = await settledBooks(pipeline.program, 5)
+  expect(states).toEqual({ stored: 5 })
   const texts = [...stub.documents].flatMap(([index, stored]) => [...stored.values()].map((source) => `${index} ${source}`))
   const find = (part: string): { [name: string]: unknown } => {
     const text = texts.find((one) => one.includes(part)) ?? ''
@@ -76,6 +82,9 @@ test('what Filebeat decoded itself is stored like what Millrace decoded, but for
     error: { type: 'json' },
     tags: expect.arrayContaining(['_jsonparsefailure']),
   })
+  for (const offset of ['"offset":3', '"offset":4'])
+    expect(find(offset)).toMatchObject({ '@timestamp': '2026-03-01T12:00:00.028Z', ts: 1_772_366_400.0282, user_id: 1_001 })
+  for (const offset of ['"offset":3', '"offset":4']) expect(textOf(offset)).not.toContain('failure')
   const counted = readSamples(await pipeline.program.metrics()).filter(({ name }) => name.startsWith('exchange_'))
   expect(counted.map(({ name, value }) => [name, value])).toEqual([
     ['exchange_log_errors_total', 2],
