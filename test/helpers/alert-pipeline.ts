@@ -4,7 +4,7 @@ import type { AlertChannels } from './alert-channels.ts'
 import { freePort } from './free-port.ts'
 import { Program } from './program.ts'
 
-const CONFIG = join(import.meta.dirname, '../../config/alerts.json')
+export const ALERTS_CONFIG = join(import.meta.dirname, '../../config/alerts.json')
 const WEBHOOKS = join(import.meta.dirname, '../captures/webhooks')
 
 /** An alert as Alertmanager sends it, or as it is kept. */
@@ -30,10 +30,15 @@ export class AlertPipeline implements AsyncDisposable {
     this.url = url
   }
 
-  static async start(channels: AlertChannels, data: string, env: Readonly<Record<string, string>> = {}): Promise<AlertPipeline> {
+  static async start(
+    channels: AlertChannels,
+    data: string,
+    env: Readonly<Record<string, string>> = {},
+    config = ALERTS_CONFIG,
+  ): Promise<AlertPipeline> {
     const port = await freePort()
     const variables = { ...channels.env, ELASTICSEARCH_URL: '', ALERTS_PORT: String(port), ...env }
-    const program = await Program.start({ args: ['-f', CONFIG], env: variables, data })
+    const program = await Program.start({ args: ['-f', config], env: variables, data })
     return new AlertPipeline(program, `http://127.0.0.1:${port}/webhook`)
   }
 

@@ -135,24 +135,3 @@ function prometheusConfig({ targets, scrape_interval_ms, rules, alertmanager }: 
     ...(alertmanager === undefined ? {} : { alerting: { alertmanagers: [{ static_configs: [{ targets: [alertmanager] }] }] } }),
   }
 }
-
-/** An Alertmanager on 127.0.0.1. */
-export async function startAlertmanager(config: string): Promise<AsyncDisposable & { readonly address: string }> {
-  const address = `127.0.0.1:${await freePort()}`
-  const server = await ServerProcess.create({
-    name: 'alertmanager',
-    command: (data) => [
-      'prometheus-alertmanager',
-      `--config.file=${data}/alertmanager.yml`,
-      `--storage.path=${data}`,
-      `--web.listen-address=${address}`,
-      // Else it gossips on all addresses.
-      '--cluster.listen-address=',
-    ],
-    env: {},
-    isReady: async () => (await fetch(`http://${address}/-/ready`)).ok,
-    files: { 'alertmanager.yml': config },
-  })
-  await server.start()
-  return { address, [Symbol.asyncDispose]: () => server.remove() }
-}

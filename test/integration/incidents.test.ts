@@ -7,10 +7,11 @@ import { patchKafkajs } from '../../src/kafka/patches.ts'
 import { exchangeLog } from '../../src/sample/exchange-log.ts'
 import { INCIDENTS, type Incident } from '../../src/sample/incidents.ts'
 import { AlertChannels, type Notification } from '../helpers/alert-channels.ts'
+import { Alertmanager } from '../helpers/alertmanager.ts'
 import { freePort } from '../helpers/free-port.ts'
 import { EACH_ONCE } from '../helpers/kafka-producer.ts'
 import { Program } from '../helpers/program.ts'
-import { PrometheusServer, reasonAgainst, startAlertmanager } from '../helpers/prometheus.ts'
+import { PrometheusServer, reasonAgainst } from '../helpers/prometheus.ts'
 import { scaleDurations } from '../helpers/scale-durations.ts'
 import { orSkip } from '../helpers/servers.ts'
 import { sharedKafka } from '../helpers/shared-servers.ts'
@@ -69,13 +70,8 @@ test(
         env: { ...channels.env, ELASTICSEARCH_URL: '', ALERTS_PORT: String(alerts_port) },
       }),
     )
-    const [rules, routes] = await Promise.all(
-      ['prometheus/alerts.yml', 'alertmanager/alertmanager.yml'].map(async (name) =>
-        scaleDurations(await readFile(join(ROOT, 'deploy', name), 'utf8'), SCALE),
-      ),
-    )
-    const webhook = (routes ?? '').replace('millrace-alerts:8080', `127.0.0.1:${alerts_port}`)
-    const alertmanager = stack.use(await startAlertmanager(webhook))
+    const rules = scaleDurations(await readFile(join(ROOT, 'deploy/prometheus/alerts.yml'), 'utf8'), SCALE)
+    const alertmanager = stack.use(await Alertmanager.start(`127.0.0.1:${alerts_port}`, SCALE))
 
     const held = Promise.withResolvers<void>()
     const exchanges = await startExchanges(folder.path, brokers, held.promise, stack)
@@ -83,7 +79,7 @@ test(
       await PrometheusServer.start({
         targets: [...exchanges.values(), alerts].map(addressOf),
         scrape_interval_ms: 2_000,
-        rules: rules ?? '',
+        rules,
         alertmanager: alertmanager.address,
         history: usualVolume(exchanges),
       }),
