@@ -1,6 +1,8 @@
-// Claim: our core (events, filters, metrics, bulk bytes) costs no more CPU than a naive loop that does the same work.
+// Claim: our core (events, filters, metrics, bulk bytes) costs a quarter of the CPU of a loop that parses and prints and does
+// both as well as one can by hand, and less than a naive one.
 // One line of the exchange log in, the bytes of its bulk item out, in events per second of CPU.
 import { join } from 'node:path'
+import { LRUCache } from 'lru-cache'
 import { type CityResponse, open } from 'maxmind'
 import { json } from '../src/codecs/json.ts'
 import { linkChain } from '../src/compile/chain/chain.ts'
@@ -36,10 +38,19 @@ const FILTERS = [
   },
 ]
 
-/** Compares the naive loop with ours over the same lines, both giving one bulk body per 2,048 events. */
-export async function benchCore(): Promise<Comparison> {
+interface CoreComparisons {
+  readonly naive: Comparison
+  readonly careful: Comparison
+}
+
+/** Compares two loops with ours over the same lines, all giving one bulk body per 2,048 events. */
+export async function benchCore(): Promise<CoreComparisons> {
   const lines = [...requestLog({ seed: 7, count: LINES, start_ms: Date.UTC(2026, 0, 2) })].map((line) => Buffer.from(line))
-  return compare({ name: 'naive loop', run: await naive(lines) }, { name: 'our core', run: await ours(lines) }, lines.length)
+  const own = { name: 'our core', run: await ours(lines) }
+  return {
+    naive: await compare({ name: 'naive loop', run: await naive(lines) }, own, lines.length),
+    careful: await compare({ name: 'parse and print done well', run: await careful(lines) }, own, lines.length),
+  }
 }
 
 async function naive(lines: readonly Buffer[]): Promise<() => number> {
@@ -67,6 +78,55 @@ async function naive(lines: readonly Buffer[]): Promise<() => number> {
     return bytes + Buffer.from(`${items.join('\n')}\n`).length
   }
 }
+
+/**
+ * What one would write who knows Node well: what is known about an address is looked up once, a field that is to go becomes
+ * `undefined`, and each document is written into one buffer that is used again.
+ */
+async function careful(lines: readonly Buffer[]): Promise<() => number> {
+  const reader = await open<CityResponse>(DATABASE)
+  const known = new LRUCache<string, { [name: string]: unknown }>({ max: 10_000 })
+  const errors = new Map<string, number>()
+  const slow = new Map<string, number>()
+  const body = Buffer.allocUnsafeSlow(4 * 1024 * 1024)
+  let day = ''
+  let action = ''
+  return () => {
+    let bytes = 0
+    let used = 0
+    let items = 0
+    for (const line of lines) {
+      const event = JSON.parse(line.toString()) as { [name: string]: unknown }
+      const time = new Date(event['ts'] as string).toISOString()
+      event['@timestamp'] = time
+      event['@version'] = '1'
+      const { ip } = event
+      if (typeof ip === 'string') {
+        let found = known.get(ip)
+        if (found === undefined) {
+          found = located(ip, reader.get(ip))
+          known.set(ip, found)
+        }
+        event['geoip'] = found
+      }
+      if (event['level'] === 'error') increment(errors, String(event['service']))
+      if ((event['duration'] as number) > 1000) increment(slow, String(event['endpoint']))
+      if (!time.startsWith(day) || day === '') {
+        day = time.slice(0, 10)
+        action = `{"create":{"_index":"exchange-logs-${day.replaceAll('-', '.')}"}}\n`
+      }
+      used += body.write(action, used, 'latin1')
+      used += body.write(JSON.stringify(event), used)
+      body[used++] = NEWLINE
+      if (++items < BATCH) continue
+      bytes += used
+      used = items = 0
+    }
+    return bytes + used
+  }
+}
+
+const NEWLINE = 0x0a
 
 function located(ip: string, record: CityResponse | null): { [name: string]: unknown } {
   if (record === null) return {}
@@ -128,7 +188,12 @@ async function ours(lines: readonly Buffer[]): Promise<() => number> {
     const body = pool.take()
     for (const [position, event] of events.entries()) {
       const action = actionOf(event)
-      if (isAction(action)) body.add(position, action, event.toJsonText())
+      if (isAction(action)) {
+        body.writer.text(action.line)
+        event.print(body.writer)
+        body.writer.byte(NEWLINE)
+        body.close(position, action.index)
+      }
       event.settle('stored')
     }
     events = []
@@ -149,11 +214,13 @@ async function ours(lines: readonly Buffer[]): Promise<() => number> {
 
 export const CORE_TITLE = '(a) A line of the exchange log in, the bytes of its bulk item out: events in a second of CPU'
 
-export function coreRows({ base, other, ratio }: Comparison): Row[] {
+export function coreRows({ naive, careful }: CoreComparisons): Row[] {
   return [
-    { what: base.name, unit: '', figures: base },
-    { what: other.name, unit: '', figures: other },
-    { what: 'ours to the naive', unit: '', digits: 2, figures: ratio, claim: { at_least: 1 } },
+    { what: naive.base.name, unit: '', figures: naive.base },
+    { what: careful.base.name, unit: '', figures: careful.base },
+    { what: careful.other.name, unit: '', figures: careful.other },
+    { what: 'ours to the naive', unit: '', digits: 2, figures: naive.ratio, claim: { at_least: 1 } },
+    { what: 'ours to parse and print', unit: '', digits: 2, figures: careful.ratio, claim: { at_least: 4 } },
   ]
 }
 

@@ -1,9 +1,12 @@
+import { EventLife } from './event-life.ts'
 import { below, descend, isHolder, listIndex, notSettable, put } from './field-path.ts'
 import { type FieldRef, parseFieldRef } from './field-ref.ts'
-import { printMembers } from './json/print-members.ts'
+import { writeMembers, writeName } from './json/print-members.ts'
 import type { ScannedObject } from './json/scanned-object.ts'
 import { stringifyExact } from './json/stringify-exact.ts'
-import type { Origin, Settlement } from './origin.ts'
+import { TextWriter } from './json/text-writer.ts'
+import type { Origin } from './origin.ts'
+import type { PrintedFields } from './printed-fields.ts'
 import { areTags, checkReserved, RESERVED, TIMESTAMP } from './reserved-fields.ts'
 import {
   cloneFields,
@@ -20,21 +23,15 @@ import {
   withExact,
 } from './values.ts'
 
+export type { Tracking } from './event-life.ts'
 export { EVENT_STATES, type EventState, type Origin, type Settlement } from './origin.ts'
 
-/** What the runtime hangs on an event to follow it. Components never look at it. */
-export interface Tracking {
-  /** Tells that a child was made of this event, which the runtime has to follow too. */
-  readonly followed: true
-}
-
-/** In the ordinal of a copy, before the address of the pipeline that it was made for. */
-const HOP = '>'
-
-/** The reason of an event that was consumed. */
-const CONSUMED = 'consumed'
+const SCRATCH_BYTES = 16 * 1024
 
 const METADATA_REF = parseFieldRef('[@metadata]')
+
+/** Filled and read within one call. */
+const scratch = new TextWriter(Buffer.allocUnsafeSlow(SCRATCH_BYTES))
 
 /** The fields of an event that let its own go. */
 const GONE: Fields = Object.freeze({})
@@ -53,12 +50,7 @@ export interface EventOptions {
  * Components use only the methods below, never a field by key, so that the inside can change.
  * `get` returns live values: what is changed must be `set` again.
  */
-export class Event {
-  readonly origin: Origin | undefined
-  /** About how many bytes of memory the event stands for: its size on the wire. */
-  size_bytes = 0
-  /** Of the runtime. */
-  tracking: Tracking | undefined
+export class Event extends EventLife {
   #fields: Fields
   #metadata: Fields
   #exact: Exact
@@ -66,19 +58,17 @@ export class Event {
   #time: Timestamp | undefined
   /** Fields that are still the text they came as. One that is among `#fields` is not among these. */
   #source: ScannedObject | undefined
-  /** JSON texts of fields that are known already. */
-  #printed: Map<string, string> | undefined
-  #cancelled: string | undefined
-  #whenSettled: ((state: Settlement) => void)[] | undefined
-  #ordinal = ''
-  #children = 0
+  /** A field that nobody has read yet, and its name. It is neither among `#fields` nor in `#source`, but where it was set. */
+  #printed: PrintedFields | undefined
+  #printed_name: string | undefined
 
-  private constructor(fields: Fields, metadata: Fields, { exact = holdsBigint(fields), origin, source }: EventOptions) {
+  private constructor(fields: Fields, metadata: Fields, options: EventOptions, ordinal = '') {
+    const { exact = holdsBigint(fields), origin, source } = options
+    super(origin, ordinal)
     this.#fields = fields
     this.#metadata = metadata
     this.#exact = exact
     this.#source = source
-    this.origin = origin
   }
 
   /**
@@ -107,11 +97,10 @@ export class Event {
 
   /** Of the runtime: an event as it was kept on disk. It was born before, so the rules of birth do not apply again. */
   static restore(fields: Fields, metadata: Fields, { ordinal = '', ...options }: EventOptions & { ordinal?: string }): Event {
-    const event = new Event(fields, metadata, options)
+    const event = new Event(fields, metadata, options, ordinal)
     event.#own(TIMESTAMP)
     const time = member(fields, TIMESTAMP)
     if (typeof time === 'string') fields[TIMESTAMP] = parseTimestamp(time) ?? time
-    event.#ordinal = ordinal
     return event
   }
 
@@ -142,13 +131,15 @@ export class Event {
   #top(name: string): Value | undefined {
     const own = member(this.#fields, name)
     if (own !== undefined || this.#source === undefined) return own
+    if (name === this.#printed_name) return this.#own(name)
     const value = this.#source.get(name)
     return isHolder(value) ? this.#own(name) : value
   }
 
   /** Makes a top-level field one of our own, where it is still text: it can be changed then. Returns its value. */
   #own(name: string): Value | undefined {
-    const value = this.#source?.take(name)
+    const printed = name === this.#printed_name ? this.#takePrinted() : undefined
+    const value = printed === undefined ? this.#source?.take(name) : printed.read()
     if (value !== undefined) {
       setMember(this.#fields, name, value)
       this.#exact = withExact(this.#exact, [name], value)
@@ -169,7 +160,7 @@ export class Event {
    * @throws MillraceError FIELD_NOT_SETTABLE for a path through a scalar or null, an index over 10,000, tags that are
    *   not text or a list of texts (a path into them never is settable), a `@timestamp` that is not a timestamp
    */
-  set(ref: FieldRef, value: Value, printed?: string): void {
+  set(ref: FieldRef, value: Value): void {
     const path = ref.path
     if (ref.in_metadata && path.length === 0) {
       if (!isFields(value)) throw notSettable(ref, 'only a map can be the metadata')
@@ -180,15 +171,30 @@ export class Event {
       checkReserved(ref, value)
       this.#touch(path)
     }
-    // A text that is known was printed before, so no bigint is inside.
-    if (printed === undefined && !ref.in_metadata) this.#exact = withExact(this.#exact, path, value)
+    if (!ref.in_metadata) this.#exact = withExact(this.#exact, path, value)
     let holder: Fields | Value[] = ref.in_metadata ? this.#metadata : this.#fields
     for (let depth = 0; depth < path.length - 1; depth++) holder = descend(holder, path[depth] ?? '', ref)
     put(holder, path[path.length - 1] ?? '', value, ref)
-    if (printed !== undefined && path.length === 1 && !ref.in_metadata && this.#source !== undefined) {
-      this.#printed ??= new Map()
-      this.#printed.set(path[0] ?? '', printed)
+  }
+
+  /** Sets a map that need not be made as long as nobody reads it. Throws as `set` does. */
+  setPrinted(ref: FieldRef, printed: PrintedFields): void {
+    const name = ref.path[0]
+    if (this.#source === undefined || name === undefined || ref.path.length > 1 || ref.in_metadata || RESERVED.includes(name)) {
+      return this.set(ref, printed.read())
     }
+    this.#touch(ref.path)
+    if (member(this.#fields, name) !== undefined) setMember(this.#fields, name, undefined)
+    if (this.#printed_name !== undefined) this.#own(this.#printed_name)
+    this.#printed = printed
+    this.#printed_name = name
+  }
+
+  #takePrinted(): PrintedFields | undefined {
+    const printed = this.#printed
+    this.#printed = undefined
+    this.#printed_name = undefined
+    return printed
   }
 
   /**
@@ -198,10 +204,9 @@ export class Event {
   adopt(object: ScannedObject): boolean {
     if (object.holdsReserved || object.holdsBracketed) return false
     for (const name of Object.keys(this.#fields)) {
-      if (this.#fields[name] === undefined || !object.has(name)) continue
-      this.#printed?.delete(name)
-      setMember(this.#fields, name, undefined)
+      if (this.#fields[name] !== undefined && object.has(name)) setMember(this.#fields, name, undefined)
     }
+    if (this.#printed_name !== undefined && object.has(this.#printed_name)) this.#takePrinted()
     if (this.#source !== undefined) object.putOver(this.#source)
     this.#source = object
     return true
@@ -210,9 +215,9 @@ export class Event {
   /** To be called before what lies at a path is changed. */
   #touch(path: readonly string[]): void {
     const name = path[0] ?? ''
-    this.#printed?.delete(name)
-    if (path.length === 1) this.#source?.cut(name)
-    else this.#own(name)
+    if (path.length > 1) this.#own(name)
+    else if (name === this.#printed_name) this.#takePrinted()
+    else this.#source?.cut(name)
   }
 
   /** Removes a value and returns it. The elements of a list after a removed one move up. */
@@ -223,10 +228,7 @@ export class Event {
       return all
     }
     const last = ref.path[ref.path.length - 1] ?? ''
-    if (!ref.in_metadata) {
-      this.#printed?.delete(ref.path[0] ?? '')
-      this.#own(ref.path[0] ?? '')
-    }
+    if (!ref.in_metadata) this.#own(ref.path[0] ?? '')
     const holder = below(ref.in_metadata ? this.#metadata : this.#fields, ref.path.slice(0, -1), 0)
     if (Array.isArray(holder)) {
       const index = listIndex(last, holder.length)
@@ -257,6 +259,7 @@ export class Event {
 
   /** The top-level fields in their order, metadata not among them. */
   *entries(): IterableIterator<[string, Value]> {
+    if (this.#printed_name !== undefined) this.#own(this.#printed_name)
     for (const name of this.#source?.names() ?? []) {
       const value = this.#top(name)
       // What is owned from here on comes below.
@@ -268,83 +271,24 @@ export class Event {
     }
   }
 
-  /** Takes the event out of the pipeline. `reason` is counted in the ledger: a short constant, never data. */
-  cancel(reason: string): void {
-    this.#cancelled ??= reason
-  }
-
-  /** Takes out an event that others were made of and that lives on in them (split): no drop in the ledger. */
-  consume(): void {
-    this.cancel(CONSUMED)
-  }
-
-  /** Whether it was taken out because it lives on in others. */
-  get isConsumed(): boolean {
-    return this.#cancelled === CONSUMED
-  }
-
-  /** Why the event was taken out, or `undefined` while it goes on. */
-  get cancelled(): string | undefined {
-    return this.#cancelled
-  }
-
   /** A deep copy with metadata and origin, as a new event of its own: its stable id gets a number appended. */
   clone(): Event {
-    this.#children++
-    return this.#copy(`${this.#ordinal}-${this.#children}`)
+    return this.#copy(this.nextOrdinal())
   }
 
   /** A deep copy for the pipeline at an address. Its stable id gets the address appended, so it is the same at every delivery. */
   copyFor(address: string): Event {
-    return this.#copy(`${this.#ordinal}${HOP}${address}`)
-  }
-
-  /** How many pipelines it came through before the one that it is in. */
-  get hops(): number {
-    return this.#ordinal.split(HOP).length - 1
+    return this.#copy(this.ordinalFor(address))
   }
 
   #copy(ordinal: string): Event {
     const { origin } = this
     const options = { exact: this.#exact, origin, source: this.#source?.copy() }
-    const copy = new Event(cloneFields(this.#fields), cloneFields(this.#metadata), options)
+    const copy = new Event(cloneFields(this.#fields), cloneFields(this.#metadata), options, ordinal)
+    copy.#printed = this.#printed
+    copy.#printed_name = this.#printed_name
     copy.size_bytes = this.size_bytes
-    copy.#ordinal = ordinal
     return copy
-  }
-
-  /** What split, clone and other pipelines appended to its stable id. */
-  get ordinal(): string {
-    return this.#ordinal
-  }
-
-  /** The origin's stable id, with the numbers of the split or clone that made this event; `undefined` where the origin has none. */
-  stableId(): string | undefined {
-    const id = this.origin?.stableId()
-    return id === undefined ? undefined : id + this.#ordinal
-  }
-
-  /**
-   * Registers what is to be done once, when the event has its final state or is safe on our disk: derived metrics count
-   * then, and only then. Its sender is told at the same moment, so that it does not come again.
-   */
-  whenSettled(action: (state: Settlement) => void): void {
-    if (this.#whenSettled === undefined) this.#whenSettled = [action]
-    else this.#whenSettled.push(action)
-  }
-
-  /** Of the runtime: runs what `whenSettled` registered, once. */
-  settle(state: Settlement): void {
-    const actions = this.#whenSettled
-    if (actions === undefined) return
-    this.#whenSettled = undefined
-    for (const action of actions) {
-      try {
-        action(state)
-      } catch {
-        // What counts something may not decide about the event's end.
-      }
-    }
   }
 
   /** Of the runtime: drops the fields, once every output has taken what it needs. Metadata, origin and time stay. */
@@ -352,6 +296,7 @@ export class Event {
     this.#time = this.timestamp
     this.#fields = GONE
     this.#source = undefined
+    this.#takePrinted()
   }
 
   get hasLetFieldsGo(): boolean {
@@ -360,9 +305,13 @@ export class Event {
 
   /** The document as JSON text, without metadata. Long and exactly written numbers may move behind the other fields. */
   toJsonText(): string {
+    if (this.#source !== undefined) {
+      scratch.length = 0
+      this.print(scratch)
+      return scratch.bytes.toString('utf8', 0, scratch.length)
+    }
     const fields = this.#fields
     if (this.hasLetFieldsGo) throw new TypeError('the fields of an event were asked for after they were let go')
-    if (this.#source !== undefined) return this.#printAround(this.#source)
     const time = fields[TIMESTAMP]
     // One object with a toJSON makes V8 leave its fast path for the whole document (measured: 3.7 us -> 5.4 us).
     if (time instanceof Timestamp) fields[TIMESTAMP] = time.toString()
@@ -376,19 +325,35 @@ export class Event {
     }
   }
 
-  #printAround(source: ScannedObject): string {
+  /** Writes what `toJsonText` returns. */
+  print(writer: TextWriter): void {
+    const source = this.#source
+    if (source === undefined) return writer.text(this.toJsonText())
+    const start = writer.length
     try {
-      return printMembers(source.print(), this.#fields, this.#printed, this.#exact === true)
+      this.#printAround(source, writer)
     } catch {
       // A bigint where none was expected.
       this.#exact = true
-      return printMembers(source.print(), this.#fields, this.#printed, true)
+      writer.length = start
+      this.#printAround(source, writer)
     }
+  }
+
+  #printAround(source: ScannedObject, writer: TextWriter): void {
+    source.print(writer)
+    if (this.#printed !== undefined) {
+      writeName(writer, this.#printed_name ?? '')
+      this.#printed.print(writer)
+    }
+    writeMembers(writer, this.#fields, this.#exact === true)
   }
 
   /** The document as JSON in UTF-8, without metadata. */
   toJson(): Buffer {
-    return Buffer.from(this.toJsonText())
+    scratch.length = 0
+    this.print(scratch)
+    return Buffer.from(scratch.bytes.subarray(0, scratch.length))
   }
 
   /** The metadata as a map. */

@@ -9,7 +9,7 @@ export interface Address {
 }
 
 /** The longest text of an address, in brackets: eight groups, the last two as IPv4. Nothing longer is looked at. */
-const ADDRESS_LENGTH_MAX = 47
+export const ADDRESS_LENGTH_MAX = 47
 
 /**
  * Reads an IPv4 or IPv6 address. IPv4 within IPv6 (`::ffff:81.2.69.160`) is read as IPv4. Anything else is

@@ -1,7 +1,8 @@
 import type { Log } from '../core/context.ts'
 import { messageOf } from '../core/errors.ts'
-import type { Fields } from '../core/values.ts'
-import { type Address, parseAddress } from './address.ts'
+import type { PrintedFields } from '../core/printed-fields.ts'
+import { copyOf } from '../core/text-copy.ts'
+import { ADDRESS_LENGTH_MAX, type Address, parseAddress } from './address.ts'
 import type { Database } from './database.ts'
 import { GEOIP_FIELDS, type GeoipField, readFacts } from './facts.ts'
 import { defaultFields, type GeoipLayout, knowsAnonymity, Stamp } from './layout.ts'
@@ -16,12 +17,8 @@ export interface LocatorOptions {
   readonly cache_size: number
 }
 
-export interface Located {
-  /** The event's own to change. */
-  readonly fields: Fields
-  /** The JSON text of the fields, where it is known without printing them. */
-  readonly printed: string | undefined
-}
+/** 150 bytes each: the addresses of a busy hour. What is made of their records is kept apart. */
+const ANSWERS_MAX = 10_000
 
 /** Finds what is known about an address and lays it out for an event. */
 export class Locator {
@@ -30,8 +27,10 @@ export class Locator {
   readonly #log: Log
   #database: Database
   #wanted: readonly GeoipField[]
+  /** What was found for a text that was asked for; `null` where it was nothing. */
+  #answers = new RecordCache<string, PrintedFields | null>(ANSWERS_MAX)
   /** What became of a record, by its place in the file; `null` where it holds nothing of what is wanted. */
-  #stamps: RecordCache<Stamp | null>
+  #stamps: RecordCache<number, Stamp | null>
 
   constructor(watched: WatchedDatabase, options: LocatorOptions, log: Log) {
     this.#watched = watched
@@ -42,29 +41,35 @@ export class Locator {
     this.#stamps = new RecordCache(options.cache_size)
   }
 
-  /** What is known, for one event; `undefined` for what is no address, or one that nothing is known about. */
-  locate(text: string): Located | undefined {
-    const address = parseAddress(text)
-    if (address === undefined) return undefined
+  /** What is known; `undefined` for what is no address, or one that nothing is known about. */
+  locate(text: string): PrintedFields | undefined {
     if (this.#database !== this.#watched.current) this.#turnTo(this.#watched.current)
-    const record = this.#database.tree.find(address.words)
-    if (record === 0) return undefined
+    const known = this.#answers.get(text)
+    if (known !== undefined) return known ?? undefined
+    if (text.length > ADDRESS_LENGTH_MAX) return undefined
+    const key = copyOf(text)
+    const found = this.#find(key)
+    this.#answers.set(key, found)
+    return found ?? undefined
+  }
+
+  #find(text: string): PrintedFields | null {
+    const address = parseAddress(text)
+    const record = address === undefined ? 0 : this.#database.tree.find(address.words)
+    if (address === undefined || record === 0) return null
     let stamp = this.#stamps.get(record)
     if (stamp === undefined) {
       stamp = this.#stampOf(address)
       this.#stamps.set(record, stamp)
     }
-    if (stamp === null) return undefined
-    return {
-      fields: stamp.fieldsFor(address, () => this.#database.tree.networkLength(address.words)),
-      printed: stamp.printedFor(address),
-    }
+    return stamp === null ? null : stamp.at(address, () => this.#database.tree.networkLength(address.words))
   }
 
   #turnTo(database: Database): void {
     this.#database = database
     this.#wanted = this.#wantedOf(database)
     this.#stamps = new RecordCache(this.#options.cache_size)
+    this.#answers = new RecordCache(ANSWERS_MAX)
   }
 
   #wantedOf(database: Database): readonly GeoipField[] {

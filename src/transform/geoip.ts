@@ -4,11 +4,12 @@ import { didYouMean } from '../core/errors.ts'
 import type { Event } from '../core/event.ts'
 import { type FieldRef, parseFieldRef } from '../core/field-ref.ts'
 import * as option from '../core/options/options.ts'
-import { type Fields, isFields, type Value } from '../core/values.ts'
+import type { PrintedFields } from '../core/printed-fields.ts'
+import { isFields, type Value } from '../core/values.ts'
 import { chooseDatabase } from '../geoip/choose-database.ts'
 import { GEOIP_FIELDS, type GeoipField } from '../geoip/facts.ts'
 import { type GeoipLayout, layoutFor, mergeFields } from '../geoip/layout.ts'
-import { type Located, Locator } from '../geoip/locator.ts'
+import { Locator } from '../geoip/locator.ts'
 
 const LEGACY_TARGET = 'geoip'
 /** Where ECS knows a `geo`. */
@@ -130,20 +131,22 @@ function addressText(value: Value | undefined): string | undefined {
 }
 
 /** Puts the facts where they belong, an empty map where there are none. Whether the event has facts now. */
-function addFacts(event: Event, target: FieldRef, located: Located | undefined): boolean {
-  const facts = located?.fields
+function addFacts(event: Event, target: FieldRef, facts: PrintedFields | undefined): boolean {
   const present = event.get(target)
-  if (present === undefined || present === null)
-    return trySet(event, target, facts ?? {}, located?.printed) && facts !== undefined
+  if (present === undefined || present === null) {
+    if (facts !== undefined) return isSettable(() => event.setPrinted(target, facts))
+    isSettable(() => event.set(target, {}))
+    return false
+  }
   if (facts === undefined || !isFields(present)) return false
-  const merged = mergeFields(present, facts)
-  return merged !== undefined && trySet(event, target, merged)
+  const merged = mergeFields(present, facts.read())
+  return merged !== undefined && isSettable(() => event.set(target, merged))
 }
 
 /** A target that cannot be set (below a text, or `tags`) is bad data, to be tagged. */
-function trySet(event: Event, target: FieldRef, fields: Fields, printed?: string): boolean {
+function isSettable(set: () => void): boolean {
   try {
-    event.set(target, fields, printed)
+    set()
     return true
   } catch {
     return false

@@ -6,6 +6,7 @@ import type { Event, Settlement } from '../core/event.ts'
 import type { FieldRef } from '../core/field-ref.ts'
 import * as option from '../core/options/options.ts'
 import { compileTemplate, type Template } from '../core/template.ts'
+import { copyOf } from '../core/text-copy.ts'
 import { measuredNumber } from './measured-number.ts'
 import { isResolved } from './resolved-text.ts'
 
@@ -201,11 +202,6 @@ function labelReader(labels: readonly Label[], remembered_max: number, derived: 
     for (const text of texts) key += `${text.length}:${text}`
     return remembered.get(key) ?? create(key, texts)
   }
-}
-
-/** A text of its own: a slice, which is what grok and dissect give, would keep the whole line alive. */
-function copyOf(text: string): string {
-  return Buffer.from(text).toString()
 }
 
 /** A label whose placeholder still stands in its text has no value; for Prometheus an empty one has none either. */

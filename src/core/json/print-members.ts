@@ -1,46 +1,74 @@
 import { type Fields, SourceNumber, stringify, Timestamp, type Value } from '../values.ts'
+import type { TextWriter } from './text-writer.ts'
+
+const QUOTE = 0x22
+const BACKSLASH = 0x5c
+const BLANK = 0x20
+const OPEN_BRACE = 0x7b
+const CLOSE_BRACE = 0x7d
+/** The first code that is no ASCII character. */
+const WIDE = 0x80
+/** Longer texts are printed by JSON.stringify at once. */
+const SHORT_LENGTH_MAX = 64
 
 /**
- * The text of an object: what stands in `beginning`, from its opening brace up to its last member, and the fields behind it.
- * @param printed JSON texts of fields that are known already
+ * Writes fields as the last members of an object and closes it. Its opening brace, and what else stands in front, is written
+ * already.
  * @param exact whether a bigint may be inside of a field
+ * @throws TypeError for a bigint where none was expected
  */
-export function printMembers(
-  beginning: string,
-  fields: Fields,
-  printed: ReadonlyMap<string, string> | undefined,
-  exact: boolean,
-): string {
-  let text = beginning
-  let separator = text === '{' ? '' : ','
+export function writeMembers(writer: TextWriter, fields: Fields, exact: boolean): void {
   for (const name of Object.keys(fields)) {
     const value = fields[name]
     if (value === undefined) continue
-    text += separator + printedName(name) + (printed?.get(name) ?? printedValue(value, exact))
-    separator = ','
+    writeName(writer, name)
+    writeValue(writer, value, exact)
   }
-  return `${text}}`
+  writer.byte(CLOSE_BRACE)
 }
 
-function printedValue(value: Value, exact: boolean): string {
-  // The @version of nearly every event: JSON.stringify costs a hundred times as much.
-  if (value === '1') return '"1"'
-  if (value instanceof Timestamp) return `"${value.toString()}"`
-  if (value instanceof SourceNumber) return value.text
-  return typeof value === 'bigint' ? value.toString() : stringify(value, exact)
+/** The name of a further member with its colon, and a comma in front of it unless it is the first one. */
+export function writeName(writer: TextWriter, name: string): void {
+  const bytes = printedName(name)
+  // No value ends in a brace that opens.
+  const is_first = writer.bytes[writer.length - 1] === OPEN_BRACE
+  writer.ready(is_first ? bytes.subarray(1) : bytes)
 }
 
-const printedNames = new Map<string, string>()
+function writeValue(writer: TextWriter, value: Value, exact: boolean): void {
+  if (typeof value === 'string') writeString(writer, value)
+  else if (value instanceof Timestamp) writer.time(value)
+  else if (value instanceof SourceNumber) writer.text(value.text)
+  else writer.text(typeof value === 'bigint' ? value.toString() : stringify(value, exact))
+}
+
+function writeString(writer: TextWriter, text: string): void {
+  const { length } = text
+  if (length > SHORT_LENGTH_MAX) return writer.text(JSON.stringify(text))
+  writer.reserve(length + 2)
+  const { bytes } = writer
+  let at = writer.length
+  bytes[at++] = QUOTE
+  for (let index = 0; index < length; index++) {
+    const code = text.charCodeAt(index)
+    if (code < BLANK || code >= WIDE || code === QUOTE || code === BACKSLASH) return writer.text(JSON.stringify(text))
+    bytes[at++] = code
+  }
+  bytes[at++] = QUOTE
+  writer.length = at
+}
+
+const printedNames = new Map<string, Buffer>()
 /** Names come from event data too. */
 const PRINTED_NAMES_MAX = 1_000
 
-/** `"name":` */
-function printedName(name: string): string {
-  let text = printedNames.get(name)
-  if (text === undefined) {
+/** `,"name":` */
+function printedName(name: string): Buffer {
+  let bytes = printedNames.get(name)
+  if (bytes === undefined) {
     if (printedNames.size >= PRINTED_NAMES_MAX) printedNames.clear()
-    text = `${JSON.stringify(name)}:`
-    printedNames.set(name, text)
+    bytes = Buffer.from(`,${JSON.stringify(name)}:`)
+    printedNames.set(name, bytes)
   }
-  return text
+  return bytes
 }

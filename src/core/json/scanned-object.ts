@@ -3,6 +3,7 @@ import { type Fields, isFields, mergeExact, setMember, type Value } from '../val
 import { numberOf } from './exact-number.ts'
 import { type ParsedJson, parseJson } from './json.ts'
 import { BRACKETED_NAME, RESERVED_NAME, type Scan, STRIDE, scanObject } from './scanner.ts'
+import type { TextWriter } from './text-writer.ts'
 
 /** In the place of a member's name, once it was taken out. */
 const GONE = -1
@@ -12,6 +13,7 @@ const SHORT_DIGITS = 9
 const SEARCHED_MAX = 64
 
 const QUOTE = 0x22
+const COMMA = 0x2c
 const OPEN_BRACE = 0x7b
 const CLOSE_BRACE = 0x7d
 const OPEN_BRACKET = 0x5b
@@ -125,34 +127,61 @@ export class ScannedObject {
     return copy
   }
 
-  /** The text of what was not taken out, from its opening brace up to its last member. */
-  print(): string {
-    const below = this.#below?.print() ?? '{'
-    const own = this.#printOwn()
-    if (below === '{' || own === '{') return own === '{' ? below : own
-    return `${below},${own.slice(1)}`
+  /** Writes the text of what was not taken out, from its opening brace up to its last member. */
+  print(writer: TextWriter): void {
+    const start = writer.length
+    this.#below?.print(writer)
+    if (writer.length === start + 1) writer.length = start
+    const own = writer.length
+    this.#printOwn(writer)
+    if (own === start) return
+    // Two objects become one.
+    if (writer.length === own + 1) writer.length = own
+    else writer.bytes[own] = COMMA
   }
 
-  #printOwn(): string {
+  #printOwn(writer: TextWriter): void {
     const text = this.#text
+    if (this.#gone === 0 && this.#scan.count > 0) {
+      writer.text(text)
+      writer.length--
+    } else if (this.#scan.is_ascii) {
+      const start = writer.length
+      writer.text(text)
+      // Taken together where they stand now: the bytes are those of the text.
+      let length = 1
+      this.#eachKept((from, end) => {
+        writer.bytes.copyWithin(start + length, start + from, start + end)
+        length += end - from
+      })
+      writer.length = start + length
+    } else {
+      writer.byte(OPEN_BRACE)
+      this.#eachKept((from, end) => writer.text(text.slice(from, end)))
+    }
+  }
+
+  /** Calls with parts of the text that are members which were not taken out, with the commas between them. */
+  #eachKept(take: (from: number, end: number) => void): void {
     const { members, start, count } = this.#scan
-    if (count === 0) return '{'
-    if (this.#gone === 0) return text.slice(0, -1)
-    let printed = '{'
-    /** Where the members that are to be printed next begin; below 0: nowhere. */
+    let is_first = true
+    /** Where the members that are to be taken next begin; below 0: nowhere. */
     let from = -1
     let end = 1
     for (let at = start; at < start + count * STRIDE; at += STRIDE) {
       if (members[at] === GONE) {
-        if (from >= 0) printed += text.slice(from, end)
+        if (from >= 0) {
+          take(from, end)
+          is_first = false
+        }
         from = -1
       } else if (from < 0) {
         // The first thing behind a value is its comma.
-        from = printed === '{' && end > 1 ? text.indexOf(',', end) + 1 : end
+        from = is_first && end > 1 ? this.#text.indexOf(',', end) + 1 : end
       }
       end = members[at + 2] ?? 0
     }
-    return from < 0 ? printed : printed + text.slice(from, end)
+    if (from >= 0) take(from, end)
   }
 
   /** Where in the table of members the name stands, or -1. */

@@ -111,6 +111,8 @@ export interface Scan {
   readonly count: number
   /** What is special about the names. */
   readonly traits: number
+  /** Its bytes stand where its characters stand. */
+  readonly is_ascii: boolean
 }
 
 // Scratch space, filled and read within one call.
@@ -156,7 +158,7 @@ export function scanObject(text: string): Scan | undefined {
   }
   const count = (slab_used - slab_start) / STRIDE
   if (size !== length) countUnits()
-  return { names, members: slab, start: slab_start, count, traits }
+  return { names, members: slab, start: slab_start, count, traits, is_ascii: size === length }
 }
 
 function grow(size: number): void {

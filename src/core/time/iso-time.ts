@@ -11,6 +11,7 @@ const DASH = 0x2d
 const COLON = 0x3a
 const POINT = 0x2e
 const T = 0x54
+const ZERO = 0x30
 const Z = 0x5a
 
 /** Milliseconds since 1970, or NaN for any other form or an impossible time: then somebody more patient has to look. */
@@ -43,7 +44,7 @@ export function readIsoTime(text: string): number {
 
 /** NaN where there is no digit. */
 function digit(text: string, at: number): number {
-  const value = text.charCodeAt(at) - 0x30
+  const value = text.charCodeAt(at) - ZERO
   return value >= 0 && value <= 9 ? value : Number.NaN
 }
 
@@ -71,6 +72,45 @@ export function printIsoTime(epoch_ms: number): string {
   const minute = TWO_DIGITS[minutes % 60] ?? ''
   const second = TWO_DIGITS[seconds % 60] ?? ''
   return `${printedDate}T${hour}:${minute}:${second}.${THREE_DIGITS[of_day - seconds * 1000] ?? ''}Z`
+}
+
+/** The longest text of a time: a year of six digits with its sign. */
+export const ISO_TIME_LENGTH = '+275760-09-13T00:00:00.000Z'.length
+
+/** The date of the last day that was written, with its `T`. */
+const dateBytes = Buffer.alloc(ISO_TIME_LENGTH)
+let dateLength = 0
+let writtenDay = Number.NaN
+
+/** Writes what `printIsoTime` prints, without making a text of it. Returns where it ends. */
+export function writeIsoTime(bytes: Uint8Array, start: number, epoch_ms: number): number {
+  const day = Math.floor(epoch_ms / DAY_MS)
+  if (day !== writtenDay) {
+    dateLength = dateBytes.write(`${printDate(day)}T`, 'latin1')
+    writtenDay = day
+  }
+  const of_day = epoch_ms - day * DAY_MS
+  const seconds = Math.floor(of_day / 1000)
+  const minutes = Math.floor(seconds / 60)
+  const milliseconds = of_day - seconds * 1000
+  for (let index = 0; index < dateLength; index++) bytes[start + index] = dateBytes[index] ?? 0
+  const at = start + dateLength
+  writeTwo(bytes, at, Math.floor(minutes / 60))
+  bytes[at + 2] = COLON
+  writeTwo(bytes, at + 3, minutes % 60)
+  bytes[at + 5] = COLON
+  writeTwo(bytes, at + 6, seconds % 60)
+  bytes[at + 8] = POINT
+  bytes[at + 9] = ZERO + Math.floor(milliseconds / 100)
+  writeTwo(bytes, at + 10, milliseconds % 100)
+  bytes[at + 12] = Z
+  return at + 13
+}
+
+function writeTwo(bytes: Uint8Array, at: number, value: number): void {
+  const tens = Math.floor(value / 10)
+  bytes[at] = ZERO + tens
+  bytes[at + 1] = ZERO + value - tens * 10
 }
 
 function printDate(day_number: number): string {

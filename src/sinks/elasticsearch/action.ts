@@ -3,7 +3,7 @@ import type { Event } from '../../core/event.ts'
 import { parseFieldRef } from '../../core/field-ref.ts'
 import { compileTemplate, type Template } from '../../core/template.ts'
 import { type Fields, isFields, member } from '../../core/values.ts'
-import { type DocumentOptions, OPERATIONS, type Operation, textOf } from './document.ts'
+import { type DocumentOptions, mayHaveOwnText, OPERATIONS, type Operation, textOf } from './document.ts'
 
 /** Where one document goes, and what stands in a bulk body for it, apart from the newline at the end. */
 export interface Action {
@@ -55,6 +55,7 @@ export function compileAction(options: ActionOptions): (event: Event) => Action 
   const operationOf = options.action ?? compileTemplate(preset)
   const fixedOperation = OPERATIONS.find((operation) => operation === operationOf.constant)
   const is_bare = holdsNoDetails(options)
+  const has_own_text = fixedOperation === undefined || mayHaveOwnText(options, fixedOperation)
   return (event) => {
     try {
       const operation = fixedOperation ?? readOperation(operationOf.format(event))
@@ -65,6 +66,9 @@ export function compileAction(options: ActionOptions): (event: Event) => Action 
       const id = idOf === undefined ? (textIn(ingest, 'id') ?? (is_stable ? event.stableId() : undefined)) : idOf.format(event)
       const more = is_bare && ingest === NOTHING ? '' : details(options, event, operation, ingest)
       const rest = idPart(id, idOf !== undefined, operation) + more
+      if (rest === '' && !has_own_text) {
+        return (index.bare ??= { index: index.name, line: `{"${operation}":${index.beginning}}}\n` })
+      }
       const line = `{"${operation}":${index.beginning}${rest}}}`
       if (operation === 'delete') return { index: index.name, line, document: '', is_partial: true }
       const document = textOf(options, operation, event)
@@ -141,6 +145,8 @@ interface KnownIndex {
   readonly name: string
   /** `{"_index":"logs"` */
   readonly beginning: string
+  /** The action of an event that needs no more than this. */
+  bare?: Action
 }
 
 /** Judges index names, each once. A text is what is wrong with the name. */

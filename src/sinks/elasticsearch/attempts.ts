@@ -1,6 +1,5 @@
 import type { SavedEvents } from '../../core/contracts.ts'
 import type { Event } from '../../core/event.ts'
-import type { Action } from './action.ts'
 import { Blocks, type Piece } from './blocks.ts'
 
 /** What is to be sent of one event: index, id and bytes are made once and stay the same through all attempts. */
@@ -20,10 +19,9 @@ export class Attempts implements SavedEvents {
   readonly #attempts = new Map<Event, Attempt>()
   readonly #blocks = new Blocks()
 
-  /** Before the first attempt. */
-  prepare(event: Event, action: Action, document: string): void {
-    const piece = this.#blocks.add(action.line, document)
-    this.#attempts.set(event, { index: action.index, piece, may_be_stored: false })
+  /** Before the first attempt. The bytes of the item are copied. */
+  prepare(event: Event, index: string, item: Buffer): void {
+    this.#attempts.set(event, { index, piece: this.#blocks.add(item), may_be_stored: false })
   }
 
   /** After one that did not finish. */

@@ -1,8 +1,6 @@
 const BLOCK_BYTES = 1024 * 1024
 /** What waits between filters and requests under an even load; more is given back. */
 const KEPT_BLOCKS_MAX = 4
-/** A UTF-16 unit becomes at most this many bytes of UTF-8. */
-const UTF8_BYTES_MAX = 3
 
 interface Block {
   readonly buffer: Buffer
@@ -27,20 +25,17 @@ export class Blocks {
   #open: Block | undefined
   #used = 0
 
-  add(line: string, document: string): Piece {
-    const text = `${line}${document}\n`
-    const reserved = text.length * UTF8_BYTES_MAX
-    if (reserved > BLOCK_BYTES) {
-      const buffer = Buffer.from(text)
-      return { buffer, start: 0, end: buffer.length }
-    }
-    const block = this.#blockFor(reserved)
-    const { buffer } = block
+  /** Copies the bytes. */
+  add(bytes: Buffer): Piece {
+    const { length } = bytes
+    if (length > BLOCK_BYTES) return { buffer: Buffer.from(bytes), start: 0, end: length }
+    const block = this.#blockFor(length)
     const start = this.#used
-    const end = start + buffer.write(text, start)
+    const end = start + length
+    block.buffer.set(bytes, start)
     this.#used = end
     block.pieces++
-    return { buffer, start, end, block }
+    return { buffer: block.buffer, start, end, block }
   }
 
   /** The piece's bytes are not needed any more. */

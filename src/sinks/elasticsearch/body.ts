@@ -1,13 +1,10 @@
-import type { Action } from './action.ts'
+import { TextWriter } from '../../core/json/text-writer.ts'
 import type { Attempt } from './attempts.ts'
 
 /** Two bodies of 2,048 usual events; what grew larger than the limit is not kept. */
 const INITIAL_BYTES = 1024 * 1024
 const KEPT_BYTES_MAX = 8 * 1024 * 1024
 const NEWLINE = 0x0a
-/** A UTF-16 unit becomes at most this many bytes of UTF-8. */
-const UTF8_BYTES_MAX = 3
-
 /**
  * A bulk body under construction: for each item its action line, its document and where both lie in one growing buffer.
  *
@@ -16,7 +13,9 @@ const UTF8_BYTES_MAX = 3
  *     {"create":…                                                      starts[i + 1]
  */
 export class Body {
-  #buffer: Buffer
+  /** What the next item is written with; `close` makes it one. */
+  readonly writer: TextWriter
+  /** Where the last item ends. */
   #length = 0
   /** Item -> where it begins. */
   readonly #starts: number[] = []
@@ -26,31 +25,35 @@ export class Body {
   readonly indices: string[] = []
 
   constructor(buffer: Buffer) {
-    this.#buffer = buffer
+    this.writer = new TextWriter(buffer)
   }
 
   get count(): number {
     return this.positions.length
   }
 
-  add(position: number, action: Action, document: string): void {
-    this.#begin(position, action.index)
-    const text = `${action.line}${document}\n`
-    this.#reserve(text.length * UTF8_BYTES_MAX)
-    this.#length += this.#buffer.write(text, this.#length)
+  /** What was written since the last item is the next one. */
+  close(position: number, index: string): void {
+    this.#starts.push(this.#length)
+    this.positions.push(position)
+    this.indices.push(index)
+    this.#length = this.writer.length
+  }
+
+  /** Forgets what was written since the last item. */
+  takeBack(): void {
+    this.writer.length = this.#length
   }
 
   /** An item whose bytes were made before. */
   addReady(position: number, { index, piece }: Attempt): void {
-    const { buffer, start, end } = piece
-    this.#begin(position, index)
-    this.#reserve(end - start)
-    this.#length += buffer.copy(this.#buffer, this.#length, start, end)
+    this.writer.ready(piece.buffer.subarray(piece.start, piece.end))
+    this.close(position, index)
   }
 
   /** The bytes of the items `from` up to (not including) `to`: not copied, and valid only as long as the body is. */
   slice(from: number, to: number): Buffer {
-    return this.#buffer.subarray(this.#startOf(from), this.#startOf(to))
+    return this.writer.bytes.subarray(this.#startOf(from), this.#startOf(to))
   }
 
   /** The action line of an item, with its newline. */
@@ -71,25 +74,11 @@ export class Body {
 
   /** The buffer, for another body. */
   release(): Buffer {
-    return this.#buffer
-  }
-
-  #begin(position: number, index: string): void {
-    this.#starts.push(this.#length)
-    this.positions.push(position)
-    this.indices.push(index)
+    return this.writer.bytes
   }
 
   #startOf(item: number): number {
     return this.#starts[item] ?? this.#length
-  }
-
-  #reserve(bytes: number): void {
-    const needed = this.#length + bytes
-    if (needed <= this.#buffer.length) return
-    const grown = Buffer.allocUnsafeSlow(Math.max(needed, this.#buffer.length * 2))
-    this.#buffer.copy(grown, 0, 0, this.#length)
-    this.#buffer = grown
   }
 }
 

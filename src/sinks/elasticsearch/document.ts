@@ -21,6 +21,11 @@ export interface DocumentOptions {
   readonly scripted_upsert?: boolean
 }
 
+/** Whether for some event there stands something else than its document as it is below the action line. */
+export function mayHaveOwnText({ fieldFor, join_field }: DocumentOptions, operation: Operation): boolean {
+  return fieldFor !== undefined || join_field !== undefined || operation === 'update' || operation === 'delete'
+}
+
 /**
  * What stands below the action line of an event; `undefined`: its document as it is.
  * @throws SyntaxError for an upsert that is no JSON

@@ -2,6 +2,7 @@ import type { Context } from '../../core/context.ts'
 import type { Batching, Outcome, SavedEvents, Sink, WriteResult } from '../../core/contracts.ts'
 import { messageOf } from '../../core/errors.ts'
 import type { Event } from '../../core/event.ts'
+import { TextWriter } from '../../core/json/text-writer.ts'
 import { type Action, isAction } from './action.ts'
 import { Attempts } from './attempts.ts'
 import { type Body, BodyPool } from './body.ts'
@@ -39,6 +40,12 @@ interface RefusedDocument {
   readonly document: string
   readonly reason: string
 }
+
+const NEWLINE = 0x0a
+const SCRATCH_BYTES = 64 * 1024
+
+/** Filled and read within one call. */
+const scratch = new TextWriter(Buffer.allocUnsafeSlow(SCRATCH_BYTES))
 
 /** A document that is refused for more fields than this, one after the other, goes to the dead letters. */
 const TRIES_MAX = 10
@@ -101,11 +108,11 @@ export class ElasticsearchSink implements Sink {
       const action = this.#actionOf(event)
       // Of an update or a deletion the bytes do not tell what the event was.
       if (!isAction(action) || action.document !== undefined) return false
-      const document = event.toJsonText()
-      const fitting = this.#guard.fit(action.index, document)
-      this.#attempts.prepare(event, action, fitting)
+      scratch.length = 0
+      const is_whole = this.#print(scratch, action, event)
+      this.#attempts.prepare(event, action.index, scratch.bytes.subarray(0, scratch.length))
       // The dead letters want the event as it was.
-      return fitting === document
+      return is_whole
     } catch {
       // `write` meets it again, and says what became of the event.
       return false
@@ -166,7 +173,9 @@ export class ElasticsearchSink implements Sink {
       const body = this.#pool.take()
       for (const { position, index, line, document, reason } of pending) {
         const cured = await this.#guard.cure(index, document, reason, signal)
-        if (cured !== undefined) body.add(position, { index, line }, cured)
+        if (cured === undefined) continue
+        for (const text of [line, cured, '\n']) body.writer.text(text)
+        body.close(position, index)
       }
       if (body.count === 0) {
         this.#pool.giveBack(body)
@@ -206,6 +215,21 @@ export class ElasticsearchSink implements Sink {
     return { kind: 'reject', reason: `its @timestamp ${timestamp.toString()} is outside of index_date_window` }
   }
 
+  /** Writes an item: the action line and what stands below it. True where that is the whole document as it is. */
+  #print(writer: TextWriter, { index, line, document, is_partial }: Action, event: Event): boolean {
+    writer.text(line)
+    let is_whole = true
+    if (document === undefined && this.#guard.lets(index)) event.print(writer)
+    else {
+      const whole = document ?? event.toJsonText()
+      const fitting = is_partial === true ? whole : this.#guard.fit(index, whole)
+      is_whole = fitting === whole
+      writer.text(fitting)
+    }
+    writer.byte(NEWLINE)
+    return is_whole
+  }
+
   /** Adds an event to the body, or says why it cannot be a document. */
   #append(body: Body, position: number, event: Event, suspects: Set<number>): Outcome | undefined {
     const attempt = this.#attempts.take(event)
@@ -218,10 +242,11 @@ export class ElasticsearchSink implements Sink {
     try {
       const action = this.#actionOf(event)
       if (!isAction(action)) return action
-      const document = action.document ?? event.toJsonText()
-      body.add(position, action, action.is_partial === true ? document : this.#guard.fit(action.index, document))
+      this.#print(body.writer, action, event)
+      body.close(position, action.index)
       return undefined
     } catch (thrown) {
+      body.takeBack()
       return { kind: 'reject', reason: `cannot be made a document: ${messageOf(thrown)}` }
     }
   }

@@ -38,6 +38,10 @@ const MAPPING_FRESH_MS = 1_000
 /** These decide about where a document is and when it happened: it is not stored without. */
 const NEVER_SET_ASIDE = new Set(['@timestamp', 'data_stream'])
 
+function hasLearned(state: IndexState | undefined): state is IndexState {
+  return state !== undefined && (state.rules.size > 0 || state.is_full)
+}
+
 /**
  * Keeps one field that Elasticsearch refuses from losing its document: the field becomes text in `_ignored_fields`. What is
  * refused for certain is learned, so that the next documents are sent without it from the start.
@@ -55,10 +59,15 @@ export class TypeGuard {
     this.#budget = settings.new_fields_max > 0 ? new FieldBudget(settings.new_fields_max) : undefined
   }
 
+  /** Whether nothing is known against any document of that index. */
+  lets(index: string): boolean {
+    return this.#budget === undefined && !hasLearned(this.#learned(index))
+  }
+
   /** The document as it goes into its first try: the same text where nothing is known against it. */
   fit(index: string, text: string): string {
-    const state = this.#states.size === 0 ? undefined : this.#states.get(index)
-    const has_learned = state !== undefined && (state.rules.size > 0 || state.is_full)
+    const state = this.#learned(index)
+    const has_learned = hasLearned(state)
     if (!has_learned && this.#budget === undefined) return text
     const parsed = parseDocument(text)
     if (parsed === undefined) return text
@@ -69,6 +78,10 @@ export class TypeGuard {
       this.#budget !== undefined && this.#applyBudget(fields, index, this.#budget),
     ]
     return has_changed.includes(true) ? stringify(fields, parsed.exact) : text
+  }
+
+  #learned(index: string): IndexState | undefined {
+    return this.#states.size === 0 ? undefined : this.#states.get(index)
   }
 
   /** A document without the field that it was refused for; `undefined` where the refusal names none that it has. */
