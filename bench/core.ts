@@ -168,9 +168,17 @@ async function ours(lines: readonly Buffer[]): Promise<() => number> {
   })
   const decoder = json.createDecoder({ charset: 'UTF-8', target: undefined }, context)
   const pool = new BodyPool(2)
-  let events: Event[] = []
+  let body = pool.take()
   const chain = linkChain(compiled.chain, {
-    passed: (event) => events.push(event),
+    // What an output does with an event as soon as it has passed the filters.
+    passed: (event) => {
+      const action = actionOf(event)
+      if (!isAction(action)) return
+      body.writer.text(action.line)
+      event.print(body.writer)
+      body.writer.byte(NEWLINE)
+      body.close(body.count, action.index)
+    },
     dropped: () => {},
     failed: (_event, _filter, _where, thrown) => {
       throw thrown
@@ -184,21 +192,11 @@ async function ours(lines: readonly Buffer[]): Promise<() => number> {
   const flush = (): number => {
     // These filters wait for nothing.
     void chain.run(incoming, signal)
+    for (const event of incoming) event.settle('stored')
     incoming = []
-    const body = pool.take()
-    for (const [position, event] of events.entries()) {
-      const action = actionOf(event)
-      if (isAction(action)) {
-        body.writer.text(action.line)
-        event.print(body.writer)
-        body.writer.byte(NEWLINE)
-        body.close(position, action.index)
-      }
-      event.settle('stored')
-    }
-    events = []
     const length = body.sizeOf(0, body.count)
     pool.giveBack(body)
+    body = pool.take()
     return length
   }
   return () => {

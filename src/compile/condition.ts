@@ -121,7 +121,7 @@ function compileEquality(left: Operand, right: Operand): Predicate {
   if (left.kind === 'field' && right.kind === 'string') {
     const { ref } = left
     const { value } = right
-    return (event) => event.get(ref) === value
+    return (event) => event.isText(ref, value)
   }
   const readLeft = compileOperand(left)
   const readRight = compileOperand(right)

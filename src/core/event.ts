@@ -7,7 +7,7 @@ import { stringifyExact } from './json/stringify-exact.ts'
 import { TextWriter } from './json/text-writer.ts'
 import type { Origin } from './origin.ts'
 import type { PrintedFields } from './printed-fields.ts'
-import { areTags, checkReserved, RESERVED, TIMESTAMP } from './reserved-fields.ts'
+import { areTags, checkReserved, isReserved, RESERVED, TIMESTAMP } from './reserved-fields.ts'
 import {
   cloneFields,
   type Exact,
@@ -56,6 +56,8 @@ export class Event extends EventLife {
   #exact: Exact
   /** Where the fields were let go. */
   #time: Timestamp | undefined
+  /** `#fields` may hold others than those of its birth. */
+  #owns_more: boolean
   /** Fields that are still the text they came as. One that is among `#fields` is not among these. */
   #source: ScannedObject | undefined
   /** A field that nobody has read yet, and its name. It is neither among `#fields` nor in `#source`, but where it was set. */
@@ -69,6 +71,7 @@ export class Event extends EventLife {
     this.#metadata = metadata
     this.#exact = exact
     this.#source = source
+    this.#owns_more = source === undefined
   }
 
   /**
@@ -78,8 +81,13 @@ export class Event extends EventLife {
    * The fields belong to the event from here on.
    */
   static from(fields: Fields, now: Timestamp, options: EventOptions = {}): Event {
+    const { source } = options
+    if (source !== undefined && !source.holdsReserved && isEmpty(fields)) {
+      return new Event({ '@version': '1', '@timestamp': now }, {}, options)
+    }
     const event = new Event(fields, {}, options)
-    if (event.#source?.holdsReserved === true) for (const name of RESERVED) event.#own(name)
+    event.#owns_more = true
+    if (source?.holdsReserved === true) for (const name of RESERVED) event.#own(name)
     const metadata = member(fields, '@metadata')
     if (isFields(metadata)) event.#metadata = metadata
     if (metadata !== undefined) fields['@metadata'] = undefined
@@ -98,6 +106,7 @@ export class Event extends EventLife {
   /** Of the runtime: an event as it was kept on disk. It was born before, so the rules of birth do not apply again. */
   static restore(fields: Fields, metadata: Fields, { ordinal = '', ...options }: EventOptions & { ordinal?: string }): Event {
     const event = new Event(fields, metadata, options, ordinal)
+    event.#owns_more = true
     event.#own(TIMESTAMP)
     const time = member(fields, TIMESTAMP)
     if (typeof time === 'string') fields[TIMESTAMP] = parseTimestamp(time) ?? time
@@ -129,8 +138,11 @@ export class Event extends EventLife {
 
   /** The value of a top-level field. A map or list that somebody gets is no text any more, for it may be changed. */
   #top(name: string): Value | undefined {
-    const own = member(this.#fields, name)
-    if (own !== undefined || this.#source === undefined) return own
+    if (this.#owns_more || isReserved(name)) {
+      const own = member(this.#fields, name)
+      if (own !== undefined) return own
+    }
+    if (this.#source === undefined) return undefined
     if (name === this.#printed_name) return this.#own(name)
     const value = this.#source.get(name)
     return isHolder(value) ? this.#own(name) : value
@@ -141,10 +153,30 @@ export class Event extends EventLife {
     const printed = name === this.#printed_name ? this.#takePrinted() : undefined
     const value = printed === undefined ? this.#source?.take(name) : printed.read()
     if (value !== undefined) {
+      this.#owns_more = true
       setMember(this.#fields, name, value)
       this.#exact = withExact(this.#exact, [name], value)
     }
     return value
+  }
+
+  /** Whether the value at `ref` is that text. */
+  isText(ref: FieldRef, text: string): boolean {
+    return this.#sourceOf(ref)?.isText(ref.path[0] ?? '', text) ?? this.get(ref) === text
+  }
+
+  /**
+   * What `read` makes of the text at `ref`, given a longer one and where it stands in it, so that it need not be cut out.
+   * `undefined` where the value is no text, or can only be got.
+   */
+  readText<T>(ref: FieldRef, read: (text: string, start: number, end: number) => T): T | undefined {
+    return this.#sourceOf(ref)?.readText(ref.path[0] ?? '', read)
+  }
+
+  /** The text that holds the value at `ref`, if that is anywhere. */
+  #sourceOf(ref: FieldRef): ScannedObject | undefined {
+    if (this.#owns_more || ref.in_metadata || ref.path.length > 1) return undefined
+    return isReserved(ref.path[0] ?? '') ? undefined : this.#source
   }
 
   /** Whether there is a value, also where it is the `null` of a map. That of a list is none. */
@@ -170,8 +202,9 @@ export class Event extends EventLife {
     if (!ref.in_metadata) {
       checkReserved(ref, value)
       this.#touch(path)
+      this.#exact = withExact(this.#exact, path, value)
+      this.#owns_more ||= !isReserved(path[0] ?? '')
     }
-    if (!ref.in_metadata) this.#exact = withExact(this.#exact, path, value)
     let holder: Fields | Value[] = ref.in_metadata ? this.#metadata : this.#fields
     for (let depth = 0; depth < path.length - 1; depth++) holder = descend(holder, path[depth] ?? '', ref)
     put(holder, path[path.length - 1] ?? '', value, ref)
@@ -180,11 +213,11 @@ export class Event extends EventLife {
   /** Sets a map that need not be made as long as nobody reads it. Throws as `set` does. */
   setPrinted(ref: FieldRef, printed: PrintedFields): void {
     const name = ref.path[0]
-    if (this.#source === undefined || name === undefined || ref.path.length > 1 || ref.in_metadata || RESERVED.includes(name)) {
+    if (this.#source === undefined || name === undefined || ref.path.length > 1 || ref.in_metadata || isReserved(name)) {
       return this.set(ref, printed.read())
     }
     this.#touch(ref.path)
-    if (member(this.#fields, name) !== undefined) setMember(this.#fields, name, undefined)
+    if (this.#owns_more && member(this.#fields, name) !== undefined) setMember(this.#fields, name, undefined)
     if (this.#printed_name !== undefined) this.#own(this.#printed_name)
     this.#printed = printed
     this.#printed_name = name
@@ -285,6 +318,7 @@ export class Event extends EventLife {
     const { origin } = this
     const options = { exact: this.#exact, origin, source: this.#source?.copy() }
     const copy = new Event(cloneFields(this.#fields), cloneFields(this.#metadata), options, ordinal)
+    copy.#owns_more = this.#owns_more
     copy.#printed = this.#printed
     copy.#printed_name = this.#printed_name
     copy.size_bytes = this.size_bytes
@@ -360,4 +394,9 @@ export class Event extends EventLife {
   get metadata(): Fields {
     return this.get(METADATA_REF) as Fields
   }
+}
+
+function isEmpty(fields: Fields): boolean {
+  for (const _name in fields) return false
+  return true
 }

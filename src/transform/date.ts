@@ -7,6 +7,7 @@ import * as option from '../core/options/options.ts'
 import { type Template } from '../core/template.ts'
 import { type DateNames, dateNames } from '../core/time/date-names.ts'
 import { compileDateFormat, type ReadDate } from '../core/time/date-parse.ts'
+import { readIsoTimeAt } from '../core/time/iso-time.ts'
 import type { Surroundings } from '../core/time/joda-parse.ts'
 import { findZone, hostZone, type Zone } from '../core/time/time-zone.ts'
 import { Timestamp, type Value } from '../core/values.ts'
@@ -72,15 +73,21 @@ take numbers too. A text of eight digits is a year for \`ISO8601\`, as in Logsta
     const readers = formats.map((format) => compileDateFormat(format, names))
     const zoneOf = compileZone(timezone)
     const surroundingsOf = compileSurroundings(context)
+    // The commonest form names its zone, so nothing else matters.
+    const readsPlain = formats[0] === 'ISO8601' && (timezone === undefined || timezone.constant !== undefined)
     const misfit = `it fits none of ${formats.join(', ')}`
     const fail = (event: Event, why: string): void => {
       for (const tag of tag_on_failure) event.tag(tag)
       context.log.warn('date_failure', `${context.where}: the date filter could not take ${source.text}: ${why}`)
     }
     return (event) => {
-      const value = event.get(source)
-      if (value === undefined || value === null) return
-      const time = readFirst(value, readers, surroundingsOf(zoneOf(event)))
+      const plain_ms = readsPlain ? event.readText(source, readIsoTimeAt) : undefined
+      let time = plain_ms === undefined || Number.isNaN(plain_ms) ? undefined : new Timestamp(plain_ms)
+      if (time === undefined) {
+        const value = event.get(source)
+        if (value === undefined || value === null) return
+        time = readFirst(value, readers, surroundingsOf(zoneOf(event)))
+      }
       if (time === undefined) return fail(event, misfit)
       try {
         event.set(target, precision === 'ns' || time.nanos === 0 ? time : new Timestamp(time.epoch_ms))

@@ -77,6 +77,27 @@ export class ScannedObject {
     return at < 0 ? this.#below?.get(name) : this.#valueAt(at)
   }
 
+  /** Whether a member is that text; `undefined` where only its value can tell. */
+  isText(name: string, text: string): boolean | undefined {
+    const at = this.#find(name)
+    if (at < 0) return this.#below === undefined ? false : this.#below.isText(name, text)
+    const { members } = this.#scan
+    const start = members[at + 1] ?? 0
+    if (this.#text.charCodeAt(start) !== QUOTE) return false
+    if (((members[at] ?? 0) & 1) !== 0) return undefined
+    return (members[at + 2] ?? 0) - start - 2 === text.length && this.#text.startsWith(text, start + 1)
+  }
+
+  /** What `read` makes of a member where it stands, if that is a text without escapes. */
+  readText<T>(name: string, read: (text: string, start: number, end: number) => T): T | undefined {
+    const at = this.#find(name)
+    if (at < 0) return this.#below?.readText(name, read)
+    const { members } = this.#scan
+    const start = members[at + 1] ?? 0
+    if (this.#text.charCodeAt(start) !== QUOTE || ((members[at] ?? 0) & 1) !== 0) return undefined
+    return read(this.#text, start + 1, (members[at + 2] ?? 0) - 1)
+  }
+
   /** Takes a member out. */
   cut(name: string): void {
     const at = this.#find(name)
@@ -194,6 +215,9 @@ export class ScannedObject {
     const known = names.top.get(name)
     if (known === undefined) return -1
     const { number } = known
+    // Mostly it stands where it stood in the last text.
+    const expected = start + known.place
+    if (known.place < count * STRIDE && (members[expected] ?? GONE) >> 1 === number) return expected
     for (let at = start; at < start + count * STRIDE; at += STRIDE) if ((members[at] ?? GONE) >> 1 === number) return at
     return -1
   }

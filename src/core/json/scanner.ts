@@ -66,6 +66,8 @@ class KnownName {
   first: KnownName | undefined
   /** The object that it was seen in last. */
   seen = 0
+  /** At the top level: how far behind the first member's number its own stood in the table of members, the last time. */
+  place = 0
 
   constructor(bytes: Buffer, depth: number, number: number, hash: number) {
     this.bytes = bytes
@@ -189,6 +191,7 @@ function note(name: KnownName, start: number, end: number): void {
     slab_start = 0
     slab = larger
   }
+  name.place = slab_used - slab_start
   slab[slab_used] = name.number * 2 + escapes
   slab[slab_used + 1] = start
   slab[slab_used + 2] = end

@@ -16,28 +16,33 @@ const Z = 0x5a
 
 /** Milliseconds since 1970, or NaN for any other form or an impossible time: then somebody more patient has to look. */
 export function readIsoTime(text: string): number {
-  const { length } = text
+  return readIsoTimeAt(text, 0, text.length)
+}
+
+/** The same of a part of a text. */
+export function readIsoTimeAt(text: string, start: number, end: number): number {
+  const length = end - start
   if (length !== WITH_FRACTION && length !== WITHOUT_FRACTION) return Number.NaN
   const isPunctuated =
-    text.charCodeAt(4) === DASH &&
-    text.charCodeAt(7) === DASH &&
-    text.charCodeAt(10) === T &&
-    text.charCodeAt(13) === COLON &&
-    text.charCodeAt(16) === COLON &&
-    text.charCodeAt(length - 1) === Z
+    text.charCodeAt(start + 4) === DASH &&
+    text.charCodeAt(start + 7) === DASH &&
+    text.charCodeAt(start + 10) === T &&
+    text.charCodeAt(start + 13) === COLON &&
+    text.charCodeAt(start + 16) === COLON &&
+    text.charCodeAt(end - 1) === Z
   if (!isPunctuated) return Number.NaN
-  const year = two(text, 0) * 100 + two(text, 2)
-  const month = two(text, 5)
-  const day = two(text, 8)
-  const hour = two(text, 11)
-  const minute = two(text, 14)
-  const second = two(text, 17)
+  const year = two(text, start) * 100 + two(text, start + 2)
+  const month = two(text, start + 5)
+  const day = two(text, start + 8)
+  const hour = two(text, start + 11)
+  const minute = two(text, start + 14)
+  const second = two(text, start + 17)
   const isPossible = month >= 1 && month <= 12 && day >= 1 && hour <= 23 && minute <= 59 && second <= 59
   if (!isPossible || day > daysInMonth(year, month)) return Number.NaN
   let millisecond = 0
   if (length === WITH_FRACTION) {
-    if (text.charCodeAt(19) !== POINT) return Number.NaN
-    millisecond = digit(text, 20) * 100 + two(text, 21)
+    if (text.charCodeAt(start + 19) !== POINT) return Number.NaN
+    millisecond = digit(text, start + 20) * 100 + two(text, start + 21)
   }
   return dayNumber(year, month, day) * DAY_MS + ((hour * 60 + minute) * 60 + second) * 1000 + millisecond
 }
