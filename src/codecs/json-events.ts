@@ -30,6 +30,12 @@ export function createJsonReader(reading: JsonReading, context: Context): (text:
   }
 }
 
+/** One object as bytes, as most lines are: it need not be made a text first. `undefined` for what has to be. */
+export function readAsciiObject(bytes: Buffer): Decoded[] | undefined {
+  const source = ScannedObject.readAscii(bytes)
+  return source === undefined ? undefined : [{ fields: {}, exact: false, source }]
+}
+
 /** JSON.parse quotes what it read. */
 const REASON_LENGTH_MAX = 300
 

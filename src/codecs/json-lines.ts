@@ -1,6 +1,6 @@
 import { defineCodec } from '../core/component.ts'
 import * as option from '../core/options/options.ts'
-import { createJsonReader } from './json-events.ts'
+import { createJsonReader, readAsciiObject } from './json-events.ts'
 import { createLineDecoder, DELIMITER, LINE_SIZE_LIMIT } from './line-stream.ts'
 import { LINE_CHARSET } from './text.ts'
 
@@ -17,7 +17,10 @@ export const jsonLines = defineCodec({
     target: option.fieldRef('The field that takes the decoded object. Without it the object is the event.'),
   },
   examples: [{ title: 'The decoded object in a field of its own', options: { target: '[document]' } }],
-  createDecoder: (options, context) =>
-    createLineDecoder(options, context, createJsonReader({ target: options.target, keeps_original: false }, context)),
+  createDecoder: (options, context) => {
+    const read = createJsonReader({ target: options.target, keeps_original: false }, context)
+    const takes_bytes = options.charset === 'UTF-8' && options.target === undefined
+    return createLineDecoder(options, context, read, takes_bytes ? readAsciiObject : undefined)
+  },
   createEncoder: ({ delimiter }) => ({ encode: (event) => event.toJsonText() + delimiter }),
 })

@@ -1,6 +1,6 @@
 import { defineCodec } from '../core/component.ts'
 import * as option from '../core/options/options.ts'
-import { createJsonReader } from './json-events.ts'
+import { createJsonReader, readAsciiObject } from './json-events.ts'
 import { CHARSET, createTextReader } from './text.ts'
 
 export const json = defineCodec({
@@ -18,7 +18,11 @@ export const json = defineCodec({
     const readText = createTextReader(options.charset, context)
     const keeps_original = context.ecs_compatibility !== 'disabled'
     const readJson = createJsonReader({ target: options.target, keeps_original }, context)
-    return { decode: (piece) => readJson(readText(piece)), flush: () => [] }
+    const takes_bytes = options.charset === 'UTF-8' && options.target === undefined && !keeps_original
+    return {
+      decode: (piece) => (takes_bytes && typeof piece !== 'string' && readAsciiObject(piece)) || readJson(readText(piece)),
+      flush: () => [],
+    }
   },
   createEncoder: () => ({ encode: (event) => event.toJsonText() }),
 })

@@ -30,11 +30,18 @@ interface LineOptions {
   readonly decode_size_limit_bytes: number
 }
 
-/** A decoder that cuts a stream into lines and hands each line's text on. */
-export function createLineDecoder(options: LineOptions, context: Context, read: (text: string) => Decoded[]): Decoder {
+/** A decoder that cuts a stream into lines and hands each line's text on, unless `readBytes` does with its bytes. */
+export function createLineDecoder(
+  options: LineOptions,
+  context: Context,
+  read: (text: string) => Decoded[],
+  readBytes?: (bytes: Buffer) => Decoded[] | undefined,
+): Decoder {
   const splitter = new LineSplitter(Buffer.from(options.delimiter), options.decode_size_limit_bytes)
   const readText = createTextReader(options.charset, context)
   const readLine = (line: Line): Decoded[] => {
+    const decoded = line.too_long ? undefined : readBytes?.(line.bytes)
+    if (decoded !== undefined) return decoded
     const text = readText(line.bytes)
     if (!line.too_long) return read(text)
     context.log.warn(

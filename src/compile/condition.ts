@@ -78,12 +78,17 @@ function compileTruthy(operand: Operand): Predicate {
     return () => isTrue
   }
   const { ref } = operand
-  return (event) => isTruthy(event.get(ref))
+  return (event) => event.readText(ref, isTrueAt) ?? isTruthy(event.get(ref))
 }
 
 /** The text "false" is false too, for Logstash looks at a value's text. */
 function isTruthy(value: Value | undefined): boolean {
   return value !== undefined && value !== null && value !== false && value !== '' && value !== 'false'
+}
+
+/** The same of a text that is part of another one. */
+function isTrueAt(text: string, start: number, end: number): boolean {
+  return end > start && !(end - start === 5 && text.startsWith('false', start))
 }
 
 function compileComparison(operator: CompareOperator, left: Operand, right: Operand, services: ConditionServices): Predicate {

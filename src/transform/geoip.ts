@@ -117,9 +117,14 @@ function compileStep(
   locator: Locator,
   context: FilterContext,
 ): Step {
-  return (event) => {
+  const addTo = (event: Event): boolean => {
+    const found = event.readText(source, locator.locate)
+    if (found !== undefined) return addFacts(event, target, found)
     const text = addressText(event.get(source))
-    if (text !== undefined && addFacts(event, target, locator.locate(text))) context.matched(event)
+    return text !== undefined && addFacts(event, target, locator.locate(text))
+  }
+  return (event) => {
+    if (addTo(event)) context.matched(event)
     else for (const tag of failure_tags) event.tag(tag)
   }
 }
@@ -130,12 +135,14 @@ function addressText(value: Value | undefined): string | undefined {
   return typeof first === 'string' && first.trim() !== '' ? first : undefined
 }
 
+const NO_FACTS: PrintedFields = { read: () => ({}), print: (writer) => writer.ascii('{}') }
+
 /** Puts the facts where they belong, an empty map where there are none. Whether the event has facts now. */
 function addFacts(event: Event, target: FieldRef, facts: PrintedFields | undefined): boolean {
   const present = event.get(target)
   if (present === undefined || present === null) {
     if (facts !== undefined) return isSettable(() => event.setPrinted(target, facts))
-    isSettable(() => event.set(target, {}))
+    isSettable(() => event.setPrinted(target, NO_FACTS))
     return false
   }
   if (facts === undefined || !isFields(present)) return false

@@ -18,7 +18,8 @@ const SHORT_LENGTH_MAX = 64
  * @throws TypeError for a bigint where none was expected
  */
 export function writeMembers(writer: TextWriter, fields: Fields, exact: boolean): void {
-  for (const name of Object.keys(fields)) {
+  // They have a plain prototype, and a list of their names need not be made.
+  for (const name in fields) {
     const value = fields[name]
     if (value === undefined) continue
     writeName(writer, name)
@@ -36,7 +37,8 @@ export function writeName(writer: TextWriter, name: string): void {
 }
 
 function writeValue(writer: TextWriter, value: Value, exact: boolean): void {
-  if (typeof value === 'string') writeString(writer, value)
+  if (value === '1') writer.ready(ONE)
+  else if (typeof value === 'string') writeString(writer, value)
   else if (value instanceof Timestamp) writer.time(value)
   else if (value instanceof SourceNumber) writer.text(value.text)
   else writer.text(typeof value === 'bigint' ? value.toString() : stringify(value, exact))
@@ -62,8 +64,16 @@ const printedNames = new Map<string, Buffer>()
 /** Names come from event data too. */
 const PRINTED_NAMES_MAX = 1_000
 
+/** Those of nearly every event. */
+const TIMESTAMP_NAME = Buffer.from(',"@timestamp":')
+const VERSION_NAME = Buffer.from(',"@version":')
+/** The `@version` of nearly every event. */
+const ONE = Buffer.from('"1"')
+
 /** `,"name":` */
 function printedName(name: string): Buffer {
+  if (name === '@timestamp') return TIMESTAMP_NAME
+  if (name === '@version') return VERSION_NAME
   let bytes = printedNames.get(name)
   if (bytes === undefined) {
     if (printedNames.size >= PRINTED_NAMES_MAX) printedNames.clear()

@@ -1,8 +1,10 @@
+import { isAscii } from 'node:buffer'
 import { RESERVED } from '../reserved-fields.ts'
 import { type Fields, isFields, mergeExact, setMember, type Value } from '../values.ts'
 import { numberOf } from './exact-number.ts'
 import { type ParsedJson, parseJson } from './json.ts'
-import { BRACKETED_NAME, RESERVED_NAME, type Scan, STRIDE, scanObject } from './scanner.ts'
+import { BRACKETED_NAME, RESERVED_NAME } from './known-names.ts'
+import { type Scan, STRIDE, scanAscii, scanObject } from './scanner.ts'
 import type { TextWriter } from './text-writer.ts'
 
 /** In the place of a member's name, once it was taken out. */
@@ -49,6 +51,13 @@ export class ScannedObject {
     const bare = is_bare ? text : withoutBlanks(text)
     const scan = scanObject(bare)
     return scan === undefined ? undefined : new ScannedObject(bare, decimals, scan)
+  }
+
+  /** The same for bytes that are ASCII, and nothing but the object; `undefined` for others too. */
+  static readAscii(bytes: Buffer): ScannedObject | undefined {
+    if (bytes[0] !== OPEN_BRACE || bytes[bytes.length - 1] !== CLOSE_BRACE || !isAscii(bytes)) return undefined
+    const scan = scanAscii(bytes)
+    return scan === undefined ? undefined : new ScannedObject(bytes.toString('ascii'), false, scan)
   }
 
   /** Whether a name is among its names that means something to every event: `@timestamp`, `@metadata`, `@version`, `tags`. */

@@ -1,21 +1,13 @@
-import { RESERVED } from '../reserved-fields.ts'
+import { type KnownName, NameTable } from './known-names.ts'
 
 /** A longer text is parsed: what is read of it then costs little beside the reading. */
 const TEXT_LENGTH_MAX = 256 * 1024
 /** Deeper objects are parsed. */
 const DEPTH_MAX = 16
-const NAME_BYTES_MAX = 128
-/** When more are known all are forgotten, before the next text. */
-const NAMES_MAX = 4_096
-const BUCKETS = 4_096
-/** Names that somebody chose to fall into one bucket may not make a text slow: then all are forgotten too. */
-const BUCKET_LENGTH_MAX = 16
 /** A text with so many members takes a slab of its own. */
 const SLAB_LENGTH = 4_096
 /** Of a member: its name's number, doubled, and one more where its value has escapes; where its value begins and ends. */
 export const STRIDE = 3
-/** Stamps begin anew long before a number would stop being a small one. */
-const STAMP_MAX = 2 ** 29
 /** Behind the text in the scratch space, so that words can be read at its end. */
 const SLACK_BYTES = 16
 
@@ -28,6 +20,7 @@ const CLOSE_BRACE = 0x7d
 const OPEN_BRACKET = 0x5b
 const CLOSE_BRACKET = 0x5d
 const BLANK = 0x20
+const TAB = 0x09
 const MINUS = 0x2d
 const ZERO = 0x30
 
@@ -46,63 +39,6 @@ KINDS[BACKSLASH] = 2
 /** What one character may stand for behind a backslash. */
 const ESCAPED = new Uint8Array(256)
 for (const character of '"\\/bfnrt') ESCAPED[character.charCodeAt(0)] = 1
-
-/** The name of a member, at one depth. It remembers what came next, for the members of logs repeat their order. */
-class KnownName {
-  /** `"name":` */
-  readonly bytes: Buffer
-  /** All but the last four bytes as numbers, the last four as one. */
-  readonly words: readonly number[]
-  readonly tail: number
-  readonly tail_at: number
-  readonly text: string
-  readonly depth: number
-  readonly number: number
-  readonly hash: number
-  readonly traits: number
-  /** The name behind this one, the last time it was another than expected. */
-  next: KnownName | undefined
-  /** The first name in the object that is its value. */
-  first: KnownName | undefined
-  /** The object that it was seen in last. */
-  seen = 0
-  /** At the top level: how far behind the first member's number its own stood in the table of members, the last time. */
-  place = 0
-
-  constructor(bytes: Buffer, depth: number, number: number, hash: number) {
-    this.bytes = bytes
-    this.tail_at = bytes.length - 4
-    const words: number[] = []
-    for (let at = 0; at < this.tail_at; at += 4) words.push(bytes.readInt32LE(at))
-    this.words = words
-    this.tail = this.tail_at < 0 ? 0 : bytes.readInt32LE(this.tail_at)
-    this.text = bytes.toString('utf8', 1, bytes.length - 2)
-    this.depth = depth
-    this.number = number
-    this.hash = hash
-    this.traits = traitsOf(this.text)
-  }
-}
-
-/** Of names: what they mean to an event, or that they are no plain names as field references. */
-export const RESERVED_NAME = 1
-export const BRACKETED_NAME = 2
-
-function traitsOf(name: string): number {
-  const reserved = RESERVED.includes(name) ? RESERVED_NAME : 0
-  return name.includes('[') || name.includes(']') ? reserved | BRACKETED_NAME : reserved
-}
-
-/** All names that are known. A scan keeps those of its time. */
-class NameTable {
-  readonly all: KnownName[] = []
-  readonly buckets: KnownName[][] = Array.from({ length: BUCKETS }, () => [])
-  has_full_bucket = false
-  /** Those at the top level. */
-  readonly top = new Map<string, KnownName>()
-  /** The first one of the last text. */
-  first: KnownName | undefined
-}
 
 /** Where the members of an object stand in its text. */
 export interface Scan {
@@ -123,16 +59,13 @@ let view = new DataView(bytes.buffer)
 /** Where a scan stands that failed. */
 const FAILED = -1
 
-/** So that nobody knows which names fall into one bucket. */
-const SEED = Math.trunc(Math.random() * 2 ** 31)
 let names = new NameTable()
-let stamp = 0
 let slab = new Int32Array(SLAB_LENGTH)
 let slab_used = 0
 /** Of the object that is being scanned. */
 let slab_start = 0
 let traits = 0
-/** Whether the string that was scanned last had escapes, and any in the value. */
+/** Whether the value that was scanned last had escapes. */
 let escapes = 0
 
 /**
@@ -145,22 +78,33 @@ export function scanObject(text: string): Scan | undefined {
   if (length > TEXT_LENGTH_MAX) return undefined
   if (length * 3 + SLACK_BYTES > bytes.length) grow(length * 3 + SLACK_BYTES)
   const size = bytes.write(text, 0)
-  if (size !== length && !text.isWellFormed()) return undefined
+  if (size === length) return scanBytes(size)
+  return text.isWellFormed() ? scanBytes(size, countUnits) : undefined
+}
+
+/** The same for a text that is ASCII and still bytes. */
+export function scanAscii(text: Buffer): Scan | undefined {
+  const { length } = text
+  if (length > TEXT_LENGTH_MAX) return undefined
+  if (length + SLACK_BYTES > bytes.length) grow(length + SLACK_BYTES)
+  bytes.set(text)
+  return scanBytes(length)
+}
+
+/** @param settle makes places in bytes such in the text, where these are not the same */
+function scanBytes(size: number, settle?: () => void): Scan | undefined {
   // No byte of a text is zero where one may follow, so nothing runs past it.
   bytes[size] = 0
-  if (names.all.length > NAMES_MAX || names.has_full_bucket || stamp > STAMP_MAX) {
-    names = new NameTable()
-    stamp = 0
-  }
+  if (names.isFull) names = new NameTable()
   slab_start = slab_used
   traits = 0
-  if (bytes[0] !== OPEN_BRACE || endOfObject(0, 0, undefined) !== size) {
+  if (bytes[0] !== OPEN_BRACE || endOfRoot() !== size) {
     slab_used = slab_start
     return undefined
   }
+  settle?.()
   const count = (slab_used - slab_start) / STRIDE
-  if (size !== length) countUnits()
-  return { names, members: slab, start: slab_start, count, traits, is_ascii: size === length }
+  return { names, members: slab, start: slab_start, count, traits, is_ascii: settle === undefined }
 }
 
 function grow(size: number): void {
@@ -183,58 +127,112 @@ function countUnits(): void {
   }
 }
 
-function note(name: KnownName, start: number, end: number): void {
-  if (slab_used + STRIDE > slab.length) {
-    const larger = new Int32Array(Math.max(SLAB_LENGTH, (slab_used - slab_start) * 2 + STRIDE))
-    larger.set(slab.subarray(slab_start, slab_used))
-    slab_used -= slab_start
-    slab_start = 0
-    slab = larger
-  }
-  name.place = slab_used - slab_start
-  slab[slab_used] = name.number * 2 + escapes
-  slab[slab_used + 1] = start
-  slab[slab_used + 2] = end
-  slab_used += STRIDE
-  traits |= name.traits
-}
-
-/** Where the object that opens at `open` has ended. `parent`: the name that it is the value of. */
-function endOfObject(open: number, depth: number, parent: KnownName | undefined): number {
-  let at = afterBlanks(open + 1)
-  if (bytes[at] === CLOSE_BRACE) return at + 1
-  const own = ++stamp
+/** Where the object has ended that is the whole text, whose members are noted in the table. */
+function endOfRoot(): number {
+  // Variables of the module are read anew at every turn of a loop.
+  const [text, here, known] = [bytes, view, names]
+  const own = ++known.stamp
+  let table = slab
+  let used = slab_used
+  let seen_traits = 0
   let last: KnownName | undefined
-  let expected = depth === 0 ? names.first : parent?.first
+  let at = afterBlanks(1)
+  let code = text[at] ?? 0
+  if (code === CLOSE_BRACE) return at + 1
   for (;;) {
-    let name: KnownName | undefined
-    if (expected !== undefined && stands(expected, at)) {
-      name = expected
-      at += name.bytes.length
-    } else {
-      name = findName(at, depth)
+    let name = last === undefined ? known.first : last.next
+    if (name?.stands(here, at) === true) at += name.length
+    else {
+      name = known.find(text, at, 0)
       if (name === undefined) return FAILED
-      at = afterBlanks(at + name.bytes.length - 1)
-      if (bytes[at] !== COLON) return FAILED
-      at++
-      if (last !== undefined) last.next = name
-      else if (parent !== undefined) parent.first = name
-      else names.first = name
+      at = behindColon(at + name.length - 1)
+      if (at < 0) return FAILED
+      if (last === undefined) known.first = name
+      else last.next = name
     }
     if (name.seen === own) return FAILED
     name.seen = own
     last = name
-    expected = name.next
-    const start = afterBlanks(at)
-    if (depth === 0) escapes = 0
-    at = endOfValue(start, depth, name)
+    seen_traits |= name.traits
+    code = text[at] ?? 0
+    if (code === BLANK || code === TAB) {
+      at = afterBlanks(at)
+      code = text[at] ?? 0
+    }
+    const start = at
+    escapes = 0
+    if (code === QUOTE) {
+      let kind = KINDS[text[++at] ?? 0]
+      while (kind === PLAIN) kind = KINDS[text[++at] ?? 0]
+      at = kind === 1 ? at + 1 : endOfString(at)
+    } else at = endOfValue(at, 0, name)
     if (at < 0) return FAILED
-    if (depth === 0) note(name, start, at)
+    if (used + STRIDE > table.length) {
+      used = moveToLargerSlab(used)
+      table = slab
+    }
+    name.place = used - slab_start
+    table[used] = name.number * 2 + escapes
+    table[used + 1] = start
+    table[used + 2] = at
+    used += STRIDE
+    code = text[at] ?? 0
+    if (code !== COMMA) {
+      at = afterBlanks(at)
+      code = text[at] ?? 0
+    }
+    if (code !== COMMA) break
+    code = text[++at] ?? 0
+    if (code === BLANK || code === TAB) at = afterBlanks(at)
+  }
+  slab_used = used
+  traits = seen_traits
+  return code === CLOSE_BRACE ? at + 1 : FAILED
+}
+
+/** Moves the members of the object that is being scanned. Returns where they end. */
+function moveToLargerSlab(used: number): number {
+  const larger = new Int32Array(Math.max(SLAB_LENGTH, (used - slab_start) * 2 + STRIDE))
+  larger.set(slab.subarray(slab_start, used))
+  const length = used - slab_start
+  slab_start = 0
+  slab = larger
+  return length
+}
+
+/** Where the object has ended that opens at `open`. `parent`: the name that it is the value of. */
+function endOfObject(open: number, depth: number, parent: KnownName): number {
+  let at = afterBlanks(open + 1)
+  if (bytes[at] === CLOSE_BRACE) return at + 1
+  const own = ++names.stamp
+  let last: KnownName | undefined
+  for (;;) {
+    let name = last === undefined ? parent.first : last.next
+    if (name?.stands(view, at) === true) at += name.length
+    else {
+      name = names.find(bytes, at, depth)
+      if (name === undefined) return FAILED
+      at = behindColon(at + name.length - 1)
+      if (at < 0) return FAILED
+      if (last === undefined) parent.first = name
+      else last.next = name
+    }
+    if (name.seen === own) return FAILED
+    name.seen = own
+    last = name
+    at = endOfValue(afterBlanks(at), depth, name)
+    if (at < 0) return FAILED
     at = afterBlanks(at)
     const code = bytes[at]
     if (code === COMMA) at = afterBlanks(at + 1)
     else return code === CLOSE_BRACE ? at + 1 : FAILED
   }
+}
+
+/** `at`: behind a name. */
+function behindColon(at: number): number {
+  const colon = afterBlanks(at)
+  return bytes[colon] === COLON ? colon + 1 : FAILED
 }
 
 function endOfList(open: number, depth: number, parent: KnownName): number {
@@ -324,48 +322,6 @@ function isDigit(code: number): boolean {
 
 function afterBlanks(at: number): number {
   let code = bytes[at] ?? 0
-  while (code === BLANK || code === 0x09) code = bytes[++at] ?? 0
+  while (code === BLANK || code === TAB) code = bytes[++at] ?? 0
   return at
-}
-
-/** Whether `"name":` stands there. */
-function stands({ words, tail, tail_at }: KnownName, at: number): boolean {
-  const here = view
-  if (tail_at < 0 || here.getInt32(at + tail_at, true) !== tail) return false
-  for (let index = 0; index < words.length; index++) {
-    if (here.getInt32(at + 4 * index, true) !== words[index]) return false
-  }
-  return true
-}
-
-/** The name whose quote opens at `at`, known or not; `undefined` where none opens, or one with escapes or over a limit. */
-function findName(at: number, depth: number): KnownName | undefined {
-  if (bytes[at] !== QUOTE) return undefined
-  let hash = SEED + depth
-  let end = at + 1
-  let code = bytes[end] ?? 0
-  for (; KINDS[code] === PLAIN; code = bytes[++end] ?? 0) hash = Math.imul(hash ^ code, 0x01000193)
-  if (code !== QUOTE || end - at > NAME_BYTES_MAX) return undefined
-  hash = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d)
-  hash ^= hash >>> 13
-  const bucket = names.buckets[hash & (BUCKETS - 1)] ?? []
-  for (const name of bucket) if (name.hash === hash && name.depth === depth && isSame(name, at, end + 1)) return name
-  if (bucket.length >= BUCKET_LENGTH_MAX) {
-    names.has_full_bucket = true
-    return undefined
-  }
-  const copy = Buffer.alloc(end + 2 - at, COLON)
-  bytes.copy(copy, 0, at, end + 1)
-  const name = new KnownName(copy, depth, names.all.length, hash)
-  names.all.push(name)
-  bucket.push(name)
-  if (depth === 0) names.top.set(name.text, name)
-  return name
-}
-
-function isSame(name: KnownName, start: number, end: number): boolean {
-  const { bytes: own } = name
-  if (own.length - 1 !== end - start) return false
-  for (let index = end - start - 1; index >= 0; index--) if (own[index] !== bytes[start + index]) return false
-  return true
 }

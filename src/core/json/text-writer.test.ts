@@ -4,10 +4,6 @@ import { type Fields, SourceNumber, Timestamp } from '../values.ts'
 import { writeMembers } from './print-members.ts'
 import { TextWriter } from './text-writer.ts'
 
-function textOf(writer: TextWriter): string {
-  return writer.bytes.toString('utf8', 0, writer.length)
-}
-
 test('pieces of any kind and size stand one behind the other in a buffer that grows', () => {
   const writer = new TextWriter(Buffer.alloc(1))
   writer.byte(0x7b)
@@ -16,7 +12,7 @@ test('pieces of any kind and size stand one behind the other in a buffer that gr
   writer.ready(Buffer.from('ready'))
   writer.time(new Timestamp(Date.UTC(2026, 0, 2)))
   writer.time(new Timestamp(Date.UTC(2026, 0, 2), 1_000))
-  expect(textOf(writer)).toBe(`{${'é😀'.repeat(100)}plainready"2026-01-02T00:00:00.000Z""2026-01-02T00:00:00.000001Z"`)
+  expect(writer.written.toString()).toBe(`{${'é😀'.repeat(100)}plainready"2026-01-02T00:00:00.000Z""2026-01-02T00:00:00.000001Z"`)
 })
 
 test('members are written as JSON.stringify writes them', () => {
@@ -26,7 +22,7 @@ test('members are written as JSON.stringify writes them', () => {
       const writer = new TextWriter(Buffer.alloc(8))
       writer.byte(0x7b)
       writeMembers(writer, fields, false)
-      expect(textOf(writer)).toBe(JSON.stringify(fields))
+      expect(writer.written.toString()).toBe(JSON.stringify(fields))
     }),
   )
 })
@@ -36,5 +32,5 @@ test('exact numbers keep their text, and what is undefined is not there', () => 
   const writer = new TextWriter(Buffer.alloc(8))
   writer.byte(0x7b)
   writeMembers(writer, fields, true)
-  expect(textOf(writer)).toBe('{"a":12345678901234567890,"b":1.0,"c":[9007199254740993]}')
+  expect(writer.written.toString()).toBe('{"a":12345678901234567890,"b":1.0,"c":[9007199254740993]}')
 })

@@ -3,6 +3,8 @@ import type { Timestamp } from '../values.ts'
 
 /** A UTF-16 unit becomes at most this many bytes of UTF-8. */
 const UTF8_BYTES_MAX = 3
+const INITIAL_BYTES = 16 * 1024
+const KEPT_BYTES_MAX = 1024 * 1024
 
 /**
  * Puts text together as UTF-8 in one buffer that grows. What is written piece by piece was never a text as a whole: joining
@@ -14,8 +16,19 @@ export class TextWriter {
   /** Bytes that are written. Can be set back. */
   length = 0
 
-  constructor(bytes: Buffer) {
+  constructor(bytes: Buffer = Buffer.allocUnsafeSlow(INITIAL_BYTES)) {
     this.bytes = bytes
+  }
+
+  /** All that is written: not copied. */
+  get written(): Buffer {
+    return this.bytes.subarray(0, this.length)
+  }
+
+  /** Begins anew, without the memory that a rare large text took. */
+  clear(): void {
+    this.length = 0
+    if (this.bytes.length > KEPT_BYTES_MAX) this.bytes = Buffer.allocUnsafeSlow(INITIAL_BYTES)
   }
 
   text(text: string): void {

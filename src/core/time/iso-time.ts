@@ -31,26 +31,40 @@ export function readIsoTimeAt(text: string, start: number, end: number): number 
     text.charCodeAt(start + 16) === COLON &&
     text.charCodeAt(end - 1) === Z
   if (!isPunctuated) return Number.NaN
+  fault = 0
   const year = two(text, start) * 100 + two(text, start + 2)
   const month = two(text, start + 5)
   const day = two(text, start + 8)
   const hour = two(text, start + 11)
   const minute = two(text, start + 14)
   const second = two(text, start + 17)
-  const isPossible = month >= 1 && month <= 12 && day >= 1 && hour <= 23 && minute <= 59 && second <= 59
-  if (!isPossible || day > daysInMonth(year, month)) return Number.NaN
   let millisecond = 0
   if (length === WITH_FRACTION) {
     if (text.charCodeAt(start + 19) !== POINT) return Number.NaN
     millisecond = digit(text, start + 20) * 100 + two(text, start + 21)
   }
-  return dayNumber(year, month, day) * DAY_MS + ((hour * 60 + minute) * 60 + second) * 1000 + millisecond
+  const isPossible = fault >= 0 && hour <= 23 && minute <= 59 && second <= 59
+  if (!isPossible) return Number.NaN
+  const date = (year * 100 + month) * 100 + day
+  if (date !== readDate) {
+    if (month < 1 || month > 12 || day < 1 || day > daysInMonth(year, month)) return Number.NaN
+    readDate = date
+    readDay = dayNumber(year, month, day)
+  }
+  return readDay * DAY_MS + (((hour * 60 + minute) * 60 + second) * 1000 + millisecond)
 }
 
-/** NaN where there is no digit. */
+/** The date that was read last, as a number of eight digits, and its day: logs come day by day. */
+let readDate = Number.NaN
+let readDay = Number.NaN
+
+/** Below zero once something was no digit. */
+let fault = 0
+
 function digit(text: string, at: number): number {
   const value = text.charCodeAt(at) - ZERO
-  return value >= 0 && value <= 9 ? value : Number.NaN
+  fault |= value | (9 - value)
+  return value
 }
 
 function two(text: string, at: number): number {

@@ -1,6 +1,7 @@
 import type { Outcome } from '../../core/contracts.ts'
 import type { Event } from '../../core/event.ts'
 import { parseFieldRef } from '../../core/field-ref.ts'
+import type { TextWriter } from '../../core/json/text-writer.ts'
 import { compileTemplate, type Template } from '../../core/template.ts'
 import { type Fields, isFields, member } from '../../core/values.ts'
 import { type DocumentOptions, mayHaveOwnText, OPERATIONS, type Operation, textOf } from './document.ts'
@@ -10,6 +11,8 @@ export interface Action {
   readonly index: string
   /** The line above the document, with its newline; for a deletion, which has no document, without. */
   readonly line: string
+  /** The line as bytes, where it is that of many events. */
+  readonly line_bytes?: Buffer
   /** What stands below, where it is not the event's document as it is. */
   readonly document?: string
   /** What stands below is no whole document: an update or a deletion. */
@@ -67,7 +70,7 @@ export function compileAction(options: ActionOptions): (event: Event) => Action 
       const more = is_bare && ingest === NOTHING ? '' : details(options, event, operation, ingest)
       const rest = idPart(id, idOf !== undefined, operation) + more
       if (rest === '' && !has_own_text) {
-        return (index.bare ??= { index: index.name, line: `{"${operation}":${index.beginning}}}\n` })
+        return (index.bare ??= bareAction(index, operation))
       }
       const line = `{"${operation}":${index.beginning}${rest}}}`
       if (operation === 'delete') return { index: index.name, line, document: '', is_partial: true }
@@ -147,6 +150,17 @@ interface KnownIndex {
   readonly beginning: string
   /** The action of an event that needs no more than this. */
   bare?: Action
+}
+
+function bareAction({ name, beginning }: KnownIndex, operation: Operation): Action {
+  const line = `{"${operation}":${beginning}}}\n`
+  return { index: name, line, line_bytes: Buffer.from(line) }
+}
+
+/** Writes the line above a document. */
+export function writeLine(writer: TextWriter, { line, line_bytes }: Action): void {
+  if (line_bytes === undefined) writer.text(line)
+  else writer.ready(line_bytes)
 }
 
 /** Judges index names, each once. A text is what is wrong with the name. */

@@ -3,7 +3,7 @@ import type { Batching, Outcome, SavedEvents, Sink, WriteResult } from '../../co
 import { messageOf } from '../../core/errors.ts'
 import type { Event } from '../../core/event.ts'
 import { TextWriter } from '../../core/json/text-writer.ts'
-import { type Action, isAction } from './action.ts'
+import { type Action, isAction, writeLine } from './action.ts'
 import { Attempts } from './attempts.ts'
 import { type Body, BodyPool } from './body.ts'
 import { Bulk, type BulkResult } from './bulk.ts'
@@ -42,10 +42,9 @@ interface RefusedDocument {
 }
 
 const NEWLINE = 0x0a
-const SCRATCH_BYTES = 64 * 1024
 
 /** Filled and read within one call. */
-const scratch = new TextWriter(Buffer.allocUnsafeSlow(SCRATCH_BYTES))
+const scratch = new TextWriter()
 
 /** A document that is refused for more fields than this, one after the other, goes to the dead letters. */
 const TRIES_MAX = 10
@@ -108,9 +107,9 @@ export class ElasticsearchSink implements Sink {
       const action = this.#actionOf(event)
       // Of an update or a deletion the bytes do not tell what the event was.
       if (!isAction(action) || action.document !== undefined) return false
-      scratch.length = 0
+      scratch.clear()
       const is_whole = this.#print(scratch, action, event)
-      this.#attempts.prepare(event, action.index, scratch.bytes.subarray(0, scratch.length))
+      this.#attempts.prepare(event, action.index, scratch.written)
       // The dead letters want the event as it was.
       return is_whole
     } catch {
@@ -216,8 +215,9 @@ export class ElasticsearchSink implements Sink {
   }
 
   /** Writes an item: the action line and what stands below it. True where that is the whole document as it is. */
-  #print(writer: TextWriter, { index, line, document, is_partial }: Action, event: Event): boolean {
-    writer.text(line)
+  #print(writer: TextWriter, action: Action, event: Event): boolean {
+    const { index, document, is_partial } = action
+    writeLine(writer, action)
     let is_whole = true
     if (document === undefined && this.#guard.lets(index)) event.print(writer)
     else {
