@@ -40,6 +40,34 @@ function expectFigures(metrics: string, lines: readonly string[]): void {
   }
 }
 
+/** As the exchange's programs would tell them by themselves: name, type, labels. */
+const METRICS = [
+  'exchange_active_orders gauge symbol',
+  'exchange_api_duration_seconds histogram endpoint',
+  'exchange_api_requests_total counter endpoint method status',
+  'exchange_db_connections gauge state',
+  'exchange_deposits_total counter currency status',
+  'exchange_fee_revenue counter currency',
+  'exchange_matching_latency_seconds summary symbol',
+  'exchange_online_users gauge',
+  'exchange_order_processing_seconds histogram',
+  'exchange_orders_total counter side symbol type',
+  'exchange_total_balance gauge currency',
+  'exchange_trade_volume counter symbol',
+  'exchange_withdrawals_total counter currency status',
+]
+/** What its programs did not tell. */
+const MORE_METRICS = ['exchange_log_errors_total counter service', 'exchange_slow_queries_total counter endpoint']
+
+function describeMetrics(metrics: string): string[] {
+  const samples = readSamples(metrics)
+  return [...metrics.matchAll(/^# TYPE (exchange_\w+) (\w+)$/gm)].map(([, name = '', type = '']) => {
+    const own = samples.filter((sample) => sample.name.replace(/_(?:bucket|sum|count)$/, '') === name)
+    const labels = new Set(own.flatMap((sample) => Object.keys(sample.labels)))
+    return [name, type, ...[...labels].filter((label) => label !== 'le' && label !== 'quantile').sort()].join(' ')
+  })
+}
+
 test(
   'from a file: every metric of the exchange has the value that its log gives, also while the file grows',
   async () => {
@@ -64,6 +92,12 @@ test(
     const { states } = await settledBooks(program, lines.length)
     expect(states).toEqual({ stored: lines.length })
     expectFigures(await program.metrics(), lines)
+    expect(describeMetrics(await program.metrics()).sort()).toEqual([...METRICS, ...MORE_METRICS].sort())
+    const page = await readFile(join(CONFIGS, '../docs/metrics.md'), 'utf8')
+    const rows = [...page.matchAll(/^\| `(exchange_\w+)` \| (\w+)[^|]*\| ([^|]*)\|/gm)].map(([, name, type, labels = '']) =>
+      [name, type, ...[...labels.matchAll(/`(\w+)`/g)].map(([, label = '']) => label).sort()].join(' '),
+    )
+    expect(rows.sort()).toEqual([...METRICS, ...MORE_METRICS].sort())
     const [file = ''] = (await readdir(program.data)).filter((name) => name.endsWith('.ndjson'))
     expect((await readFile(join(program.data, file), 'utf8')).split('\n')).toHaveLength(lines.length + 1)
   },
