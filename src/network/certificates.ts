@@ -16,7 +16,11 @@ export function followCertificates(server: Server, first: ServerCertificates, na
   let current = first
   let seen = ''
   let failures = 0
-  showExpiry(() => current.contents, context)
+  showExpiry(
+    () => current.contents,
+    context,
+    () => current.options.passphrase,
+  )
   const look = async (): Promise<void> => {
     const states = await Promise.all([...current.contents.keys()].map(stateOf))
     const state = states.join('\n')

@@ -58,6 +58,10 @@ export function readClientTls(
   } catch (thrown) {
     throw files.refuse(`the files that ssl options name do not work together: ${messageOf(thrown)}`, thrown)
   }
-  showExpiry(() => files.contents, context)
+  showExpiry(
+    () => files.contents,
+    context,
+    () => passphrase,
+  )
   return tls
 }
