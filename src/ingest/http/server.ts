@@ -1,6 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import { createServer as createTlsServer } from 'node:https'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Binding, Decoder, Deliver, InputContext, Source } from '../../core/contracts.ts'
 import { messageOf } from '../../core/errors.ts'
 import type { Event, Origin } from '../../core/event.ts'
@@ -122,7 +121,11 @@ export class HttpServer implements Source {
       requestTimeout: request_timeout_ms,
       connectionsCheckingInterval: checking_interval_ms,
     }
-    const server = this.#tls === undefined ? createServer(options) : createTlsServer({ ...options, ...this.#tls.options })
+    // As in src/ops/server.ts: an import statement would load an HTTP client too.
+    const server =
+      this.#tls === undefined
+        ? process.getBuiltinModule('node:http').createServer(options)
+        : process.getBuiltinModule('node:https').createServer({ ...options, ...this.#tls.options })
     server.maxConnections = this.#options.max_connections
     const serve = (request: IncomingMessage, response: ServerResponse): void => {
       // It handles its failures itself; `run` waits for it by the number of pending requests.

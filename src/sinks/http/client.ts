@@ -1,6 +1,10 @@
-import { Agent, type IncomingMessage, type RequestOptions, request as requestPlain } from 'node:http'
-import { request as requestTls, Agent as TlsAgent } from 'node:https'
+import type { Agent, IncomingMessage, RequestOptions } from 'node:http'
+import type { Agent as TlsAgent } from 'node:https'
 import type { ConnectionOptions } from 'node:tls'
+
+// As in src/ops/server.ts: an import statement would load another HTTP client.
+const http = process.getBuiltinModule('node:http')
+const https = process.getBuiltinModule('node:https')
 
 export interface ClientSettings {
   readonly tls: ConnectionOptions
@@ -43,8 +47,8 @@ export class HttpClient {
       maxTotalSockets: pool_max,
       ...(proxy === undefined ? {} : { proxyEnv: { HTTP_PROXY: proxy, HTTPS_PROXY: proxy } }),
     }
-    this.#plain = new Agent(pool)
-    this.#tls = new TlsAgent({ ...pool, ...tls })
+    this.#plain = new http.Agent(pool)
+    this.#tls = new https.Agent({ ...pool, ...tls })
   }
 
   /** Resolves with whatever the server answers; rejects where it does not, or not in time. */
@@ -95,8 +99,8 @@ export class HttpClient {
     }
     const request =
       url.protocol === 'https:'
-        ? requestTls(url, { ...options, agent: this.#tls })
-        : requestPlain(url, { ...options, agent: this.#plain })
+        ? https.request(url, { ...options, agent: this.#tls })
+        : http.request(url, { ...options, agent: this.#plain })
     request.on('timeout', () => request.destroy(new Error(`no byte within ${socket_timeout_ms} ms`)))
     request.on('error', reject)
     request.on('socket', (socket) => {
