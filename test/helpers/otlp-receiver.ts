@@ -39,6 +39,8 @@ export interface OtlpReceiver extends AsyncDisposable {
   /** As in OTEL_EXPORTER_OTLP_ENDPOINT. */
   readonly url: string
   readonly spans: readonly ReceivedSpan[]
+  /** How many it refused, each as often as it came. */
+  readonly refused: number
   readonly requests: readonly { readonly path: string; readonly headers: IncomingHttpHeaders }[]
   /** What it answers from here on; it keeps spans that it says 200 to. `undefined`: it takes requests and never answers. */
   status: number | undefined
@@ -47,13 +49,16 @@ export interface OtlpReceiver extends AsyncDisposable {
 /** Something that takes traces as OTLP over HTTP in JSON, and decodes what arrives. */
 export async function startOtlpReceiver(): Promise<OtlpReceiver> {
   const spans: ReceivedSpan[] = []
+  let refused = 0
   const requests: { path: string; headers: IncomingHttpHeaders }[] = []
   const server = createServer((request, response) => {
     void buffer(request).then((body) => {
       requests.push({ path: request.url ?? '', headers: request.headers })
       if (receiver.status === undefined) return
       const text = request.headers['content-encoding'] === 'gzip' ? gunzipSync(body) : body
-      if (receiver.status === 200) spans.push(...spansOf(JSON.parse(text.toString()) as OtlpRequest))
+      const received = spansOf(JSON.parse(text.toString()) as OtlpRequest)
+      if (receiver.status === 200) spans.push(...received)
+      else refused += received.length
       response.writeHead(receiver.status, { 'content-type': 'application/json' }).end('{"partialSuccess":{}}')
     })
   })
@@ -62,6 +67,9 @@ export async function startOtlpReceiver(): Promise<OtlpReceiver> {
   const receiver: OtlpReceiver = {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     spans,
+    get refused() {
+      return refused
+    },
     requests,
     status: 200,
     [Symbol.asyncDispose]: async () => {
