@@ -102,8 +102,8 @@ class LabelSets<S> implements DerivedFamily {
     this.#folded = folded
     this.#kind = kind
     this.#amount = amount
-    // A counter without labels exists from the start with 0: rate() sees its first step.
-    if (definition.label_names.length === 0) this.#find([])
+    // A counter without labels exists from the start with 0: rate() sees its first step. What a gauge is no event has said yet.
+    if (definition.label_names.length === 0 && definition.type !== 'gauge') this.#find([])
   }
 
   record(label_values: readonly string[], value: number): void {

@@ -137,6 +137,8 @@ test('hostile label values stay apart, are cut, and never break the text', async
 test('a gauge keeps the value of the newest event, whichever comes last', async () => {
   const metrics = new MetricsRegistry()
   const depth = metrics.derived({ ...COUNTER, type: 'gauge', name: 'depth', label_names: [] })
+  // Nobody has said yet that it is 0.
+  expect(await linesOf(metrics, 'depth')).toEqual([])
   depth.set([], 5, 1000)
   depth.set([], 9, 3000)
   depth.set([], 7, 2000)

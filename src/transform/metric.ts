@@ -66,6 +66,9 @@ metric agrees with what a search finds.
 Several filters may feed one metric when they define it alike. An event whose \`value\` is missing, is not a number or
 would make a counter shrink is not counted; \`millrace_metric_values_skipped_total\` counts it instead. Label values are
 cut after 200 characters, and \`millrace_metric_label_sets_folded_total\` counts what went to \`__other__\`.
+
+What has no labels is 0 before its first event, so that \`rate()\` sees that one too; but for a gauge, which is not there until an
+event says what it is.
 `.trim(),
   options: METRIC_OPTIONS,
   examples: [

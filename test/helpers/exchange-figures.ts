@@ -17,7 +17,7 @@ const QUANTILES = [0.5, 0.9, 0.99]
 
 /** The exchange's figures, worked out from its log alone, line by line in its order. */
 export function exchangeFigures(texts: readonly string[]): Figures {
-  const exact = new Map<string, number>([['exchange_online_users{}', 0]])
+  const exact = new Map<string, number>()
   const latencies = new Map<unknown, number[]>()
   const add = (name: string, labels: Labels, value = 1): void => {
     exact.set(keyOf(name, labels), (exact.get(keyOf(name, labels)) ?? 0) + value)
@@ -28,7 +28,7 @@ export function exchangeFigures(texts: readonly string[]): Figures {
     add(`${name}_sum`, labels, value / unit)
     add(`${name}_count`, labels)
   }
-  // What has no labels is there before its first line.
+  // What has no labels is there before its first line, but for gauges.
   for (const bound of [...ORDER_BUCKETS_US.map((us) => us / 1e6), '+Inf'])
     add('exchange_order_processing_seconds_bucket', { le: bound }, 0)
   for (const part of ['sum', 'count']) add(`exchange_order_processing_seconds_${part}`, {}, 0)
