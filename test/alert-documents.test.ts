@@ -1,13 +1,10 @@
-import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { INDEX_TEMPLATES } from '../src/sinks/elasticsearch/index-templates.ts'
-import { freePort } from './helpers/free-port.ts'
-import { Program } from './helpers/program.ts'
+import { AlertChannels } from './helpers/alert-channels.ts'
+import { AlertPipeline, captured, webhook } from './helpers/alert-pipeline.ts'
 import { startStubElasticsearch } from './helpers/stub-elasticsearch.ts'
+import { temporaryFolder } from './helpers/temporary-folder.ts'
 
-const CONFIG = join(import.meta.dirname, '../config/alerts.json')
-const WEBHOOKS = join(import.meta.dirname, 'captures/webhooks')
 // A program is started, which takes long on a busy machine.
 const TIMEOUT_MS = 240_000
 
@@ -25,19 +22,6 @@ interface Template {
   readonly template: { readonly mappings: { readonly properties: { readonly [name: string]: { readonly properties?: object } } } }
 }
 
-/** What Alertmanager says when an alert fires and when it is over, and one alert with a label that no index can have. */
-async function bodies(): Promise<Tree[]> {
-  const [firing, resolved] = await Promise.all(
-    ['0.31.1-firing', '0.31.1-resolved'].map(async (name) => {
-      const { body } = JSON.parse(await readFile(join(WEBHOOKS, `alertmanager-${name}.json`), 'utf8')) as { body: Tree }
-      return body
-    }),
-  )
-  const annotations = { summary: 'API P99 latency > 1s', description: 'API P99 latency is 1.5s' }
-  const odd = { status: 'firing', labels: { ' ': 'a blank' }, annotations, startsAt: '2026-11-22T12:00:00Z', fingerprint: 'odd' }
-  return [firing ?? {}, resolved ?? {}, { ...firing, alerts: [odd] }]
-}
-
 /** The paths of a document's fields, down to two levels, as `labels.severity`. */
 function pathsOf(document: Tree): string[] {
   return Object.entries(document).flatMap(([name, value]) =>
@@ -53,21 +37,18 @@ test(
     const elasticsearch = await startStubElasticsearch({
       onBulk: () => ({ item: ({ source }) => (source.includes('{" ":"a blank"}') ? BLANK_NAME : undefined) }),
     })
-    const port = await freePort()
-    const sent = await bodies()
-    await using program = await Program.start({
-      args: ['-f', CONFIG],
-      env: { ELASTICSEARCH_URL: elasticsearch.url, ALERTS_PORT: String(port) },
-    })
-    for (const body of sent) {
-      const headers = { 'content-type': 'application/json' }
-      const options = { method: 'POST', headers, body: JSON.stringify(body) }
-      expect((await fetch(`http://127.0.0.1:${port}/webhook`, options)).status).toBe(200)
-    }
+    await using channels = await AlertChannels.start()
+    await using data = await temporaryFolder()
+    await using alerts = await AlertPipeline.start(channels, data.path, { ELASTICSEARCH_URL: elasticsearch.url })
+    const annotations = { summary: 'API P99 latency > 1s', description: 'API P99 latency is 1.5s' }
+    // A label that no index can have.
+    const odd = await webhook({ labels: { ' ': 'a blank' }, annotations, fingerprint: 'odd' })
+    const sent = [await captured('0.31.1-firing'), await captured('0.31.1-resolved'), odd]
+    for (const body of sent) expect((await alerts.send(body)).status).toBe(200)
     const stored = (): Tree[] =>
       [...elasticsearch.documents.values()].flatMap((all) => [...all.values()].map((text) => JSON.parse(text) as Tree))
-    await program.waitUntil('the alerts to be kept', () => stored().length === sent.length)
-    expect((await program.stop()).code).toBe(0)
+    await alerts.program.waitUntil('the alerts to be kept', () => stored().length === sent.length)
+    expect((await alerts.program.stop()).code).toBe(0)
 
     const body = INDEX_TEMPLATES.find(({ name }) => name === 'exchange-alerts')?.body as Template | undefined
     const mapped = Object.entries(body?.template.mappings.properties ?? {}).flatMap(([name, { properties }]) =>

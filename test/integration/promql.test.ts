@@ -9,6 +9,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { patchKafkajs } from '../../src/kafka/patches.ts'
 import { exchangeLog } from '../../src/sample/exchange-log.ts'
 import { settledBooks, sum } from '../helpers/books.ts'
+import { quantileOf } from '../helpers/dashboard.ts'
 import { exchangeFigures, type Figures } from '../helpers/exchange-figures.ts'
 import { freePort } from '../helpers/free-port.ts'
 import { EACH_ONCE } from '../helpers/kafka-producer.ts'
@@ -218,7 +219,15 @@ test.for<readonly [query: string, label: string, expected: Expect]>([
   [
     'histogram_quantile(0.99, rate(exchange_order_processing_seconds_bucket[5m]))',
     '',
-    (all) => one(quantile(0.99, growth(all, 'exchange_order_processing_seconds_bucket', 'le'))),
+    (all) => {
+      const grown = growth(all, 'exchange_order_processing_seconds_bucket', 'le')
+      return one(
+        quantileOf(
+          0.99,
+          [...grown].map(([le, count]) => [Number(le.replace('+Inf', 'Infinity')), count] as const),
+        ),
+      )
+    },
   ],
   [
     'sum(increase(exchange_trade_volume[24h])) by (symbol)',
@@ -264,14 +273,3 @@ test('without ignoring(state) Prometheus finds no pairs of active and idle, and 
   const query = 'exchange_db_connections{state="active"} + exchange_db_connections{state="idle"}'
   expect(await answers(all, query)).toEqual(new Map())
 })
-
-/** The straight line between the bounds of the bucket that holds the quantile; buckets count what is below their bound too. */
-function quantile(share: number, buckets: ReadonlyMap<string, number>): number {
-  const sorted = [...buckets]
-    .map(([le, count]) => [Number(le.replace('+Inf', 'Infinity')), count] as const)
-    .sort(([a], [b]) => a - b)
-  const rank = share * (sorted.at(-1)?.[1] ?? 0)
-  const at = sorted.findIndex(([, count]) => count >= rank)
-  const [below, [bound, count]] = [sorted[at - 1] ?? [0, 0], sorted[at] ?? [Number.NaN, 0]]
-  return below[0] + ((bound - below[0]) * (rank - below[1])) / (count - below[1])
-}
