@@ -9,10 +9,9 @@ export function valueIn({ fields, source }: FoundFields, name: string): Value | 
   return own === undefined ? source?.get(name) : own
 }
 
-/** The names of all top-level fields of what a codec found. */
-export function* namesIn({ fields, source }: FoundFields): IterableIterator<string> {
-  for (const name of Object.keys(fields)) if (fields[name] !== undefined) yield name
-  if (source !== undefined) yield* source.names()
+/** The value of a top-level field as it is written, where it is still text. */
+export function textIn({ fields, source }: FoundFields, name: string): string | undefined {
+  return member(fields, name) === undefined ? source?.textOf(name) : undefined
 }
 
 /** The value of a top-level field of what a codec found, as one of `fields` from here on. */

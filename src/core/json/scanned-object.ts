@@ -107,6 +107,13 @@ export class ScannedObject {
     return read(this.#text, start + 1, (members[at + 2] ?? 0) - 1)
   }
 
+  /** The value of a member as it is written. */
+  textOf(name: string): string | undefined {
+    const at = this.#find(name)
+    if (at < 0) return this.#below?.textOf(name)
+    return this.#text.slice(this.#scan.members[at + 1] ?? 0, this.#scan.members[at + 2] ?? 0)
+  }
+
   /** Takes a member out. */
   cut(name: string): void {
     const at = this.#find(name)

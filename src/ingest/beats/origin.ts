@@ -1,8 +1,9 @@
 import { hash } from 'node:crypto'
-import { type FoundFields, namesIn, valueIn } from '../../core/decoded.ts'
+import { type FoundFields, valueIn } from '../../core/decoded.ts'
 import type { Origin } from '../../core/event.ts'
 import { parseJson } from '../../core/json/json.ts'
-import { type Fields, isFields, isNumber, member, SourceNumber, type Value } from '../../core/values.ts'
+import { type Fields, isFields, SourceNumber, type Value } from '../../core/values.ts'
+import { asText, hostName, type LogFacts, logFacts } from './facts.ts'
 
 /** What the shipper adds around a line: it may change when the same line is read again, or is configuration. */
 const SHIPPER_FIELDS: ReadonlySet<string> = new Set([
@@ -17,9 +18,7 @@ interface Place {
   readonly host: string | undefined
   readonly path: string
   readonly offset: string
-  readonly device: string | undefined
-  readonly inode: string | undefined
-  readonly fingerprint: string | undefined
+  readonly log: LogFacts | undefined
   readonly shipper_fields: ReadonlySet<string>
 }
 
@@ -86,8 +85,10 @@ export class BeatsOrigin implements Origin {
 
   #computeId(place: Place): string {
     const line = this.#is_raw ? this.#line : canonicalLine(this.#line, place.shipper_fields)
-    const { host, path, device, inode, fingerprint, offset } = place
-    const file = fingerprint === undefined ? [path, device, inode, undefined] : [undefined, undefined, undefined, fingerprint]
+    const { host, path, offset, log } = place
+    const fingerprint = log?.fingerprint
+    const file =
+      fingerprint === undefined ? [path, log?.device, log?.inode, undefined] : [undefined, undefined, undefined, fingerprint]
     const parts = [host, ...file, offset, line]
     // Each part stands behind its length, so that no text can pose as the border between two.
     let text = this.#ordinal === 0 ? '' : `${this.#ordinal};`
@@ -97,39 +98,27 @@ export class BeatsOrigin implements Origin {
 }
 
 function placeOf(frame: FoundFields): Place | undefined {
-  const log = mapIn(frame, 'log')
-  const file = log && mapAt(log, 'file')
-  const beat = mapIn(frame, 'beat')
+  const log = logFacts(frame)
+  const given = valueIn(frame, 'beat')
+  const beat = isFields(given) ? given : undefined
   // Beats 6 had both outside of `log`, the last of them the path inside too. In later ones these are the line's own.
-  const path = (file && textAt(file, 'path')) ?? (beat && asText(valueIn(frame, 'source')))
-  const offset = (log && textAt(log, 'offset')) ?? (beat && asText(valueIn(frame, 'offset')))
+  const path = log?.path ?? (beat && asText(valueIn(frame, 'source')))
+  const offset = log?.offset ?? (beat && asText(valueIn(frame, 'offset')))
   if (path === undefined || offset === undefined) return undefined
   return {
-    host: hostOf(frame, beat),
+    host: hostName(frame, beat),
     path,
     offset,
-    device: file && textAt(file, 'device_id'),
-    inode: file && textAt(file, 'inode'),
-    fingerprint: file && textAt(file, 'fingerprint'),
+    log,
     shipper_fields: beat === undefined ? SHIPPER_FIELDS : SHIPPER_6_FIELDS,
   }
 }
 
-/** The name of the sending host: a line's own `host` takes that field's place, so the agent is asked first. */
-function hostOf(frame: FoundFields, beat: Fields | undefined): string | undefined {
-  const agent = mapIn(frame, 'agent') ?? beat
-  const name = agent && (textAt(agent, 'name') ?? textAt(agent, 'hostname') ?? textAt(agent, 'id'))
-  if (name !== undefined) return name
-  const host = mapIn(frame, 'host')
-  return host && (textAt(host, 'name') ?? textAt(host, 'hostname'))
-}
-
 /** Whether Filebeat left the line in `message` and decoded nothing of it into further fields. */
-function holdsOnlyLine(frame: FoundFields, shipper_fields: ReadonlySet<string>): boolean {
-  for (const name of namesIn(frame)) {
-    if (name !== 'message' && !shipper_fields.has(name)) return false
-  }
-  return true
+function holdsOnlyLine({ fields, source }: FoundFields, shipper_fields: ReadonlySet<string>): boolean {
+  const isExpected = (name: string): boolean => name === 'message' || shipper_fields.has(name)
+  const own = Object.keys(fields).every((name) => isExpected(name) || fields[name] === undefined)
+  return own && (source === undefined || source.names().every(isExpected))
 }
 
 /** The fields that were in the line, in sorted order: the order in which Filebeat sends them is random. */
@@ -151,23 +140,4 @@ function canonicalText(value: Value): string {
   if (isFields(value)) return canonicalMembers(value, Object.keys(value))
   if (typeof value === 'bigint' || value instanceof SourceNumber) return value.toString()
   return JSON.stringify(value)
-}
-
-function mapAt(fields: Fields, name: string): Fields | undefined {
-  const value = member(fields, name)
-  return isFields(value) ? value : undefined
-}
-
-function mapIn(frame: FoundFields, name: string): Fields | undefined {
-  const value = valueIn(frame, name)
-  return isFields(value) ? value : undefined
-}
-
-function textAt(fields: Fields, name: string): string | undefined {
-  return asText(member(fields, name))
-}
-
-function asText(value: Value | undefined): string | undefined {
-  if (typeof value === 'string') return value
-  return isNumber(value) ? String(value) : undefined
 }
