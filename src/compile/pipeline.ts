@@ -5,7 +5,7 @@ import { ConfigError, formatPosition, MillraceError, messageOf, type Problem } f
 import type { Event } from '../core/event.ts'
 import type { ComponentNode, IfNode, Plan, PlanNode, PlanWarning } from '../core/plan.ts'
 import { regexLimits } from '../core/regex/guard.ts'
-import { type ChainNode, closeFilters } from './chain/nodes.ts'
+import { type ChainNode, closeFilters, type StepCounts } from './chain/nodes.ts'
 import type { Findings } from './codec.ts'
 import { compileCondition, type Predicate } from './condition.ts'
 import { compileFilter } from './filter.ts'
@@ -149,15 +149,13 @@ class PipelineCompiler {
     const context = this.#context('filter', node)
     const parts = await compileFilter(spec, node, context, this.#findings.report, this.#findings.warn)
     if (parts === undefined) return undefined
-    const labels = { filter: context.id }
-    const counter = context.metrics.counter('millrace_filter_events_total', 'Events that reached the filter.', labels)
     return {
       kind: 'step',
       id: context.id,
       where: context.where,
       parts,
       remembers: spec.remembers ?? false,
-      count: () => counter.inc(),
+      counts: countsOf(context),
     }
   }
 
@@ -250,5 +248,14 @@ class PipelineCompiler {
     this.#counts.set(kind, count)
     this.#ids.add(id)
     return id
+  }
+}
+
+function countsOf({ id, metrics }: Context): StepCounts {
+  const labels = { filter: id }
+  return {
+    reached: metrics.counter('millrace_filter_events_total', 'Events that reached the filter.', labels),
+    ended: metrics.counter('millrace_filter_ended_events_total', 'Events that the filter dropped, or failed at.', labels),
+    created: metrics.counter('millrace_filter_created_events_total', 'Events that the filter made.', labels),
   }
 }

@@ -64,7 +64,8 @@ function linkIf(node: IfChainNode, hooks: ChainHooks, next: Link): Link {
 }
 
 function linkStep(node: StepNode, hooks: ChainHooks, next: Link): Link {
-  const { id, where, count } = node
+  const { id, where } = node
+  const { reached, ended, created } = node.counts
   const { step } = node.parts
   const { one: goOn, all: goOnTogether } = next
   // One pair of variables per step instead of a closure per event: a step only emits while it runs, and what runs after
@@ -72,21 +73,24 @@ function linkStep(node: StepNode, hooks: ChainHooks, next: Link): Link {
   let parent: Event | undefined
   let children: Event[] | undefined
   const emit = (child: Event): void => {
+    created.inc()
     if (parent !== undefined) hooks.created(child, parent)
     if (children === undefined) children = [child]
     else children.push(child)
   }
   /** Whether the event goes on. */
   const run = (event: Event): boolean => {
-    count()
+    reached.inc()
     parent = event
     try {
       step(event, emit)
     } catch (thrown) {
+      ended.inc()
       hooks.failed(event, id, where, thrown)
       return false
     }
     if (event.cancelled === undefined) return true
+    ended.inc()
     hooks.dropped(event, id, where)
     return false
   }

@@ -1,3 +1,4 @@
+import type { Counter } from '../../core/context.ts'
 import type { FilterParts } from '../../core/contracts.ts'
 import type { Event } from '../../core/event.ts'
 import type { Predicate } from '../condition.ts'
@@ -9,7 +10,14 @@ export interface StepNode {
   readonly where: string
   readonly parts: FilterParts
   readonly remembers: boolean
-  readonly count: () => void
+  readonly counts: StepCounts
+}
+
+/** Events of one filter: out of it come those that reached it, without those that ended there, and those that it made. */
+export interface StepCounts {
+  readonly reached: Counter
+  readonly ended: Counter
+  readonly created: Counter
 }
 
 /** An `if` with its branches. */

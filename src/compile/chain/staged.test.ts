@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { expect, test } from 'vitest'
+import { readSamples } from '../../../test/helpers/books.ts'
 import { startPipeline, TestEnds } from '../../../test/helpers/pipeline.ts'
 import { waitFor } from '../../../test/helpers/wait-for.ts'
 import { type AnySpec, defineFilter } from '../../core/component.ts'
@@ -146,3 +147,43 @@ test('a filter that waits for ever does not keep a program that leaves', async (
   expect(await settled).toBe('abandoned')
   expect(await running.ended).toBe(1)
 })
+
+test.each<readonly [does: string, parts: FilterParts, counts: { reached: number; ended: number; created: number }]>([
+  ['passes all on', { step: () => {} }, { reached: 3, ended: 0, created: 0 }],
+  ['cancels one', { step: (event) => void (isSecond(event) && event.cancel('test')) }, { reached: 3, ended: 1, created: 0 }],
+  ['makes one of one', { step: (event, emit) => isSecond(event) && emit(event.clone()) }, { reached: 3, ended: 0, created: 1 }],
+  [
+    'fails at one',
+    {
+      step: (event) => {
+        if (isSecond(event)) throw new Error('test')
+      },
+    },
+    { reached: 3, ended: 1, created: 0 },
+  ],
+  [
+    'fails before it begins',
+    { step: () => {}, prepare: () => Promise.reject(new Error('test')) },
+    { reached: 3, ended: 3, created: 0 },
+  ],
+  [
+    'gives one out at the end',
+    { step: () => {}, flush: (_now_ms, emit, final) => final && emit(Event.from({ n: 9 }, new Timestamp(0))) },
+    { reached: 3, ended: 0, created: 1 },
+  ],
+])('events of a filter that %s', async (_does, parts, counts) => {
+  const ends = new Ends([filter('testing', parts)])
+  const running = await startPipeline({ ...ENDS, filters: [{ testing: { id: 'it' } }] }, ends)
+  await (await ends.feed([{ n: 1 }, { n: 2 }, { n: 3 }])).settled
+  await running[Symbol.asyncDispose]()
+  const told = readSamples(await running.context.metrics.text()).filter(({ labels }) => labels['filter'] === 'it')
+  const valueOf = (name: string): number | undefined =>
+    told.find((sample) => sample.name === `millrace_filter_${name}_total`)?.value
+  const { reached, ended, created } = counts
+  expect(['events', 'ended_events', 'created_events'].map(valueOf)).toEqual([reached, ended, created])
+  expect(ends.stored).toHaveLength(reached - ended + created)
+})
+
+function isSecond(event: Event): boolean {
+  return event.get(parseFieldRef('n')) === 2
+}

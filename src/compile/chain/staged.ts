@@ -116,6 +116,8 @@ export class StagedChain implements Chain {
         await prepare(events, signal)
       } catch (thrown) {
         signal.throwIfAborted()
+        node.counts.reached.inc(events.length)
+        node.counts.ended.inc(events.length)
         for (const event of events) this.#hooks.failed(event, node.id, node.where, thrown)
         for (const lane of lanes) lane.events = []
         return
@@ -125,7 +127,7 @@ export class StagedChain implements Chain {
   }
 
   async #flush(
-    { id, where }: StepNode,
+    { id, where, counts }: StepNode,
     flush: Flush,
     goOn: Stage,
     now_ms: number,
@@ -137,6 +139,7 @@ export class StagedChain implements Chain {
       flush(
         now_ms,
         (event) => {
+          counts.created.inc()
           this.#hooks.created(event, undefined)
           events.push(event)
         },

@@ -113,6 +113,8 @@ test('plugins, by their ids', async () => {
     metrics.gauge('millrace_component_info', '', { pipeline, section, id, component }, () => 1)
   count(metrics, 'millrace_events_received_total', { pipeline, input: 'in' }, 9)
   count(metrics, 'millrace_filter_events_total', { pipeline, filter: 'f' }, 8)
+  count(metrics, 'millrace_filter_ended_events_total', { pipeline, filter: 'f' }, 3)
+  count(metrics, 'millrace_filter_created_events_total', { pipeline, filter: 'f' }, 2)
   count(metrics, 'millrace_deliveries_handed_total', { pipeline, output: 'es' }, 7)
   count(metrics, 'millrace_deliveries_total', { pipeline, output: 'es', outcome: 'stored' }, 4)
   count(metrics, 'millrace_deliveries_total', { pipeline, output: 'es', outcome: 'dead_lettered' }, 2)
@@ -124,6 +126,7 @@ test('plugins, by their ids', async () => {
   expect(Object.fromEntries(plugins)).toEqual({
     'stats_pipeline_plugin_events_out main input beats in': 9,
     'stats_pipeline_plugin_events_in main filter grok f': 8,
+    'stats_pipeline_plugin_events_out main filter grok f': 7,
     'stats_pipeline_plugin_events_in main output elasticsearch es': 7,
     'stats_pipeline_plugin_events_out main output elasticsearch es': 6,
     'stats_pipeline_plugin_documents_successes main output elasticsearch es': 4,

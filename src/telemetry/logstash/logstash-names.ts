@@ -178,7 +178,10 @@ function tellPlugins(made: Families, reading: Reading, pipeline: string): void {
       const wait_help = 'Time that the input waited for room, in milliseconds.'
       made.gauge('stats_pipeline_plugin_events_queue_push_duration', wait_help, wait_ms, of)
     } else if (section === 'filter') {
-      counter('events_in', events_in, reading.sum('millrace_filter_events_total', own))
+      const reached = reading.sum('millrace_filter_events_total', own)
+      const ended = reading.sum('millrace_filter_ended_events_total', own)
+      counter('events_in', events_in, reached)
+      counter('events_out', events_out, reached - ended + reading.sum('millrace_filter_created_events_total', own))
     } else {
       const ended = (outcome: string): number => reading.sum('millrace_deliveries_total', { ...own, outcome })
       counter('events_in', events_in, reading.sum('millrace_deliveries_handed_total', own))
