@@ -188,4 +188,5 @@ test('the process tells its version, memory, processor time and how late its loo
   expect(text).toMatch(/^process_cpu_seconds_total \d/m)
   expect(text).toMatch(/^process_start_time_seconds 1\d{9}/m)
   expect(text).toMatch(/^nodejs_eventloop_lag_p99_seconds \d/m)
+  expect(text).toMatch(/^nodejs_eventloop_lag_max_seconds \d/m)
 })

@@ -1,9 +1,6 @@
-import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { getHeapSpaceStatistics, getHeapStatistics } from 'node:v8'
+import { LoopDelay } from './loop-delay.ts'
 import type { MetricsRegistry } from './metrics.ts'
-
-/** How finely the loop's delay is sampled: ten milliseconds would cost twice as many wake-ups of an idle process. */
-const LOOP_RESOLUTION_MS = 20
 
 /**
  * Metrics of the process itself under the names that every Prometheus dashboard knows.
@@ -58,14 +55,10 @@ export function registerThreadMetrics(metrics: MetricsRegistry, signal: AbortSig
 }
 
 function registerLoopDelay(metrics: MetricsRegistry, signal: AbortSignal): void {
-  const delay = monitorEventLoopDelay({ resolution: LOOP_RESOLUTION_MS })
-  delay.enable()
-  signal.addEventListener('abort', () => delay.disable(), { once: true })
-  const help = 'How late the event loop was, 99th percentile since the last scrape.'
-  metrics.gauge('nodejs_eventloop_lag_p99_seconds', help, {}, () => {
-    // What is recorded includes the sampling interval itself.
-    const late_ms = delay.count === 0 ? 0 : delay.percentile(99) / 1e6 - LOOP_RESOLUTION_MS
-    delay.reset()
-    return Math.max(0, late_ms) / 1000
-  })
+  const delay = new LoopDelay()
+  signal.addEventListener('abort', () => delay.close(), { once: true })
+  const p99_help = 'How late the event loop was, 99th percentile of the last 30 to 60 s.'
+  metrics.gauge('nodejs_eventloop_lag_p99_seconds', p99_help, {}, () => delay.p99_s)
+  const max_help = 'How late the event loop was at most in the last 30 to 60 s.'
+  metrics.gauge('nodejs_eventloop_lag_max_seconds', max_help, {}, () => delay.max_s)
 }
