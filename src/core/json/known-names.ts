@@ -23,47 +23,51 @@ export const BRACKETED_NAME = 2
 
 /** The name of a member, at one depth. It remembers what came next, for the members of logs repeat their order. */
 export class KnownName {
-  /** `"name":` */
-  readonly bytes: Buffer
+  // What every member asks for stands together.
+  /** Of `"name":`, in bytes. */
   readonly length: number
-  /** Its first bytes as numbers of four, as far as they lie before the last four; these are `tail`. */
+  readonly tail_at: number
+  /** The last four bytes as a number, and the first ones as far as they lie before these. */
+  readonly tail: number
   readonly word_0: number
   readonly word_1: number
   readonly word_2: number
-  /** Those behind them, if there are any. */
-  readonly words: readonly number[]
-  readonly tail: number
-  readonly tail_at: number
-  readonly text: string
-  readonly depth: number
-  readonly number: number
-  readonly hash: number
   readonly traits: number
-  /** The name behind this one, the last time it was another than expected. */
-  next: KnownName | undefined
-  /** The first name in the object that is its value. */
-  first: KnownName | undefined
+  readonly number: number
   /** The object that it was seen in last. */
   seen = 0
+  /** The name behind this one, the last time it was another than expected. */
+  next: KnownName | undefined
   /** At the top level: how far behind the first member's number its own stood in the table of members, the last time. */
   place = 0
+  /** The first name in the object that is its value. */
+  first: KnownName | undefined
+  /** The further words of four bytes. */
+  readonly words: readonly number[]
+  /** `"name":` */
+  readonly bytes: Buffer
+  readonly text: string
+  readonly depth: number
+  readonly hash: number
 
   constructor(bytes: Buffer, depth: number, number: number, hash: number) {
-    this.bytes = bytes
+    const text = bytes.toString('utf8', 1, bytes.length - 2)
+    const words: number[] = []
+    for (let at = 0; at < bytes.length - 4; at += 4) words.push(bytes.readInt32LE(at))
+    const [word_0 = 0, word_1 = 0, word_2 = 0, ...others] = words
     this.length = bytes.length
     this.tail_at = bytes.length - 4
-    const words: number[] = []
-    for (let at = 0; at < this.tail_at; at += 4) words.push(bytes.readInt32LE(at))
-    this.word_0 = words[0] ?? 0
-    this.word_1 = words[1] ?? 0
-    this.word_2 = words[2] ?? 0
-    this.words = words.slice(3)
     this.tail = this.tail_at < 0 ? 0 : bytes.readInt32LE(this.tail_at)
-    this.text = bytes.toString('utf8', 1, bytes.length - 2)
-    this.depth = depth
+    this.word_0 = word_0
+    this.word_1 = word_1
+    this.word_2 = word_2
+    this.traits = traitsOf(text)
     this.number = number
+    this.words = others
+    this.bytes = bytes
+    this.text = text
+    this.depth = depth
     this.hash = hash
-    this.traits = traitsOf(this.text)
   }
 
   /** Whether `"name":` stands there. */

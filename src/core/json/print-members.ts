@@ -4,6 +4,9 @@ import type { TextWriter } from './text-writer.ts'
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
 const BLANK = 0x20
+const COMMA = 0x2c
+const OPEN_BRACKET = 0x5b
+const CLOSE_BRACKET = 0x5d
 const OPEN_BRACE = 0x7b
 const CLOSE_BRACE = 0x7d
 /** The first code that is no ASCII character. */
@@ -41,7 +44,18 @@ function writeValue(writer: TextWriter, value: Value, exact: boolean): void {
   else if (typeof value === 'string') writeString(writer, value)
   else if (value instanceof Timestamp) writer.time(value)
   else if (value instanceof SourceNumber) writer.text(value.text)
+  else if (Array.isArray(value) && value.every((item) => typeof item === 'string')) writeTexts(writer, value)
   else writer.text(typeof value === 'bigint' ? value.toString() : stringify(value, exact))
+}
+
+/** Such as tags. */
+function writeTexts(writer: TextWriter, texts: readonly string[]): void {
+  writer.byte(OPEN_BRACKET)
+  for (const [index, text] of texts.entries()) {
+    if (index > 0) writer.byte(COMMA)
+    writeString(writer, text)
+  }
+  writer.byte(CLOSE_BRACKET)
 }
 
 function writeString(writer: TextWriter, text: string): void {

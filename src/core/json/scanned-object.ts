@@ -3,8 +3,8 @@ import { RESERVED } from '../reserved-fields.ts'
 import { type Fields, isFields, mergeExact, setMember, type Value } from '../values.ts'
 import { numberOf } from './exact-number.ts'
 import { type ParsedJson, parseJson } from './json.ts'
-import { BRACKETED_NAME, RESERVED_NAME } from './known-names.ts'
-import { type Scan, STRIDE, scanAscii, scanObject } from './scanner.ts'
+import { BRACKETED_NAME, type NameTable, RESERVED_NAME } from './known-names.ts'
+import { type Scan, STRIDE, scan, scanAscii, scanObject } from './scanner.ts'
 import type { TextWriter } from './text-writer.ts'
 
 /** In the place of a member's name, once it was taken out. */
@@ -29,7 +29,13 @@ export class ScannedObject {
   readonly #text: string
   /** All numbers with a point or an exponent are decimals, as those of the json filter. */
   readonly #decimals: boolean
-  readonly #scan: Scan
+  readonly #names: NameTable
+  /** From `#start` up to `#end`, `STRIDE` numbers for each member. */
+  readonly #members: Int32Array
+  readonly #start: number
+  readonly #end: number
+  readonly #traits: number
+  readonly #is_ascii: boolean
   #gone = 0
   /** The text with escapes that was read last: one is mostly asked for several times. */
   #read_at = -1
@@ -39,35 +45,38 @@ export class ScannedObject {
   /** Where the members of a large object stand in the table, once somebody asked. */
   #index: ReadonlyMap<string, number> | undefined
 
-  private constructor(text: string, decimals: boolean, scan: Scan) {
+  private constructor(text: string, decimals: boolean, { names, members, start, end, traits, is_ascii }: Scan) {
     this.#text = text
     this.#decimals = decimals
-    this.#scan = scan
+    this.#names = names
+    this.#members = members
+    this.#start = start
+    this.#end = end
+    this.#traits = traits
+    this.#is_ascii = is_ascii
   }
 
   /** `undefined` for a text that is no JSON object, or one that `parseJson` reads better. */
   static read(text: string, decimals = false): ScannedObject | undefined {
     const is_bare = text.charCodeAt(0) === OPEN_BRACE && text.charCodeAt(text.length - 1) === CLOSE_BRACE
     const bare = is_bare ? text : withoutBlanks(text)
-    const scan = scanObject(bare)
-    return scan === undefined ? undefined : new ScannedObject(bare, decimals, scan)
+    return scanObject(bare) ? new ScannedObject(bare, decimals, scan) : undefined
   }
 
   /** The same for bytes that are ASCII, and nothing but the object; `undefined` for others too. */
   static readAscii(bytes: Buffer): ScannedObject | undefined {
     if (bytes[0] !== OPEN_BRACE || bytes[bytes.length - 1] !== CLOSE_BRACE || !isAscii(bytes)) return undefined
-    const scan = scanAscii(bytes)
-    return scan === undefined ? undefined : new ScannedObject(bytes.toString('ascii'), false, scan)
+    return scanAscii(bytes) ? new ScannedObject(bytes.toString('ascii'), false, scan) : undefined
   }
 
   /** Whether a name is among its names that means something to every event: `@timestamp`, `@metadata`, `@version`, `tags`. */
   get holdsReserved(): boolean {
-    return (this.#scan.traits & RESERVED_NAME) !== 0 && RESERVED.some((name) => this.#find(name) >= 0)
+    return (this.#traits & RESERVED_NAME) !== 0 && RESERVED.some((name) => this.#find(name) >= 0)
   }
 
   /** Whether a name may be among its names that is no plain name as a field reference. */
   get holdsBracketed(): boolean {
-    return (this.#scan.traits & BRACKETED_NAME) !== 0
+    return (this.#traits & BRACKETED_NAME) !== 0
   }
 
   has(name: string): boolean {
@@ -90,7 +99,7 @@ export class ScannedObject {
   isText(name: string, text: string): boolean | undefined {
     const at = this.#find(name)
     if (at < 0) return this.#below === undefined ? false : this.#below.isText(name, text)
-    const { members } = this.#scan
+    const members = this.#members
     const start = members[at + 1] ?? 0
     if (this.#text.charCodeAt(start) !== QUOTE) return false
     if (((members[at] ?? 0) & 1) !== 0) return undefined
@@ -101,7 +110,7 @@ export class ScannedObject {
   readText<T>(name: string, read: (text: string, start: number, end: number) => T): T | undefined {
     const at = this.#find(name)
     if (at < 0) return this.#below?.readText(name, read)
-    const { members } = this.#scan
+    const members = this.#members
     const start = members[at + 1] ?? 0
     if (this.#text.charCodeAt(start) !== QUOTE || ((members[at] ?? 0) & 1) !== 0) return undefined
     return read(this.#text, start + 1, (members[at + 2] ?? 0) - 1)
@@ -118,7 +127,7 @@ export class ScannedObject {
   cut(name: string): void {
     const at = this.#find(name)
     if (at < 0) return this.#below?.cut(name)
-    this.#scan.members[at] = GONE
+    this.#members[at] = GONE
     this.#gone++
   }
 
@@ -131,11 +140,11 @@ export class ScannedObject {
 
   /** The names of the members that were not taken out, in their order. */
   names(): string[] {
-    const { names, members, start, count } = this.#scan
+    const members = this.#members
     const found = this.#below?.names() ?? []
-    for (let at = start; at < start + count * STRIDE; at += STRIDE) {
+    for (let at = this.#start; at < this.#end; at += STRIDE) {
       const name = members[at] ?? GONE
-      if (name !== GONE) found.push(names.all[name >> 1]?.text ?? '')
+      if (name !== GONE) found.push(this.#names.all[name >> 1]?.text ?? '')
     }
     return found
   }
@@ -153,11 +162,13 @@ export class ScannedObject {
 
   /** A copy that members can be taken out of without a change of this one. */
   copy(): ScannedObject {
-    const { members, start, count } = this.#scan
     const copy = new ScannedObject(this.#text, this.#decimals, {
-      ...this.#scan,
-      members: members.slice(start, start + count * STRIDE),
+      names: this.#names,
+      members: this.#members.slice(this.#start, this.#end),
       start: 0,
+      end: this.#end - this.#start,
+      traits: this.#traits,
+      is_ascii: this.#is_ascii,
     })
     copy.#gone = this.#gone
     copy.#below = this.#below?.copy()
@@ -179,10 +190,10 @@ export class ScannedObject {
 
   #printOwn(writer: TextWriter): void {
     const text = this.#text
-    if (this.#gone === 0 && this.#scan.count > 0) {
+    if (this.#gone === 0 && this.#end > this.#start) {
       writer.text(text)
       writer.length--
-    } else if (this.#scan.is_ascii) {
+    } else if (this.#is_ascii) {
       const start = writer.length
       writer.text(text)
       // Taken together where they stand now: the bytes are those of the text.
@@ -200,12 +211,12 @@ export class ScannedObject {
 
   /** Calls with parts of the text that are members which were not taken out, with the commas between them. */
   #eachKept(take: (from: number, end: number) => void): void {
-    const { members, start, count } = this.#scan
+    const members = this.#members
     let is_first = true
     /** Where the members that are to be taken next begin; below 0: nowhere. */
     let from = -1
     let end = 1
-    for (let at = start; at < start + count * STRIDE; at += STRIDE) {
+    for (let at = this.#start; at < this.#end; at += STRIDE) {
       if (members[at] === GONE) {
         if (from >= 0) {
           take(from, end)
@@ -223,35 +234,35 @@ export class ScannedObject {
 
   /** Where in the table of members the name stands, or -1. */
   #find(name: string): number {
-    const { names, members, start, count } = this.#scan
-    if (count > SEARCHED_MAX) {
+    const members = this.#members
+    if (this.#end - this.#start > SEARCHED_MAX * STRIDE) {
       const at = this.#indexed().get(name) ?? -1
       return members[at] === GONE ? -1 : at
     }
-    const known = names.top.get(name)
+    const known = this.#names.top.get(name)
     if (known === undefined) return -1
     const { number } = known
     // Mostly it stands where it stood in the last text.
-    const expected = start + known.place
-    if (known.place < count * STRIDE && (members[expected] ?? GONE) >> 1 === number) return expected
-    for (let at = start; at < start + count * STRIDE; at += STRIDE) if ((members[at] ?? GONE) >> 1 === number) return at
+    const expected = this.#start + known.place
+    if (expected < this.#end && (members[expected] ?? GONE) >> 1 === number) return expected
+    for (let at = this.#start; at < this.#end; at += STRIDE) if ((members[at] ?? GONE) >> 1 === number) return at
     return -1
   }
 
   #indexed(): ReadonlyMap<string, number> {
     if (this.#index !== undefined) return this.#index
-    const { names, members, start, count } = this.#scan
+    const members = this.#members
     const index = new Map<string, number>()
-    for (let at = start; at < start + count * STRIDE; at += STRIDE) {
+    for (let at = this.#start; at < this.#end; at += STRIDE) {
       const name = members[at] ?? GONE
-      if (name !== GONE) index.set(names.all[name >> 1]?.text ?? '', at)
+      if (name !== GONE) index.set(this.#names.all[name >> 1]?.text ?? '', at)
     }
     this.#index = index
     return index
   }
 
   #valueAt(at: number): Value {
-    const { members } = this.#scan
+    const members = this.#members
     const start = members[at + 1] ?? 0
     const end = members[at + 2] ?? 0
     const text = this.#text

@@ -40,17 +40,17 @@ KINDS[BACKSLASH] = 2
 const ESCAPED = new Uint8Array(256)
 for (const character of '"\\/bfnrt') ESCAPED[character.charCodeAt(0)] = 1
 
-/** Where the members of an object stand in its text. */
+/** Where the members of the object stand that was scanned last. */
 export interface Scan {
-  readonly names: NameTable
-  /** From `start`, `STRIDE` numbers for each of the `count` members. */
-  readonly members: Int32Array
-  readonly start: number
-  readonly count: number
+  names: NameTable
+  /** From `start` up to `end`, `STRIDE` numbers for each member. */
+  members: Int32Array
+  start: number
+  end: number
   /** What is special about the names. */
-  readonly traits: number
+  traits: number
   /** Its bytes stand where its characters stand. */
-  readonly is_ascii: boolean
+  is_ascii: boolean
 }
 
 // Scratch space, filled and read within one call.
@@ -68,31 +68,34 @@ let traits = 0
 /** Whether the value that was scanned last had escapes. */
 let escapes = 0
 
+/** What the last scan that went well has found. */
+export const scan: Scan = { names, members: slab, start: 0, end: 0, traits: 0, is_ascii: true }
+
 /**
  * Scans the text of one object, from brace to brace, in one pass that checks everything: what it takes is JSON in one
- * line, and no name comes twice in any of its objects. `undefined` for what is not, and for what is rare and better parsed:
+ * line, and no name comes twice in any of its objects; `scan` says where it all stands. False for what is not, and for what is rare and better parsed:
  * names with escapes, escaped halves of characters, and what is over the limits above.
  */
-export function scanObject(text: string): Scan | undefined {
+export function scanObject(text: string): boolean {
   const { length } = text
-  if (length > TEXT_LENGTH_MAX) return undefined
+  if (length > TEXT_LENGTH_MAX) return false
   if (length * 3 + SLACK_BYTES > bytes.length) grow(length * 3 + SLACK_BYTES)
   const size = bytes.write(text, 0)
   if (size === length) return scanBytes(size)
-  return text.isWellFormed() ? scanBytes(size, countUnits) : undefined
+  return text.isWellFormed() && scanBytes(size, countUnits)
 }
 
 /** The same for a text that is ASCII and still bytes. */
-export function scanAscii(text: Buffer): Scan | undefined {
+export function scanAscii(text: Buffer): boolean {
   const { length } = text
-  if (length > TEXT_LENGTH_MAX) return undefined
+  if (length > TEXT_LENGTH_MAX) return false
   if (length + SLACK_BYTES > bytes.length) grow(length + SLACK_BYTES)
   bytes.set(text)
   return scanBytes(length)
 }
 
 /** @param settle makes places in bytes such in the text, where these are not the same */
-function scanBytes(size: number, settle?: () => void): Scan | undefined {
+function scanBytes(size: number, settle?: () => void): boolean {
   // No byte of a text is zero where one may follow, so nothing runs past it.
   bytes[size] = 0
   if (names.isFull) names = new NameTable()
@@ -100,11 +103,16 @@ function scanBytes(size: number, settle?: () => void): Scan | undefined {
   traits = 0
   if (bytes[0] !== OPEN_BRACE || endOfRoot() !== size) {
     slab_used = slab_start
-    return undefined
+    return false
   }
   settle?.()
-  const count = (slab_used - slab_start) / STRIDE
-  return { names, members: slab, start: slab_start, count, traits, is_ascii: settle === undefined }
+  scan.names = names
+  scan.members = slab
+  scan.start = slab_start
+  scan.end = slab_used
+  scan.traits = traits
+  scan.is_ascii = settle === undefined
+  return true
 }
 
 function grow(size: number): void {

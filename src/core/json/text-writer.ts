@@ -3,6 +3,8 @@ import type { Timestamp } from '../values.ts'
 
 /** A UTF-16 unit becomes at most this many bytes of UTF-8. */
 const UTF8_BYTES_MAX = 3
+/** So many are copied one by one in less time than a call takes. */
+const SHORT_BYTES_MAX = 16
 const INITIAL_BYTES = 16 * 1024
 const KEPT_BYTES_MAX = 1024 * 1024
 
@@ -46,10 +48,16 @@ export class TextWriter {
     this.length = start + length
   }
 
-  ready(bytes: Uint8Array): void {
-    this.reserve(bytes.length)
-    this.bytes.set(bytes, this.length)
-    this.length += bytes.length
+  ready(ready: Uint8Array): void {
+    const { length } = ready
+    this.reserve(length)
+    if (length > SHORT_BYTES_MAX) this.bytes.set(ready, this.length)
+    else {
+      const { bytes } = this
+      const start = this.length
+      for (let index = 0; index < length; index++) bytes[start + index] = ready[index] ?? 0
+    }
+    this.length += length
   }
 
   byte(byte: number): void {
