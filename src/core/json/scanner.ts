@@ -5,7 +5,7 @@ const TEXT_LENGTH_MAX = 256 * 1024
 /** Deeper objects are parsed. */
 const DEPTH_MAX = 16
 /** A text with so many members takes a slab of its own. */
-const SLAB_LENGTH = 4_096
+const SLAB_LENGTH = 8_192
 /** Of a member: its name's number, doubled, and one more where its value has escapes; where its value begins and ends. */
 export const STRIDE = 3
 /** Behind the text in the scratch space, so that words can be read at its end. */
