@@ -120,7 +120,7 @@ export class ScannedObject {
   textOf(name: string): string | undefined {
     const at = this.#find(name)
     if (at < 0) return this.#below?.textOf(name)
-    return this.#text.slice(this.#scan.members[at + 1] ?? 0, this.#scan.members[at + 2] ?? 0)
+    return this.#text.slice(this.#members[at + 1] ?? 0, this.#members[at + 2] ?? 0)
   }
 
   /** Takes a member out. */
