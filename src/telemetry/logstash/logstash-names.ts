@@ -1,10 +1,10 @@
-import { hostname } from 'node:os'
+import { availableParallelism, hostname } from 'node:os'
 import type { Labels } from '../../core/context.ts'
 import type { MetricType } from '../family.ts'
 import type { PrintedFamily } from '../print.ts'
 import { Families } from './families.ts'
 import { FlowMeter } from './flow.ts'
-import { type ProcessFacts, ProcessLook } from './process-facts.ts'
+import { type ProcessFacts, readProcessFacts } from './process-facts.ts'
 import { Reading } from './reading.ts'
 
 /** There only where a whole program tells its metrics. */
@@ -34,7 +34,7 @@ interface Figures {
  * has the list, and what is different.
  */
 export class LogstashNames {
-  readonly #process = new ProcessLook()
+  readonly #cpu_used = process.cpuUsage()
   readonly #flow: FlowMeter
 
   /** `now`: milliseconds of a clock that never goes back. */
@@ -48,7 +48,8 @@ export class LogstashNames {
     const made = new Families(hostname())
     this.#flow.look()
     tellProgram(made, reading)
-    tellProcess(made, this.#process.now(), reading)
+    tellProcess(made, readProcessFacts(), reading)
+    made.gauge('stats_process_cpu_percent', 'Share of all processors, of late.', this.#cpuPercent())
     const pipelines = reading.valuesOf('millrace_events_received_total', 'pipeline')
     const figures = pipelines.map((pipeline) => figuresOf(reading, pipeline))
     const all = addUp(figures)
@@ -88,6 +89,12 @@ export class LogstashNames {
       ['worker_concurrency', 'Filters and writes that are at work at a time', figures.duration_ms / 1_000],
     ] as const
     for (const [name, help, value] of flows) this.#tellFlow(made, `${prefix}_flow_${name}`, help, value, labels)
+  }
+
+  #cpuPercent(): number {
+    const { user, system } = process.cpuUsage(this.#cpu_used)
+    const { current } = this.#flow.of('cpu', (user + system) / 1e6)
+    return Math.round((100 * current) / availableParallelism())
   }
 
   /** Filters are the work of a worker, which gives them one batch at a time: the outputs' waiting keeps none busy. */
@@ -220,7 +227,6 @@ function tellProcess(made: Families, facts: ProcessFacts, reading: Reading): voi
   gauge('jvm_uptime_millis', 'Time since the start.', Math.round(performance.now()))
   gauge('process_open_file_descriptors', 'Number of open file descriptors.', facts.open_files)
   gauge('process_max_file_descriptors', 'Limit of open file descriptors.', facts.max_files)
-  gauge('process_cpu_percent', 'Share of all processors, of late.', facts.cpu_percent)
   made.counter('stats_process_cpu_total_millis', 'Processor time used.', Math.round(facts.cpu_ms))
   for (const [index, minutes] of ['1m', '5m', '15m'].entries()) {
     gauge(`process_cpu_load_average_${minutes}`, `System load average over ${minutes}.`, facts.load[index])

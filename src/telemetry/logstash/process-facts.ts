@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs'
-import { availableParallelism, loadavg } from 'node:os'
+import { loadavg } from 'node:os'
 
 /** What Logstash tells of its process, of this one, with all its threads. What the system does not tell is `undefined`. */
 export interface ProcessFacts {
@@ -8,33 +8,19 @@ export interface ProcessFacts {
   readonly max_files: number | undefined
   readonly virtual_bytes: number | undefined
   readonly cpu_ms: number
-  /** Since the last look, of all processors. */
-  readonly cpu_percent: number
   readonly load: readonly number[]
 }
 
-/** Looks at the process; how busy it was is counted from look to look. */
-export class ProcessLook {
-  #cpu_ms = 0
-  #at_ms = 0
-
-  now(): ProcessFacts {
-    const { user, system } = process.cpuUsage()
-    const cpu_ms = (user + system) / 1_000
-    const at_ms = performance.now()
-    const busy = (cpu_ms - this.#cpu_ms) / Math.max(1, at_ms - this.#at_ms)
-    this.#cpu_ms = cpu_ms
-    this.#at_ms = at_ms
-    const status = read('/proc/self/status')
-    return {
-      threads: numberIn(status, /^Threads:\s*(\d+)/m),
-      open_files: countFiles(),
-      max_files: numberIn(read('/proc/self/limits'), /^Max open files\s+(\d+)/m),
-      virtual_bytes: scaled(numberIn(status, /^VmSize:\s*(\d+) kB/m), 1_024),
-      cpu_ms,
-      cpu_percent: Math.round((100 * busy) / availableParallelism()),
-      load: loadavg(),
-    }
+export function readProcessFacts(): ProcessFacts {
+  const { user, system } = process.cpuUsage()
+  const status = read('/proc/self/status')
+  return {
+    threads: numberIn(status, /^Threads:\s*(\d+)/m),
+    open_files: countFiles(),
+    max_files: numberIn(read('/proc/self/limits'), /^Max open files\s+(\d+)/m),
+    virtual_bytes: scaled(numberIn(status, /^VmSize:\s*(\d+) kB/m), 1_024),
+    cpu_ms: (user + system) / 1_000,
+    load: loadavg(),
   }
 }
 
