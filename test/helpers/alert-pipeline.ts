@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { AlertChannels } from './alert-channels.ts'
 import { freePort } from './free-port.ts'
@@ -12,6 +12,12 @@ export interface Alert {
   readonly status: string
   readonly labels: Readonly<Record<string, string>>
   readonly [field: string]: unknown
+}
+
+export interface Kept extends Alert {
+  readonly fingerprint: string
+  readonly receiver: string
+  readonly groupKey: string
 }
 
 /** The body of a webhook: alerts of one group. */
@@ -49,6 +55,14 @@ export class AlertPipeline implements AsyncDisposable {
       body: typeof body === 'string' ? body : JSON.stringify(body),
     })
     return { status: response.status, text: await response.text() }
+  }
+
+  /** What it keeps, where it keeps it in files. */
+  async kept(): Promise<readonly Kept[]> {
+    const { data } = this.program
+    const names = (await readdir(data)).filter((name) => name.startsWith('exchange-alerts-'))
+    const texts = await Promise.all(names.map((name) => readFile(join(data, name), 'utf8')))
+    return texts.flatMap((text) => text.trimEnd().split('\n')).map((line) => JSON.parse(line) as Kept)
   }
 
   [Symbol.asyncDispose](): Promise<void> {

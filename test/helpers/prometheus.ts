@@ -67,6 +67,9 @@ export interface Series {
 export interface ActiveAlert {
   readonly state: 'pending' | 'firing'
   readonly labels: Readonly<Record<string, string>>
+  /** Since when its expression is true. */
+  readonly activeAt: string
+  readonly value: string
 }
 
 /** A Prometheus on 127.0.0.1. */

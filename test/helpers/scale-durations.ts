@@ -13,7 +13,8 @@ export function scaleDurations(yaml: string, divisor: number): string {
     .replaceAll(new RegExp(`^\\s*(?:for|interval|\\w+_(?:wait|interval|timeout)): ${LENGTH}$`, 'gm'), shorter)
 }
 
-function toMs(length: string): number {
+/** Prometheus' form of a length of time: `1h30m`. */
+export function toMs(length: string): number {
   let total = 0
   for (const [, count, unit] of length.matchAll(/(\d+)(ms|[smhdwy])/g)) {
     total += Number(count) * UNITS_MS[unit as keyof typeof UNITS_MS]

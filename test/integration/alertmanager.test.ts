@@ -1,8 +1,8 @@
-import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { AlertChannels } from '../helpers/alert-channels.ts'
-import { ALERTS_CONFIG, AlertPipeline } from '../helpers/alert-pipeline.ts'
+import { ALERTS_CONFIG, AlertPipeline, type Kept } from '../helpers/alert-pipeline.ts'
 import { Alertmanager, type ManagedAlert, type PostedAlert } from '../helpers/alertmanager.ts'
 import { readSamples } from '../helpers/books.ts'
 import { reasonAgainst } from '../helpers/prometheus.ts'
@@ -103,7 +103,7 @@ test(
     // They were told later by Alertmanager.
     expect(channels.textsOf('phone')).toHaveLength(3)
     const groups = await waitFor('all to be kept', async () => {
-      const kept = await readKept(pipeline.program.data)
+      const kept = await pipeline.kept()
       return kept.length === 7 && Object.groupBy(kept, ({ receiver, groupKey }) => `${receiver} ${groupKey}`)
     })
     const instancesOf = ([key, kept = []]: [string, Kept[] | undefined]): string =>
@@ -154,18 +154,6 @@ test(
   },
   TIMEOUT_MS,
 )
-
-interface Kept {
-  readonly receiver: string
-  readonly groupKey: string
-  readonly labels: Readonly<Record<string, string>>
-}
-
-async function readKept(data: string): Promise<readonly Kept[]> {
-  const names = (await readdir(data)).filter((name) => name.startsWith('exchange-alerts-'))
-  const texts = await Promise.all(names.map((name) => readFile(join(data, name), 'utf8')))
-  return texts.flatMap((text) => text.trimEnd().split('\n')).map((line) => JSON.parse(line) as Kept)
-}
 
 /** How many webhooks it took. */
 async function bodiesOf({ program }: AlertPipeline): Promise<number> {

@@ -1,21 +1,22 @@
 import { randomUUID } from 'node:crypto'
-import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { Kafka, logLevel } from 'kafkajs'
+import { setTimeout as delay } from 'node:timers/promises'
+import { isDeepStrictEqual } from 'node:util'
 import { expect, test } from 'vitest'
-import { patchKafkajs } from '../../src/kafka/patches.ts'
 import { exchangeLog } from '../../src/sample/exchange-log.ts'
 import { INCIDENTS, type Incident } from '../../src/sample/incidents.ts'
-import { AlertChannels, type Notification } from '../helpers/alert-channels.ts'
-import { Alertmanager } from '../helpers/alertmanager.ts'
+import { AlertChannels } from '../helpers/alert-channels.ts'
+import { type Expected, expectedOf, readRules, type Status, takeExpected } from '../helpers/alert-expectations.ts'
+import { AlertPipeline } from '../helpers/alert-pipeline.ts'
+import { Alertmanager, type ManagedAlert } from '../helpers/alertmanager.ts'
 import { freePort } from '../helpers/free-port.ts'
-import { EACH_ONCE } from '../helpers/kafka-producer.ts'
+import { KafkaBurst } from '../helpers/kafka-burst.ts'
 import { Program } from '../helpers/program.ts'
-import { PrometheusServer, reasonAgainst } from '../helpers/prometheus.ts'
-import { scaleDurations } from '../helpers/scale-durations.ts'
+import { type ActiveAlert, PrometheusServer, reasonAgainst } from '../helpers/prometheus.ts'
+import { scaleDurations, toMs } from '../helpers/scale-durations.ts'
 import { orSkip } from '../helpers/servers.ts'
 import { sharedKafka } from '../helpers/shared-servers.ts'
-import { startStubElasticsearch } from '../helpers/stub-elasticsearch.ts'
 import { temporaryFolder } from '../helpers/temporary-folder.ts'
 import { waitFor } from '../helpers/wait-for.ts'
 
@@ -25,13 +26,12 @@ const SCALE = 60
 const RATE = 100
 /** Beside other exchanges that are well, a burst of errors has to be seen in the sum of all requests. */
 const BURST_RATE = 200
-const LAG_LINES = 30_000
-/** Less than the megabyte that a broker takes. */
-const SENT_AT_ONCE = 2_000
 const USUAL_S = 300
 const HISTORY_S = 240
-/** Alone it takes a minute. */
-const TIMEOUT_MS = 360_000
+/** So often Alertmanager is asked: no alert fires for so short a time. */
+const WATCH_MS = 250
+/** Alone it takes two minutes. */
+const TIMEOUT_MS = 600_000
 
 const ALERTS: Readonly<Record<Incident, string>> = {
   'error-burst': 'APIHighErrorRate',
@@ -40,15 +40,6 @@ const ALERTS: Readonly<Record<Incident, string>> = {
   'volume-spike': 'AbnormalTradingVolume',
   'db-pool': 'DatabaseConnectionPoolExhausted',
   'kafka-lag': 'KafkaConsumerLag',
-}
-
-interface Kept {
-  readonly status: 'firing' | 'resolved'
-  readonly labels: Readonly<Record<string, string>>
-  readonly annotations: { readonly summary: string; readonly description: string }
-  readonly startsAt: string
-  readonly endsAt?: string
-  readonly fingerprint: string
 }
 
 test(
@@ -63,73 +54,156 @@ test(
     await using stack = new AsyncDisposableStack()
 
     const channels = stack.use(await AlertChannels.start())
-    const alerts_port = await freePort()
-    const alerts = stack.use(
-      await Program.start({
-        args: ['-f', join(ROOT, 'config/alerts.json')],
-        env: { ...channels.env, ELASTICSEARCH_URL: '', ALERTS_PORT: String(alerts_port) },
-      }),
-    )
-    const rules = scaleDurations(await readFile(join(ROOT, 'deploy/prometheus/alerts.yml'), 'utf8'), SCALE)
-    const alertmanager = stack.use(await Alertmanager.start(`127.0.0.1:${alerts_port}`, SCALE))
+    const data = stack.use(await temporaryFolder())
+    const alerts = stack.use(await AlertPipeline.start(channels, data.path))
+    const alertmanager = stack.use(await Alertmanager.start(new URL(alerts.url).host, SCALE))
+    const watch = stack.use(new Watch(alertmanager))
 
-    const held = Promise.withResolvers<void>()
-    const exchanges = await startExchanges(folder.path, brokers, held.promise, stack)
+    const topic = `incidents-${randomUUID()}`
+    const burst = stack.use(await KafkaBurst.prepare(brokers, topic))
+    const exchanges = await startExchanges(folder.path, brokers, topic, stack)
+    const rules = await readRules()
     const prometheus = stack.use(
       await PrometheusServer.start({
-        targets: [...exchanges.values(), alerts].map(addressOf),
+        targets: [...exchanges.values(), alerts.program].map(addressOf),
         scrape_interval_ms: 2_000,
-        rules,
+        rules: scaleDurations(await readFile(join(ROOT, 'deploy/prometheus/alerts.yml'), 'utf8'), SCALE),
         alertmanager: alertmanager.address,
         history: usualVolume(exchanges),
       }),
     )
 
-    const instances = new Map([...exchanges].map(([incident, program]) => [addressOf(program), incident]))
-    const fired = (): Promise<Set<string>> => firedAlerts(prometheus)
-    await waitFor('six alerts', async () => (await fired()).size >= INCIDENTS.length, {
-      timeout_ms: 200_000,
-      details: async () => JSON.stringify([await prometheus.query('up'), await prometheus.alerts()]),
-    })
-    const keptIn = (status: string): Promise<readonly Kept[]> => readKept(alerts.data, status)
-    const names = (documents: readonly Kept[]): string[] => documents.map(({ labels }) => labels['alertname'] ?? '')
-    await waitFor('six alerts on their way', async () => new Set(names(await keptIn('firing'))).size >= INCIDENTS.length, {
-      timeout_ms: 60_000,
-    })
+    const firing = async (): Promise<readonly ActiveAlert[]> =>
+      (await prometheus.alerts()).filter(({ state }) => state === 'firing')
+    const fire = async (count: number): Promise<void> => {
+      await waitFor(`${count} alerts`, async () => new Set((await firing()).map(nameOf)).size >= count, {
+        timeout_ms: 200_000,
+        details: async () => JSON.stringify([await prometheus.query('up'), await prometheus.alerts()]),
+      })
+    }
+    await fire(INCIDENTS.length - 1)
+    burst.begin()
+    await fire(INCIDENTS.length)
+    const at_last = await firing()
+    // What Prometheus tells Alertmanager it tells at once, and then again and again.
+    await waitFor('Alertmanager to know them', () => at_last.every(({ labels }) => watch.find(labels) !== undefined))
+    for (const alert of at_last) {
+      const { labels, activeAt, value } = alert
+      const rule = rules.get(nameOf(alert))
+      expect(labels['severity']).toBe(rule?.labels['severity'])
+      const waited_ms = Date.parse(watch.find(labels)?.startsAt ?? '') - Date.parse(activeAt)
+      // Of one that ended and fired again at once Alertmanager may keep the first start.
+      if (waited_ms >= 0) expect(waited_ms).toBeGreaterThanOrEqual(toMs(rule?.for ?? '') / SCALE)
+      if (nameOf(alert) !== ALERTS['kafka-lag']) continue
+      expect(labels).toMatchObject({ consumer_group: topic, topic, instance: addressOf(exchanges.get('kafka-lag')) })
+      expect(Number(value)).toBeGreaterThan(10_000)
+    }
 
-    held.resolve()
+    await burst.end()
+    await waitFor('the lag to go by itself', async () => !(await firing()).some((alert) => nameOf(alert) === ALERTS['kafka-lag']))
+    await waitFor('the rest of it', async () => (await burst.lag()) === 0)
     await Promise.all([...exchanges.values()].map((program) => program.kill()))
-    await waitFor('the end of all alerts', async () => haveEnded(await keptIn('firing'), await keptIn('resolved')), {
-      timeout_ms: 60_000,
-      details: async () => JSON.stringify(await prometheus.alerts()),
-    })
-    const firing = await keptIn('firing')
-    expect([...new Set(names(firing))].sort()).toEqual(Object.values(ALERTS).sort())
-    for (const { labels } of firing) {
+    await waitFor('the end of all alerts', async () => (await alertmanager.alerts()).length === 0)
+    await watch[Symbol.asyncDispose]()
+
+    const instances = new Map([...exchanges].map(([incident, program]) => [addressOf(program), incident]))
+    for (const { labels } of watch.seen) {
       const incident = instances.get(labels['instance'] ?? '')
       // The rate of errors is of all exchanges together.
-      expect(labels['alertname']).toBe(incident === undefined ? ALERTS['error-burst'] : ALERTS[incident])
+      expect(labels['alertname']).toBe(ALERTS[incident ?? 'error-burst'])
     }
-    const expected = [...firing, ...(await keptIn('resolved'))].flatMap(notificationsOf)
-    await waitFor('all notifications', () => channels.received.length >= expected.length)
-    expect((await alerts.stop()).code).toBe(0)
-    expect(channels.received.map(textOf).sort()).toEqual(expected.map(textOf).sort())
+    const toldOf = (firings: readonly ManagedAlert[], ...statuses: readonly Status[]): readonly Expected[] =>
+      firings.flatMap((one) => {
+        const rule = rules.get(nameOf(one))
+        return rule === undefined ? [] : statuses.flatMap((status) => expectedOf(rule, one, status))
+      })
+    // Where a scrape failed an alert may end and fire again at once: which of its starts Alertmanager tells is
+    // a matter of when it looks, but of the last one it tells the end.
+    const steady = watch.latest.filter((one) => watch.startsOf(one).length === 1)
+    const again = watch.seen.filter((one) => watch.startsOf(one).length > 1)
+    const ends = watch.latest.filter((one) => again.includes(one))
+    const expected = [...toldOf(steady, 'firing', 'resolved'), ...toldOf(ends, 'resolved')]
+    await waitFor('all notifications', () => takeExpected([...channels.received], expected).length === 0, {
+      details: () => {
+        const rest = [...channels.received]
+        const missing = takeExpected(rest, expected).map(({ channel, text }) => `${channel} ${text.source}`)
+        return JSON.stringify({ missing, rest, seen: watch.seen }, null, 1)
+      },
+    })
+    expect((await alerts.program.stop()).code).toBe(0)
+    const received = [...channels.received]
+    expect(takeExpected(received, expected)).toEqual([])
+    takeExpected(received, [
+      ...toldOf(again, 'firing'),
+      ...toldOf(
+        again.filter((one) => !ends.includes(one)),
+        'resolved',
+      ),
+    ])
+    expect(received).toEqual([])
+    const kept = await alerts.kept()
+    for (const one of watch.latest) {
+      const documents = kept.filter(
+        ({ fingerprint, labels }) => fingerprint === one.fingerprint && isDeepStrictEqual(labels, one.labels),
+      )
+      const statuses = documents.map(({ status }) => status)
+      expect(new Set(statuses), JSON.stringify(one)).toContain('resolved')
+      if (steady.includes(one)) expect(statuses.toSorted(), JSON.stringify(one)).toEqual(['firing', 'resolved'])
+    }
+    expect(new Set(kept.filter(({ status }) => status === 'firing').map(nameOf))).toEqual(new Set(Object.values(ALERTS)))
+    expect(kept.filter(({ fingerprint }) => !watch.latest.some((one) => one.fingerprint === fingerprint))).toEqual([])
   },
   TIMEOUT_MS,
 )
 
-/** A program with config/exchange.json for each incident, which goes wrong from its first line on. */
+/** Every alert that an Alertmanager shows while it is watched, by its own API, once for each time that it began. */
+class Watch implements AsyncDisposable {
+  readonly #seen = new Map<string, ManagedAlert>()
+  readonly #stop = new AbortController()
+  readonly #watching: Promise<void>
+
+  constructor(alertmanager: Alertmanager) {
+    this.#watching = this.#run(alertmanager)
+  }
+
+  get seen(): readonly ManagedAlert[] {
+    return [...this.#seen.values()]
+  }
+
+  /** All starts of the same one. */
+  startsOf({ fingerprint }: ManagedAlert): readonly ManagedAlert[] {
+    return this.seen.filter((one) => one.fingerprint === fingerprint)
+  }
+
+  /** The last start of each. */
+  get latest(): readonly ManagedAlert[] {
+    return [...new Map(this.seen.map((one) => [one.fingerprint, one])).values()]
+  }
+
+  find(labels: Readonly<Record<string, string>>): ManagedAlert | undefined {
+    return this.latest.find((one) => isDeepStrictEqual(one.labels, labels))
+  }
+
+  async #run(alertmanager: Alertmanager): Promise<void> {
+    while (!this.#stop.signal.aborted) {
+      for (const alert of await alertmanager.alerts()) this.#seen.set(`${alert.fingerprint} ${alert.startsAt}`, alert)
+      await delay(WATCH_MS)
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort()
+    await this.#watching
+  }
+}
+
+/** A program with config/exchange.json for each incident, which goes wrong from its first line on; one waits for lines from Kafka. */
 async function startExchanges(
   folder: string,
   brokers: readonly string[],
-  held: Promise<void>,
+  topic: string,
   stack: AsyncDisposableStack,
 ): Promise<ReadonlyMap<Incident, Program>> {
-  const topic = `incidents-${randomUUID()}`
-  await produceLag(brokers, topic)
-  // The store takes what is read from Kafka and does not answer: that is why the consumer lags.
-  const store = await startStubElasticsearch({ onBulk: () => ({ until: held }) })
-  stack.defer(() => store.close())
   const config = await readFile(join(ROOT, 'config/exchange.json'), 'utf8')
   const start = async (incident: Incident): Promise<readonly [Incident, Program]> => {
     const rate = incident === 'error-burst' ? BURST_RATE : RATE
@@ -140,13 +214,11 @@ async function startExchanges(
       config
         .replace('"count": 10000, "rate": 500', sample)
         .replace('"topics": ["exchange-logs"]', `"topics": ["${topic}"]`)
-        .replace('"group_id": "millrace"', `"group_id": "${topic}"`)
-        .replace('"elasticsearch": {', '"elasticsearch": { "timeout": 600,'),
+        .replace('"group_id": "millrace"', `"group_id": "${topic}"`),
     )
-    const is_kafka = incident === 'kafka-lag'
     const env = {
-      KAFKA_BROKERS: is_kafka ? brokers.join(',') : '',
-      ELASTICSEARCH_URL: is_kafka ? store.url : '',
+      KAFKA_BROKERS: incident === 'kafka-lag' ? brokers.join(',') : '',
+      ELASTICSEARCH_URL: '',
       EXCHANGE_LOG: '',
       BEATS_PORT: String(await freePort()),
       MILLRACE_GEOIP_DATABASE: join(ROOT, 'config/geoip/millrace-sample.mmdb'),
@@ -155,19 +227,6 @@ async function startExchanges(
     return [incident, stack.use(await Program.spawn({ args: ['-f', path], env }))]
   }
   return new Map(await Promise.all(INCIDENTS.map(start)))
-}
-
-async function produceLag(brokers: readonly string[], topic: string): Promise<void> {
-  patchKafkajs()
-  const client = new Kafka({ brokers: [...brokers], logLevel: logLevel.NOTHING })
-  const [admin, producer] = [client.admin(), client.producer(EACH_ONCE)]
-  await Promise.all([admin.connect(), producer.connect()])
-  await admin.createTopics({ topics: [{ topic, numPartitions: 1 }], waitForLeaders: true })
-  const log = exchangeLog({ seed: 1, start_ms: Date.now(), incident: 'kafka-lag' })
-  for (let sent = 0; sent < LAG_LINES; sent += SENT_AT_ONCE) {
-    await producer.send({ topic, messages: Array.from({ length: SENT_AT_ONCE }, () => ({ value: log.next().value.line })) })
-  }
-  await Promise.all([admin.disconnect(), producer.disconnect()])
 }
 
 /** What Prometheus would have seen of each exchange before: `HISTORY_S` of the usual volume, in OpenMetrics' text format. */
@@ -182,8 +241,10 @@ function usualVolume(exchanges: ReadonlyMap<Incident, Program>): string {
   const now_s = Math.floor(Date.now() / 1_000)
   const lines = ['# TYPE exchange_trade_volume gauge']
   for (const [incident, program] of exchanges) {
+    // What comes from Kafka comes as fast as it is read.
+    const factor = { 'error-burst': BURST_RATE / RATE, 'kafka-lag': 20 }[incident as string] ?? 1
     for (const [symbol, volume] of volumes) {
-      const rate = (volume / USUAL_S) * (incident === 'error-burst' ? BURST_RATE / RATE : 1)
+      const rate = (volume / USUAL_S) * factor
       const series = `exchange_trade_volume{instance="${addressOf(program)}",job="millrace",symbol="${symbol}"}`
       for (let age_s = HISTORY_S; age_s >= 0; age_s -= 5) lines.push(`${series} ${rate * (HISTORY_S - age_s)} ${now_s - age_s}`)
     }
@@ -191,45 +252,10 @@ function usualVolume(exchanges: ReadonlyMap<Incident, Program>): string {
   return [...lines, '# EOF', ''].join('\n')
 }
 
-async function firedAlerts(prometheus: PrometheusServer): Promise<Set<string>> {
-  const firing = (await prometheus.alerts()).filter(({ state }) => state === 'firing')
-  return new Set(firing.map(({ labels }) => labels['alertname'] ?? ''))
+function nameOf({ labels }: Pick<ActiveAlert, 'labels'>): string {
+  return labels['alertname'] ?? ''
 }
 
-async function readKept(data: string, status: string): Promise<readonly Kept[]> {
-  const names = (await readdir(data)).filter((name) => name.startsWith('exchange-alerts-'))
-  const texts = await Promise.all(names.map((name) => readFile(join(data, name), 'utf8')))
-  const documents = texts.flatMap((text) => text.trimEnd().split('\n')).map((line) => JSON.parse(line) as Kept)
-  return documents.filter((document) => document.status === status)
-}
-
-/**
- * Whether the latest of each alert has ended. Of one that ended and fired again at once, as where a scrape failed, Alertmanager tells
- * the second start only.
- */
-function haveEnded(firing: readonly Kept[], resolved: readonly Kept[]): boolean {
-  return firing.every(({ fingerprint, startsAt }) =>
-    resolved.some((end) => end.fingerprint === fingerprint && Date.parse(end.startsAt) >= Date.parse(startsAt)),
-  )
-}
-
-/** The routing: critical to phone, SMS and WeChat, warnings to mail and WeChat; that one is over is not told to the phone. */
-function notificationsOf({ status, labels, annotations, startsAt, endsAt }: Kept): Notification[] {
-  const severity = labels['severity'] ?? ''
-  const { summary, description } = annotations
-  const [mark, line] = status === 'resolved' ? [' (已恢复)', `\n恢复: ${endsAt}`] : ['', '']
-  const wechat = `【${severity}】\n告警: ${summary}\n详情: ${description}\n时间: ${startsAt}${line}`
-  const short: Notification[] =
-    severity === 'critical'
-      ? [...(status === 'firing' ? [{ channel: 'phone', text: summary } as const] : []), { channel: 'sms', text: summary + mark }]
-      : [{ channel: 'email', text: `[${severity}] ${summary}${mark}\n\n${description}${line}` }]
-  return [...short, { channel: 'wechat', text: wechat }]
-}
-
-function textOf({ channel, text }: Notification): string {
-  return `${channel} ${text}`
-}
-
-function addressOf({ apiUrl }: Program): string {
-  return new URL(apiUrl).host
+function addressOf(program: Program | undefined): string {
+  return new URL(program?.apiUrl ?? '').host
 }
