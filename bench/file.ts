@@ -11,7 +11,7 @@ import { eventsOf, ROUNDS } from './harness/scale.ts'
 import { printTable, type Row, showProgress } from './harness/table.ts'
 
 const WARM_UP_EVENTS = eventsOf(100_000)
-const EVENTS = eventsOf(300_000)
+const EVENTS = eventsOf(200_000)
 /** A whole file of different lines, as often as it takes. */
 const LINES = 10_000
 const CLAIM = 300_000

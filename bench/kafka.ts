@@ -13,8 +13,8 @@ import { NullServer } from './harness/null-server.ts'
 import { eventsOf, ROUNDS } from './harness/scale.ts'
 import { printTable, type Row, showProgress } from './harness/table.ts'
 
-const WARM_UP_EVENTS = eventsOf(80_000)
-const EVENTS = eventsOf(120_000)
+const WARM_UP_EVENTS = eventsOf(60_000)
+const EVENTS = eventsOf(80_000)
 /** The measured ones end before the topic does, for its last fetches are small. */
 const SPARE_EVENTS = 20_000
 const BATCH = 1_000

@@ -8,11 +8,11 @@ import { NullServer } from './harness/null-server.ts'
 import { eventsOf, IS_FULL, ROUNDS } from './harness/scale.ts'
 import { printTable, type Row, showProgress } from './harness/table.ts'
 
-const WARM_UP_EVENTS = eventsOf(100_000)
-const EVENTS = eventsOf(100_000)
+const WARM_UP_EVENTS = eventsOf(60_000)
+const EVENTS = eventsOf(60_000)
 const FEW_EVENTS = 10_000
 /** Ten millions take a quarter of an hour. */
-const MANY_EVENTS = IS_FULL ? 10_000_000 : eventsOf(500_000)
+const MANY_EVENTS = IS_FULL ? 10_000_000 : eventsOf(300_000)
 const MANY_ROUNDS = IS_FULL ? 1 : ROUNDS
 /** So many different lines, again and again. */
 const LINES = 2_000

@@ -11,8 +11,8 @@ import { eventsOf, ROUNDS } from './harness/scale.ts'
 import { printTable, type Row, showProgress } from './harness/table.ts'
 
 /** Enough that everything is compiled that will be. */
-const WARM_UP_EVENTS = 60_000
-const EVENTS = 100_000
+const WARM_UP_EVENTS = 50_000
+const EVENTS = 60_000
 /** The floor of each way in which the members of an envelope can stand. */
 const FLOORS = { same: 5, random: 3.5 } as const
 type MemberOrder = keyof typeof FLOORS

@@ -8,8 +8,8 @@ import { BenchedProgram } from './harness/program.ts'
 import { eventsOf, ROUNDS } from './harness/scale.ts'
 import { printTable, type Row, showProgress } from './harness/table.ts'
 
-const WARM_UP_EVENTS = 60_000
-const EVENTS = 100_000
+const WARM_UP_EVENTS = 50_000
+const EVENTS = 60_000
 /** More than a round sends. */
 const NO_WAITING = 1_000_000
 const PIPELINING = [0, 1, 2] as const

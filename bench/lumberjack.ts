@@ -11,8 +11,8 @@ import { eventsOf, ROUNDS } from './harness/scale.ts'
 import { printTable, type Row, showProgress } from './harness/table.ts'
 
 /** Enough that everything is compiled that will be. */
-const WARM_UP_EVENTS = 100_000
-const EVENTS = 200_000
+const WARM_UP_EVENTS = 80_000
+const EVENTS = 100_000
 const CONNECTIONS = [1, 4] as const
 
 const MEGABYTE = 1e6

@@ -10,8 +10,8 @@ import { eventsOf, ROUNDS } from './harness/scale.ts'
 import { printTable, type Row, showProgress } from './harness/table.ts'
 
 /** Enough for each worker that everything is compiled that will be. */
-const WARM_UP_EVENTS = 80_000
-const EVENTS = 150_000
+const WARM_UP_EVENTS = 60_000
+const EVENTS = 100_000
 const CONNECTIONS = 4
 const WORKERS = [1, 2, 3] as const
 const MEGABYTE = 1e6
