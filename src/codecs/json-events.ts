@@ -3,6 +3,7 @@ import type { Decoded } from '../core/contracts.ts'
 import { messageOf } from '../core/errors.ts'
 import type { FieldRef } from '../core/field-ref.ts'
 import { endOfJson, type ParsedJson, parseJson } from '../core/json/json.ts'
+import { tellParsed, WHOLE_TEXT } from '../core/json/parsing-watch.ts'
 import { ScannedObject } from '../core/json/scanned-object.ts'
 import { type Fields, isFields, type Value } from '../core/values.ts'
 import { keepOriginal, setIfMissing } from './text.ts'
@@ -49,10 +50,9 @@ function reasonOf(thrown: unknown, text: string): string {
 function readJson(piece: string, { target, keeps_original }: JsonReading, context: Context): Decoded[] {
   // A byte order mark is no JSON, but Windows programs write one.
   const text = piece.charCodeAt(0) === 0xfeff ? piece.slice(1) : piece
-  if (target === undefined && !keeps_original) {
-    const source = ScannedObject.read(text)
-    if (source !== undefined) return [{ fields: {}, exact: false, source }]
-  }
+  const source = target === undefined ? ScannedObject.read(text) : undefined
+  if (source !== undefined && !keeps_original) return [{ fields: {}, exact: false, source }]
+  if (source?.has('event') === false) return [{ fields: originalOf(text), exact: false, source }]
   if (text === '' || text.trim() === '') return []
   const { value, exact } = parseFirst(text, context)
   const items = Array.isArray(value) ? value : [value]
@@ -65,11 +65,18 @@ function readJson(piece: string, { target, keeps_original }: JsonReading, contex
   })
 }
 
+function originalOf(text: string): Fields {
+  const fields: Fields = {}
+  keepOriginal(fields, text)
+  return fields
+}
+
 /**
  * The first object or list of a text, as Logstash takes it: what stands behind it is lost, with a warning.
  * @throws SyntaxError where none begins the text
  */
 function parseFirst(text: string, context: Context): ParsedJson {
+  tellParsed(WHOLE_TEXT)
   try {
     return parseJson(text)
   } catch (thrown) {

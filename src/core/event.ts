@@ -13,6 +13,7 @@ import {
   type Exact,
   type Fields,
   holdsBigint,
+  isEmpty,
   isFields,
   member,
   parseTimestamp,
@@ -141,19 +142,23 @@ export class Event extends EventLife {
     if (this.#source === undefined) return undefined
     if (name === this.#printed_name) return this.#own(name)
     const value = this.#source.get(name)
-    return isHolder(value) ? this.#own(name) : value
+    if (isHolder(value)) this.#ownAs(name, value)
+    return value
   }
 
   /** Makes a top-level field one of our own, where it is still text: it can be changed then. Returns its value. */
   #own(name: string): Value | undefined {
     const printed = name === this.#printed_name ? this.#takePrinted() : undefined
     const value = printed === undefined ? this.#source?.take(name) : printed.read()
-    if (value !== undefined) {
-      this.#owns_more = true
-      setMember(this.#fields, name, value)
-      this.#exact = withExact(this.#exact, [name], value)
-    }
+    if (value !== undefined) this.#ownAs(name, value)
     return value
+  }
+
+  #ownAs(name: string, value: Value): void {
+    this.#source?.cut(name)
+    this.#owns_more = true
+    setMember(this.#fields, name, value)
+    this.#exact = withExact(this.#exact, [name], value)
   }
 
   /** Whether the value at `ref` is that text. */
@@ -316,8 +321,7 @@ export class Event extends EventLife {
   }
 
   #copy(ordinal: string): Event {
-    const { origin } = this
-    const options = { exact: this.#exact, origin, source: this.#source?.copy() }
+    const options = { exact: this.#exact, origin: this.origin, source: this.#source?.copy() }
     const copy = new Event(cloneFields(this.#fields), cloneFields(this.#metadata), options, ordinal)
     copy.#owns_more = this.#owns_more
     copy.#printed = this.#printed
@@ -336,6 +340,11 @@ export class Event extends EventLife {
 
   get hasLetFieldsGo(): boolean {
     return this.#fields === GONE
+  }
+
+  /** Whether its document is put together of the text that it came as; else all of its fields are printed. */
+  get keepsText(): boolean {
+    return this.#source !== undefined
   }
 
   /** The document as JSON text, without metadata. Long and exactly written numbers may move behind the other fields. */
@@ -385,9 +394,4 @@ export class Event extends EventLife {
   get metadata(): Fields {
     return this.get(METADATA_REF) as Fields
   }
-}
-
-function isEmpty(fields: Fields): boolean {
-  for (const _name in fields) return false
-  return true
 }

@@ -125,6 +125,12 @@ function zoneOffset_ms(zone: string): number {
   return sign * (Number(digits.slice(0, 2)) * 60 + Number(digits.slice(2))) * 60_000
 }
 
+/** Whether a map has no member at all, not even one that was removed. */
+export function isEmpty(fields: Fields): boolean {
+  for (const _name in fields) return false
+  return true
+}
+
 export function isFields(value: Value | undefined): value is Fields {
   return (
     typeof value === 'object' &&

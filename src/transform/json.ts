@@ -4,6 +4,7 @@ import { messageOf } from '../core/errors.ts'
 import type { Event } from '../core/event.ts'
 import { parseFieldRef } from '../core/field-ref.ts'
 import { endOfJson, parseJson } from '../core/json/json.ts'
+import { tellParsed, WHOLE_TEXT } from '../core/json/parsing-watch.ts'
 import { ScannedObject } from '../core/json/scanned-object.ts'
 import * as option from '../core/options/options.ts'
 import { areTags, RESERVED } from '../core/reserved-fields.ts'
@@ -114,6 +115,7 @@ function parseSeveral(text: string, context: FilterContext): Value | undefined {
 }
 
 function tryParse(text: string): Value | undefined {
+  tellParsed(WHOLE_TEXT)
   try {
     return parseJson(text, true).value
   } catch (thrown) {

@@ -1,5 +1,7 @@
 import type { ChainNode, IfChainNode, StepNode } from '../../compile/chain/nodes.ts'
 import type { Event } from '../../core/event.ts'
+import { watchParsing } from '../../core/json/parsing-watch.ts'
+import { type Parsed, tally } from './parsed.ts'
 
 /** How long one filter or condition took in a round. */
 export interface Measured {
@@ -11,6 +13,8 @@ export interface Measured {
   nanoseconds: number
   /** Events in which the filter threw. */
   failed: number
+  /** What of the events' texts was parsed here. */
+  parsed: Parsed
 }
 
 /**
@@ -31,12 +35,16 @@ export class MeasuredChain {
 
   /** Forgets what was measured so far. */
   reset(): void {
-    for (const row of this.rows.values()) Object.assign(row, { events: 0, nanoseconds: 0, failed: 0 })
+    for (const row of this.rows.values()) Object.assign(row, { events: 0, nanoseconds: 0, failed: 0, parsed: new Map() })
   }
 
   /** Takes a batch through all filters and returns what comes out at the end. */
   async run(events: readonly Event[]): Promise<readonly Event[]> {
-    return await this.#through(this.#nodes, events)
+    try {
+      return await this.#through(this.#nodes, events)
+    } finally {
+      watchParsing(undefined)
+    }
   }
 
   async #through(nodes: readonly ChainNode[], events: readonly Event[]): Promise<readonly Event[]> {
@@ -51,7 +59,7 @@ export class MeasuredChain {
   async #step(node: StepNode, events: readonly Event[]): Promise<readonly Event[]> {
     const { prepare, step } = node.parts
     const passed: Event[] = []
-    const row = this.rows.get(node)
+    const row = this.#enter(node)
     const start = process.hrtime.bigint()
     const waiting = prepare?.(events, this.#signal)
     if (waiting !== undefined) await waiting
@@ -72,12 +80,20 @@ export class MeasuredChain {
   }
 
   async #if(node: IfChainNode, events: readonly Event[]): Promise<readonly Event[]> {
+    const row = this.#enter(node)
     const start = process.hrtime.bigint()
     const chosen: Event[] = []
     const others: Event[] = []
     for (const event of events) (node.holds(event) ? chosen : others).push(event)
-    note(this.rows.get(node), events.length, start)
+    note(row, events.length, start)
     return [...(await this.#through(node.then, chosen)), ...(await this.#through(node.else, others))]
+  }
+
+  /** What is parsed from here on is parsed for this node. */
+  #enter(node: ChainNode): Measured | undefined {
+    const row = this.rows.get(node)
+    watchParsing(row && tally(row.parsed))
+    return row
   }
 }
 
@@ -90,7 +106,7 @@ function note(row: Measured | undefined, events: number, start: bigint): void {
 function rowsOf(nodes: readonly ChainNode[], depth: number): [ChainNode, Measured][] {
   return nodes.flatMap((node): [ChainNode, Measured][] => {
     const kind = node.kind === 'if' ? 'if' : 'filter'
-    const row: Measured = { where: node.where, kind, depth, events: 0, nanoseconds: 0, failed: 0 }
+    const row: Measured = { where: node.where, kind, depth, events: 0, nanoseconds: 0, failed: 0, parsed: new Map() }
     if (node.kind !== 'if') return [[node, row]]
     return [[node, row], ...rowsOf(node.then, depth + 1), ...rowsOf(node.else, depth + 1)]
   })

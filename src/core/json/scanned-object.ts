@@ -4,6 +4,7 @@ import { type Fields, isFields, mergeExact, setMember, type Value } from '../val
 import { numberOf } from './exact-number.ts'
 import { type ParsedJson, parseJson } from './json.ts'
 import { BRACKETED_NAME, type NameTable, RESERVED_NAME } from './known-names.ts'
+import { tellParsed, WHOLE_TEXT } from './parsing-watch.ts'
 import { type Scan, STRIDE, scan, scanAscii, scanObject } from './scanner.ts'
 import type { TextWriter } from './text-writer.ts'
 
@@ -151,6 +152,7 @@ export class ScannedObject {
 
   /** All members that were not taken out. */
   parse(): ParsedJson & { readonly value: Fields } {
+    tellParsed(WHOLE_TEXT)
     const parsed = parseJson(this.#text, this.#decimals)
     if (!isFields(parsed.value)) throw new TypeError('expected the text of an object')
     if (this.#gone === 0 && this.#below === undefined) return { ...parsed, value: parsed.value }
@@ -276,6 +278,7 @@ export class ScannedObject {
         return this.#read_text
       case OPEN_BRACE:
       case OPEN_BRACKET:
+        tellParsed(this.#names.all[(members[at] ?? 0) >> 1]?.text ?? WHOLE_TEXT)
         return parseJson(text.slice(start, end), this.#decimals).value
       case 0x74: // t
         return true
