@@ -10,8 +10,15 @@ interface Measured {
 
 type Settings = Pick<PipelineSettings, 'id' | 'batch_size' | 'batch_delay_ms'>
 
-/** Shows how a pipeline is set, how much it holds and for how long. Returns what counts the seconds that its filters take. */
-export function measurePipeline(metrics: Metrics, settings: Settings, { bytes, unsettled }: Measured): Counter {
+interface PipelineCounts {
+  /** How long the filters took. */
+  readonly filter_seconds: Counter
+  /** Events that came out of them. */
+  readonly filtered: Counter
+}
+
+/** Shows how a pipeline is set, how much it holds and for how long. Returns what it has to count itself. */
+export function measurePipeline(metrics: Metrics, settings: Settings, { bytes, unsettled }: Measured): PipelineCounts {
   const pipeline = settings.id
   const size_help = 'Events that filters and outputs take at once, at most: batch_size.'
   metrics.gauge('millrace_pipeline_batch_events', size_help, { pipeline }, () => settings.batch_size)
@@ -32,5 +39,8 @@ export function measurePipeline(metrics: Metrics, settings: Settings, { bytes, u
       return oldest === undefined ? 0 : (performance.now() - oldest.since_ms) / 1_000
     },
   )
-  return metrics.counter('millrace_filter_seconds_total', 'How long the filters took.', { pipeline })
+  return {
+    filter_seconds: metrics.counter('millrace_filter_seconds_total', 'How long the filters took.', { pipeline }),
+    filtered: metrics.counter('millrace_events_filtered_total', 'Events that came out of the filters.', { pipeline }),
+  }
 }

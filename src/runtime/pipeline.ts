@@ -2,7 +2,7 @@ import { setImmediate as nextTurnOfTheLoop } from 'node:timers/promises'
 import type { Chain } from '../compile/chain/nodes.ts'
 import type { CompiledInput, CompiledOutput, CompiledPipeline } from '../compile/pipeline.ts'
 import { linkRoute, type Route } from '../compile/route.ts'
-import type { Context, Log } from '../core/context.ts'
+import type { Context, Counter, Log } from '../core/context.ts'
 import type { Deliver, Settled } from '../core/contracts.ts'
 import { messageOf } from '../core/errors.ts'
 import type { Event, EventState, Origin } from '../core/event.ts'
@@ -70,6 +70,7 @@ export class Pipeline {
   readonly #unsettled = new Set<Receipt>()
   readonly #ended = new Set<string>()
   readonly #turns: FilterTurns
+  readonly #filtered: Counter
   readonly #leaveLedger: () => void
   readonly #loses: Loses
   readonly #taken: number[] = []
@@ -86,7 +87,8 @@ export class Pipeline {
     this.#log = own.log
     this.#spans = own.spans
     const measured = { bytes: () => this.#tracker.bytes, unsettled: this.#unsettled }
-    const filter_seconds = measurePipeline(own.metrics, settings, measured)
+    const { filter_seconds, filtered } = measurePipeline(own.metrics, settings, measured)
+    this.#filtered = filtered
     this.ledgers = services.ledgers ?? new PipelineLedgers(own.metrics, settings.id)
     this.ledger = this.ledgers.events
     const tracking = { ledger: this.ledger, budget: services.budget, loses: this.#loses, left: () => this.#tellWhenEmpty() }
@@ -345,6 +347,7 @@ export class Pipeline {
       this.#tracker.filters--
       return
     }
+    this.#filtered.inc()
     if (this.#spans !== undefined) trackedOf(event).receipt.trace?.link(event)
     try {
       this.#services.recent.offer(event)

@@ -114,12 +114,10 @@ export class LogstashNames {
 function figuresOf(reading: Reading, pipeline: string): Figures {
   const of = (name: string, labels: Labels = {}, part?: 'sum'): number => reading.sum(name, { pipeline, ...labels }, part)
   const ended = (state: string): number => of('millrace_events_total', { state })
-  const received = of('millrace_events_received_total')
-  const before = of('millrace_events_held', { holder: 'intake' }) + of('millrace_events_held', { holder: 'filters' })
   const seconds = of('millrace_filter_seconds_total') + of('millrace_output_write_seconds', {}, 'sum')
   return {
-    in: received,
-    filtered: received + of('millrace_events_created_total') - before - ended('dropped') - ended('consumed'),
+    in: of('millrace_events_received_total'),
+    filtered: of('millrace_events_filtered_total'),
     out: ['stored', 'already_there', 'dead_lettered', 'unrouted'].reduce((sum, state) => sum + ended(state), 0),
     duration_ms: Math.round(seconds * 1_000),
     push_ms: Math.round(of('millrace_input_wait_seconds_total') * 1_000),
