@@ -139,6 +139,57 @@ test(
 )
 
 test(
+  'alerts that lack something, or have too much of it, are told all the same',
+  async () => {
+    await using channels = await AlertChannels.start()
+    await using data = await temporaryFolder()
+    await using alerts = await AlertPipeline.start(channels, data.path)
+    const startsAt = '2026-11-22T12:53:31.054123456Z'
+    const [summary, long] = ['磁'.repeat(200), '盘'.repeat(5_000)]
+    const critical = { alertname: 'Disk', severity: 'critical' }
+    const body = await webhook(
+      { fingerprint: '1', startsAt, labels: { cluster: 'a' }, annotations: {} },
+      { fingerprint: '2', startsAt, labels: critical, annotations: { summary: '', description: 'C:\\new' } },
+      { fingerprint: '3', startsAt, labels: critical, annotations: { summary: 'over' }, status: 'resolved', endsAt: undefined },
+      {
+        fingerprint: '4',
+        startsAt,
+        labels: { alertname: 'Disk', severity: 'warning' },
+        annotations: { summary, description: long },
+      },
+      {
+        fingerprint: '5',
+        startsAt,
+        labels: { severity: 'Critical' },
+        annotations: { summary: 'another word', description: 'a\nb' },
+      },
+    )
+    expect((await alerts.send(body)).status).toBe(200)
+    await received(channels, 9)
+    expect((await alerts.program.stop()).code).toBe(0)
+    const wechat = (severity: string, what: string, description: string): string =>
+      `【${severity}】\n告警: ${what}\n详情: ${description}\n时间: ${startsAt}`
+    expect(channels.textsOf('phone')).toEqual(['Disk'])
+    expect(channels.textsOf('sms').toSorted()).toEqual(['Disk', 'over (已恢复)'])
+    expect(channels.textsOf('email')).toEqual([`[warning] ${summary}\n\n${long}`])
+    expect(channels.textsOf('wechat').toSorted()).toEqual(
+      [
+        wechat('none', '{"cluster":"a"}', ''),
+        wechat('critical', 'Disk', 'C:\\new'),
+        wechat('critical', 'over', ''),
+        wechat('warning', '磁'.repeat(133), `${'盘'.repeat(466)}…`),
+        wechat('Critical', 'another word', 'a\nb'),
+      ].toSorted(),
+    )
+    expect(channels.wechat_refused).toBe(0)
+    const documents = (await readKept(data.path))['exchange-alerts-2026.11'] ?? []
+    expect(documents.map(({ fingerprint }) => String(fingerprint)).toSorted()).toEqual(['1', '2', '3', '4', '5'])
+    expect(JSON.stringify(documents)).not.toContain('%{')
+  },
+  TIMEOUT_MS,
+)
+
+test(
   "a body that is not Alertmanager's gets 400 and the reason",
   async () => {
     await using channels = await AlertChannels.start()

@@ -9,6 +9,9 @@ const CHANNELS = ['phone', 'sms', 'wechat', 'email'] as const
 export type Channel = (typeof CHANNELS)[number]
 type HttpChannel = Exclude<Channel, 'email'>
 
+/** The robot's own limit. */
+const WECHAT_BYTES_MAX = 2_048
+
 /** What a person got: the spoken or written text, or subject and body of a mail with an empty line between. */
 export interface Notification {
   readonly channel: Channel
@@ -21,7 +24,7 @@ export class AlertChannels implements AsyncDisposable {
   readonly env: Readonly<Record<string, string>>
   /** How many messages WeChat's robot puts off, with 200 and a code of its own. */
   wechat_busy = 0
-  /** How many it put off. */
+  /** How many it put off, or found too long. */
   wechat_refused = 0
   /** What the mail server answers in place of taking a mail. */
   mail_refusal: number | undefined
@@ -78,6 +81,11 @@ export class AlertChannels implements AsyncDisposable {
     const server = createServer((request, response) => {
       const take = async (): Promise<void> => {
         const text = messageText(channel, await readAll(request))
+        if (channel === 'wechat' && Buffer.byteLength(text) > WECHAT_BYTES_MAX) {
+          this.wechat_refused++
+          response.end('{"errcode":45002,"errmsg":"content size out of limit"}')
+          return
+        }
         if (channel === 'wechat' && this.wechat_busy > 0) {
           this.wechat_busy--
           this.wechat_refused++
