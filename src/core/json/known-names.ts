@@ -1,6 +1,7 @@
 import { RESERVED } from '../reserved-fields.ts'
 
-const NAME_BYTES_MAX = 128
+/** `"name":` may have a few more. */
+export const NAME_BYTES_MAX = 128
 /** When more are known all are forgotten, before the next text. */
 const NAMES_MAX = 4_096
 const BUCKETS = 4_096

@@ -1,5 +1,6 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { JSON_LINE, mutated, randomFrom } from '../../../test/helpers/json-lines.ts'
 import { Event } from '../event.ts'
 import { type FieldRef, parseFieldRef } from '../field-ref.ts'
 import { cloneValue, type Fields, isFields, stringify, Timestamp, type Value } from '../values.ts'
@@ -107,100 +108,6 @@ test('a copy is on its own', () => {
   expect([object.get('a'), copy.get('a'), copy.get('b')]).toEqual([1, undefined, 2])
 })
 
-const NAMES = [
-  'a',
-  'b',
-  'c',
-  'level',
-  'message',
-  'tags',
-  '@timestamp',
-  '@metadata',
-  '@version',
-  '__proto__',
-  '',
-  '1',
-  'é',
-  '[x]',
-  'h',
-]
-const name = fc.constantFrom(...NAMES)
-const scalar = fc.oneof(
-  fc.constantFrom(
-    '1.0',
-    '12345678901234567890',
-    '1e5',
-    '-0',
-    '7',
-    'null',
-    'true',
-    'false',
-    '""',
-    '":1"',
-    '"\\":1.0"',
-    '"\\u00e9\\/"',
-  ),
-  fc.constantFrom('"2024-01-02T03:04:05.123456Z"', '"й😀"', '1.50', '-12'),
-  fc.string().map((text) => JSON.stringify(text)),
-)
-const { value } = fc.letrec<{ value: string }>((tie) => ({
-  value: fc.oneof(
-    { depthSize: 'small', withCrossShrink: true },
-    scalar,
-    fc.array(tie('value'), { maxLength: 3 }).map((items) => `[${items.join(', ')}]`),
-    fc.array(fc.tuple(name, tie('value')), { maxLength: 3 }).map(objectOf),
-  ),
-}))
-const line = fc.uniqueArray(fc.tuple(name, value), { maxLength: 8, selector: ([key]) => key }).map(objectOf)
-
-function objectOf(members: readonly (readonly [name: string, value: string])[]): string {
-  return `{${members.map(([key, text], index) => `${JSON.stringify(key)}${index % 3 === 1 ? ' : ' : ':'}${text}`).join(',')}}`
-}
-
-/** Numbers below `limit`, the same for the same seed. */
-function randomFrom(seed: number): (limit: number) => number {
-  let state = seed
-  return (limit) => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) | 0
-    return (state >>> 8) % limit
-  }
-}
-
-const PIECES = [
-  '"',
-  '\\',
-  '{',
-  '}',
-  '[',
-  ']',
-  ',',
-  ':',
-  ' ',
-  '\n',
-  '0',
-  '-',
-  '.',
-  'e',
-  '\u0000',
-  'é',
-  '\ud800',
-  '\\u',
-  '\\ud83d\\ude00',
-  '\\uD800',
-  '"\\u0061":1,',
-  'null',
-  '"a":1,',
-]
-
-/** The text with one or two faults. */
-function mutated(text: string, random: (limit: number) => number): string {
-  const at = random(text.length + 1)
-  const end = at + random(6)
-  const rest = [text.slice(at), text.slice(end), '', text.slice(at) + text.slice(at), text.slice(end)][random(5)] ?? ''
-  const made = text.slice(0, at) + (random(2) === 0 ? PIECES[random(PIECES.length)] : '') + rest
-  return random(3) === 0 ? mutated(made, random) : made
-}
-
 const REFS = [
   'a',
   'b',
@@ -269,7 +176,7 @@ function change(event: Event, random: (limit: number) => number): unknown {
 test('whatever is done to it, it shows and says the same as one whose fields are parsed: 200,000 lines, half of them mutated', () => {
   let scanned = 0
   fc.assert(
-    fc.property(line, fc.integer(), (text, seed) => {
+    fc.property(JSON_LINE, fc.integer(), (text, seed) => {
       const random = randomFrom(seed)
       for (let round = 0; round < 40; round++) {
         const tried = round % 2 === 0 ? text : mutated(text, random)

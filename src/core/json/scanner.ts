@@ -1,4 +1,5 @@
-import { type KnownName, NameTable } from './known-names.ts'
+import { type KnownName, NAME_BYTES_MAX, NameTable } from './known-names.ts'
+import { LineShape, type ShapeSlot, ShapeTable, type ValueEnds } from './line-shape.ts'
 
 /** A longer text is parsed: what is read of it then costs little beside the reading. */
 const TEXT_LENGTH_MAX = 256 * 1024
@@ -8,8 +9,8 @@ const DEPTH_MAX = 16
 const SLAB_LENGTH = 8_192
 /** Of a member: its name's number, doubled, and one more where its value has escapes; where its value begins and ends. */
 export const STRIDE = 3
-/** Behind the text in the scratch space, so that words can be read at its end. */
-const SLACK_BYTES = 16
+/** Behind the text in the scratch space, so that names can be looked for at its end. */
+const SLACK_BYTES = NAME_BYTES_MAX + 16
 
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
@@ -68,6 +69,8 @@ let traits = 0
 /** Whether the value that was scanned last had escapes. */
 let escapes = 0
 
+let shapes = new ShapeTable()
+
 /** What the last scan that went well has found. */
 export const scan: Scan = { names, members: slab, start: 0, end: 0, traits: 0, is_ascii: true }
 
@@ -98,7 +101,10 @@ export function scanAscii(text: Buffer): boolean {
 function scanBytes(size: number, settle?: () => void): boolean {
   // No byte of a text is zero where one may follow, so nothing runs past it.
   bytes[size] = 0
-  if (names.isFull) names = new NameTable()
+  if (names.isFull) {
+    names = new NameTable()
+    shapes = new ShapeTable()
+  }
   slab_start = slab_used
   traits = 0
   if (bytes[0] !== OPEN_BRACE || endOfRoot() !== size) {
@@ -139,15 +145,35 @@ function countUnits(): void {
 function endOfRoot(): number {
   // Variables of the module are read anew at every turn of a loop.
   const [text, here, known] = [bytes, view, names]
+  const slot = shapes.slotFor(here.getInt32(2, true))
+  const matched = slot.shape === undefined ? 0 : matchShape(slot.shape)
   const own = ++known.stamp
   let table = slab
   let used = slab_used
-  let seen_traits = 0
   let last: KnownName | undefined
-  let at = afterBlanks(1)
-  let code = text[at] ?? 0
-  if (code === CLOSE_BRACE) return at + 1
+  let at = 1
+  traits = 0
+  if (slot.shape !== undefined && matched > 0) {
+    at = table[used - 1] ?? 0
+    if (matched === slot.shape.names.length && text[at] === CLOSE_BRACE) {
+      traits = slot.shape.traits
+      return at + 1
+    }
+    last = takeOver(slot.shape.names, matched, own)
+  }
+  let seen_traits = traits
   for (;;) {
+    let code = text[at] ?? 0
+    if (last !== undefined) {
+      if (code !== COMMA) {
+        at = afterBlanks(at)
+        code = text[at] ?? 0
+      }
+      if (code !== COMMA) break
+      code = text[++at] ?? 0
+    }
+    if (code === BLANK || code === TAB) at = afterBlanks(at)
+    if (last === undefined && text[at] === CLOSE_BRACE) break
     let name = last === undefined ? known.first : last.next
     if (name?.stands(here, at) === true) at += name.length
     else {
@@ -176,7 +202,7 @@ function endOfRoot(): number {
     } else at = endOfValue(at, 0, name)
     if (at < 0) return FAILED
     if (used + STRIDE > table.length) {
-      used = moveToLargerSlab(used)
+      used = moveToLargerSlab(used, STRIDE)
       table = slab
     }
     name.place = used - slab_start
@@ -184,23 +210,53 @@ function endOfRoot(): number {
     table[used + 1] = start
     table[used + 2] = at
     used += STRIDE
-    code = text[at] ?? 0
-    if (code !== COMMA) {
-      at = afterBlanks(at)
-      code = text[at] ?? 0
-    }
-    if (code !== COMMA) break
-    code = text[++at] ?? 0
-    if (code === BLANK || code === TAB) at = afterBlanks(at)
   }
   slab_used = used
   traits = seen_traits
-  return code === CLOSE_BRACE ? at + 1 : FAILED
+  if (text[at] !== CLOSE_BRACE) return FAILED
+  if (slot.misfits()) learnShape(slot)
+  return at + 1
 }
 
-/** Moves the members of the object that is being scanned. Returns where they end. */
-function moveToLargerSlab(used: number): number {
-  const larger = new Int32Array(Math.max(SLAB_LENGTH, (used - slab_start) * 2 + STRIDE))
+/** How many members fit, which are noted. */
+function matchShape({ names: { length }, match }: LineShape): number {
+  if (slab_used + length * STRIDE > slab.length) slab_used = moveToLargerSlab(slab_used, length * STRIDE)
+  const matched = match(bytes, view, slab, slab_used)
+  slab_used += matched * STRIDE
+  return matched
+}
+
+/** Does for the names of members that fit a shape what was not done while they were matched. Returns the last one. */
+function takeOver(all: readonly KnownName[], count: number, own: number): KnownName | undefined {
+  let last: KnownName | undefined
+  for (let index = 0; index < count; index++) {
+    last = all[index]
+    if (last === undefined) break
+    last.seen = own
+    traits |= last.traits
+  }
+  return last
+}
+
+function learnShape(slot: ShapeSlot): void {
+  const members = []
+  for (let at = slab_start; at < slab_used; at += STRIDE) {
+    const name = names.all[(slab[at] ?? 0) >> 1]
+    if (name !== undefined) members.push({ name, start: slab[at + 1] ?? 0, end: slab[at + 2] ?? 0 })
+  }
+  slot.shape = LineShape.of(bytes, members, VALUE_ENDS)
+}
+
+const VALUE_ENDS: ValueEnds = {
+  kinds: KINDS,
+  string: (at) => endOfString(at),
+  number: (at) => endOfNumber(at),
+  any: (at, name) => endOfValue(at, 0, name),
+}
+
+/** Moves the members of the object that is being scanned to where there is room for more. Returns where they end. */
+function moveToLargerSlab(used: number, more: number): number {
+  const larger = new Int32Array(Math.max(SLAB_LENGTH, (used - slab_start) * 2 + more))
   larger.set(slab.subarray(slab_start, used))
   const length = used - slab_start
   slab_start = 0
