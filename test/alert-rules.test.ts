@@ -95,6 +95,6 @@ test('Alertmanager has timings by severity and inhibition, and each receiver is 
       equal: ['alertname', 'instance'],
     },
   ])
-  const webhook = [{ url: 'http://millrace-alerts:8080/webhook', send_resolved: true }]
+  const webhook = [{ url: 'http://millrace-alerts:8080/webhook', send_resolved: true, max_alerts: 10_000 }]
   expect(receivers).toEqual(['default', 'critical-alerts', 'warning-alerts'].map((name) => ({ name, webhook_configs: webhook })))
 })
