@@ -5,7 +5,7 @@ import { AlertChannels, type Channel, type Notification } from './helpers/alert-
 import { AlertPipeline, webhook } from './helpers/alert-pipeline.ts'
 import { readBooks, settledBooks } from './helpers/books.ts'
 import { freePort } from './helpers/free-port.ts'
-import { startStubElasticsearch } from './helpers/stub-elasticsearch.ts'
+import { type StubElasticsearch, startStubElasticsearch } from './helpers/stub-elasticsearch.ts'
 import { temporaryFolder } from './helpers/temporary-folder.ts'
 import { waitFor } from './helpers/wait-for.ts'
 
@@ -35,42 +35,55 @@ const NOTIFICATIONS: readonly Notification[] = [
 interface Trouble {
   readonly what: string
   readonly channels: readonly Channel[]
-  /** They refuse for now; else nobody listens there. */
-  readonly refuses: boolean
+  readonly how: 'away' | 'refuses' | 'hangs'
 }
 
 const TROUBLES: readonly Trouble[] = [
-  { what: 'phone, mail server and Elasticsearch are away', channels: ['phone', 'email'], refuses: false },
-  { what: 'mail server, robot and Elasticsearch refuse for now', channels: ['email', 'wechat'], refuses: true },
+  { what: 'phone, mail server and Elasticsearch are away', channels: ['phone', 'email'], how: 'away' },
+  { what: 'mail server, robot and Elasticsearch refuse for now', channels: ['email', 'wechat'], how: 'refuses' },
+  { what: 'phone, SMS and Elasticsearch never answer', channels: ['phone', 'sms'], how: 'hangs' },
 ]
 
+interface Troubled {
+  readonly channels: AlertChannels
+  readonly env: Readonly<Record<string, string>>
+  readonly isTriedAgain: () => boolean
+  /** All is well from here on; what is stored then. */
+  readonly end: () => Promise<StubElasticsearch['documents']>
+}
+
 /** Channels and a store of which some are in trouble, until `end`. */
-async function inTrouble({ channels: names, refuses }: Trouble, stack: AsyncDisposableStack) {
-  const channels = stack.use(await AlertChannels.start(...(refuses ? [] : names)))
+async function inTrouble({ channels: names, how }: Trouble, stack: AsyncDisposableStack): Promise<Troubled> {
+  const channels = stack.use(await AlertChannels.start(...(how === 'away' ? names : [])))
   const port = await freePort()
-  const start = async (): ReturnType<typeof startStubElasticsearch> => {
-    const stub = await startStubElasticsearch({ port })
+  const start = async (onBulk?: StubElasticsearch['onBulk']): Promise<StubElasticsearch> => {
+    const stub = await startStubElasticsearch(onBulk === undefined ? { port } : { port, onBulk })
     stack.defer(() => stub.close())
     return stub
   }
   const env = { ELASTICSEARCH_URL: `http://127.0.0.1:${port}` }
-  if (!refuses) {
-    const end = async (): ReturnType<typeof start> => {
+  if (how === 'away') {
+    const end = async (): Promise<StubElasticsearch['documents']> => {
       await Promise.all(names.map((name) => channels.open(name)))
-      return await start()
+      return (await start()).documents
     }
-    return { channels, env, isTriedAgain: (): boolean => true, end }
+    return { channels, env, isTriedAgain: () => true, end }
   }
-  const store = await start()
-  store.onBulk = () => ({ status: 503 })
-  channels.mail_refusal = 451
-  channels.wechat_busy = Number.POSITIVE_INFINITY
-  const isTriedAgain = (): boolean => channels.mails_refused > 1 && channels.wechat_refused > 3 && store.bulks.length > 1
-  const end = (): typeof store => {
+  const store = await start(() => (how === 'hangs' ? { status: 503, until: new Promise(() => {}) } : { status: 503 }))
+  if (how === 'refuses') {
+    channels.mail_refusal = 451
+    channels.wechat_busy = Number.POSITIVE_INFINITY
+  } else for (const name of names) channels.hanging.add(name)
+  const isTriedAgain = (): boolean => {
+    const is_tried = how === 'hangs' ? channels.hung > 2 : channels.mails_refused > 1 && channels.wechat_refused > 3
+    return is_tried && store.bulks.length > 1
+  }
+  const end = (): Promise<StubElasticsearch['documents']> => {
     store.onBulk = undefined
     channels.mail_refusal = undefined
     channels.wechat_busy = 0
-    return store
+    channels.hanging.clear()
+    return Promise.resolve(store.documents)
   }
   return { channels, env, isTriedAgain, end }
 }
@@ -98,15 +111,15 @@ test.each(TROUBLES)(
     await first.program.kill()
     expect(sorted(channels.received)).toEqual(told)
 
-    const store = await end()
+    const documents = await end()
     await using second = await AlertPipeline.start(channels, data.path, env)
     await waitFor('all to be told', () => channels.received.length >= NOTIFICATIONS.length)
-    await waitFor('all to be kept', () => store.documents.get('exchange-alerts-2026.11')?.size === 2)
+    await waitFor('all to be kept', () => documents.get('exchange-alerts-2026.11')?.size === 2)
     const books = await settledBooks(second.program, 0)
     expect((await second.program.stop()).code).toBe(0)
     expect(books.states['dead_lettered']).toBeUndefined()
     expect(sorted(channels.received)).toEqual(NOTIFICATIONS)
-    const ids = [...(store.documents.get('exchange-alerts-2026.11')?.keys() ?? [])]
+    const ids = [...(documents.get('exchange-alerts-2026.11')?.keys() ?? [])]
     expect(ids.sort()).toEqual([`c-firing-${TIME}`, `w-firing-${TIME}`])
   },
   TIMEOUT_MS,

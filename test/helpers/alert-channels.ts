@@ -26,6 +26,9 @@ export class AlertChannels implements AsyncDisposable {
   wechat_busy = 0
   /** How many it put off, or found too long. */
   wechat_refused = 0
+  /** Those that take a request and never answer, and how many they took. */
+  readonly hanging = new Set<Channel>()
+  hung = 0
   /** What the mail server answers in place of taking a mail. */
   mail_refusal: number | undefined
   /** How many mails it refused. */
@@ -81,6 +84,10 @@ export class AlertChannels implements AsyncDisposable {
     const server = createServer((request, response) => {
       const take = async (): Promise<void> => {
         const text = messageText(channel, await readAll(request))
+        if (this.hanging.has(channel)) {
+          this.hung++
+          return
+        }
         if (channel === 'wechat' && Buffer.byteLength(text) > WECHAT_BYTES_MAX) {
           this.wechat_refused++
           response.end('{"errcode":45002,"errmsg":"content size out of limit"}')
