@@ -3,7 +3,7 @@
 
 import { requestLog } from '../src/sample/request-log.ts'
 import { spread } from './harness/compare.ts'
-import { cpuOfFed, DEFAULT_FILTERS } from './harness/fed-program.ts'
+import { cpuOfFed, DEFAULT_FILTERS, type Feed } from './harness/fed-program.ts'
 import { NullServer } from './harness/null-server.ts'
 import { eventsOf, IS_FULL, ROUNDS } from './harness/scale.ts'
 import { printTable, type Row, showProgress } from './harness/table.ts'
@@ -11,6 +11,7 @@ import { printTable, type Row, showProgress } from './harness/table.ts'
 const WARM_UP_EVENTS = eventsOf(60_000)
 const EVENTS = eventsOf(60_000)
 const FEW_EVENTS = 10_000
+const FEW_TIMES = 10
 /** Ten millions take a quarter of an hour. */
 const MANY_EVENTS = IS_FULL ? 10_000_000 : eventsOf(300_000)
 const MANY_ROUNDS = IS_FULL ? 1 : ROUNDS
@@ -28,11 +29,9 @@ function configOf(server: NullServer, lines: readonly string[], index = '%{[@met
 }
 
 /** One of two ways, in what it differs from the other. */
-interface Case {
+interface Case extends Partial<Omit<Feed, 'config'>> {
   readonly name: string
   readonly config: object
-  readonly warm_up?: number
-  readonly events?: number
   /** Parts of an event that its cost is divided by. */
   readonly parts?: number
 }
@@ -47,9 +46,9 @@ async function pair(
 ): Promise<Row[]> {
   const costs: [number[], number[]] = [[], []]
   for (let round = 1; round <= rounds; round++) {
-    for (const [index, { name, config, warm_up = WARM_UP_EVENTS, events = EVENTS, parts = 1 }] of cases.entries()) {
+    for (const [index, { name, parts = 1, ...feed }] of cases.entries()) {
       showProgress(`linearity: ${name}, round ${round} of ${rounds}`)
-      costs[index]?.push((await cpuOfFed(server, { config, warm_up, events })) / parts)
+      costs[index]?.push((await cpuOfFed(server, { warm_up: WARM_UP_EVENTS, events: EVENTS, ...feed })) / parts)
     }
   }
   const ratios = costs[1].map((cost, round) => cost / (costs[0][round] ?? Number.NaN))
@@ -74,7 +73,7 @@ async function benchLinearity(): Promise<Row[]> {
       'CPU of an event',
       'us',
       [
-        { name: `${FEW_EVENTS.toLocaleString('en')} events`, config, events: FEW_EVENTS },
+        { name: `${FEW_EVENTS.toLocaleString('en')} events`, config, events: FEW_EVENTS, times: FEW_TIMES },
         { name: `${MANY_EVENTS.toLocaleString('en')} events`, config, events: MANY_EVENTS },
       ],
       MANY_ROUNDS,

@@ -34,8 +34,9 @@ async function consume({ brokers, topic, group, warm_up, events }: Consumption):
   await consumer.run({
     eachBatch: ({ batch }) => {
       count += batch.messages.length
-      if (first === undefined && count >= warm_up) first = { count, usage: process.cpuUsage() }
-      if (first !== undefined && count >= warm_up + events) {
+      if (first === undefined) {
+        if (count >= warm_up) first = { count, usage: process.cpuUsage() }
+      } else if (count >= first.count + events) {
         const { user, system } = process.cpuUsage(first.usage)
         process.send?.((user + system) / (count - first.count))
       }
