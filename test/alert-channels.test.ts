@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { AlertChannels, type Channel, type Notification } from './helpers/alert-channels.ts'
@@ -92,6 +92,11 @@ function sorted(notifications: readonly Notification[]): readonly Notification[]
   return notifications.toSorted((a, b) => (a.channel + a.text < b.channel + b.text ? -1 : 1))
 }
 
+/** Whether the queue knows that its first body is done. */
+async function isNoted(data: string): Promise<boolean> {
+  return (await readFile(join(data, 'queue/alerts/position.json'), 'utf8')).includes('["next","2"]')
+}
+
 test.each(TROUBLES)(
   '$what: the others are told, and they are when they are back, each once, also after kill -9',
   async (trouble) => {
@@ -104,10 +109,7 @@ test.each(TROUBLES)(
     const told = NOTIFICATIONS.filter(({ channel }) => !trouble.channels.includes(channel))
     await waitFor('the others to be told', () => channels.received.length >= told.length)
     await waitFor('another try', isTriedAgain)
-    await first.program.waitUntil('all to be noted on the disk', async () => {
-      const text = await readFile(join(data.path, 'queue/alerts/position.json'), 'utf8')
-      return text.includes('["next","2"]')
-    })
+    await first.program.waitUntil('all to be noted on the disk', () => isNoted(data.path))
     await first.program.kill()
     expect(sorted(channels.received)).toEqual(told)
 
@@ -149,6 +151,32 @@ test(
       expect(times, `${channel} ${text}`).toBeLessThanOrEqual(2)
     }
     expect(new Set(channels.received.map(({ text }) => text)).size).toBe(4)
+  },
+  TIMEOUT_MS,
+)
+
+test(
+  'what Alertmanager repeats after kill -9 rings nobody again, and what is new does',
+  async () => {
+    await using channels = await AlertChannels.start()
+    await using data = await temporaryFolder()
+    const body = await webhook(CRITICAL, WARNING)
+    const first = await AlertPipeline.start(channels, data.path)
+    expect((await first.send(body)).status).toBe(200)
+    await waitFor('all to be told', () => channels.received.length >= NOTIFICATIONS.length)
+    await first.program.waitUntil('all to be noted on the disk', async () => {
+      const [name = ''] = await readdir(join(data.path, 'deduplicate'))
+      const seen = await readFile(join(data.path, 'deduplicate', name), 'utf8')
+      return seen.includes(`"c-firing-${TIME}"`) && seen.includes(`"w-firing-${TIME}"`) && (await isNoted(data.path))
+    })
+    await first.program.kill()
+    await using second = await AlertPipeline.start(channels, data.path)
+    expect((await second.send(body)).status).toBe(200)
+    expect((await second.send(await webhook({ ...WARNING, fingerprint: 'n', labels: {} }))).status).toBe(200)
+    await waitFor('the new one', () => channels.textsOf('wechat').length >= 3)
+    expect((await second.program.stop()).code).toBe(0)
+    expect(sorted(channels.received.filter(({ text }) => !text.startsWith('【none】')))).toEqual(NOTIFICATIONS)
+    expect(channels.textsOf('wechat')).toHaveLength(3)
   },
   TIMEOUT_MS,
 )

@@ -14,8 +14,8 @@ export const deduplicate = defineFilter({
 For alerts that must not ring twice: of the events whose \`key\` is the same, one passes in each \`window\`, which begins with it. The
 others are dropped, and counted as such; with \`action => "tag"\` they pass, and \`add_tag\` and the like act on them.
 
-What was seen is kept in the data folder, so that a restart does not ring again (\`persist\`). It is written every 10 seconds and at
-the end; after a crash a duplicate of the last seconds may pass. No event is lost by it: an event that comes once more after a
+What was seen is kept in the data folder, so that a restart does not ring again (\`persist\`). It is written every second, every 10
+where keys are many, and at the end; after a crash a duplicate of the last seconds may pass. No event is lost by it: an event that comes once more after a
 crash or a broken connection is no duplicate of itself, and one that ended among the dead letters leaves its place to the next.
 
 The window is of the program's clock, not of \`@timestamp\`.

@@ -18,8 +18,11 @@ interface First {
 /** As it is kept on disk. */
 type StoredFirst = readonly [seen_ms: number, stable_id: string | null]
 
-/** What was seen is written that often: the whole file each time. */
-const SAVE_INTERVAL_MS = 10_000
+/** What was seen is written that often, where it changed: the whole file each time. */
+const SAVE_INTERVAL_MS = 1_000
+/** A file of many keys takes its time: then it rests for so many times as long, at most so long. */
+const SAVE_REST = 50
+const SAVE_REST_MAX_MS = 10_000
 
 /**
  * Keys that were seen within a window of time. On disk are those whose event has come to its end: after a crash an
@@ -34,6 +37,8 @@ export class SeenKeys {
   /** The oldest first. */
   readonly #firsts = new Map<string, First>()
   readonly #timer: NodeJS.Timeout
+  /** Infinity while it is being saved. */
+  #save_not_before_ms = 0
 
   private constructor(clock: Clock, log: Log, store: PositionStore<StoredFirst>) {
     this.#clock = clock
@@ -43,7 +48,7 @@ export class SeenKeys {
     const by_time = [...store.entries()].sort(([, [a]], [, [b]]) => a - b)
     for (const [key, [seen_ms, stable_id]] of by_time) this.#firsts.set(key, { seen_ms, stable_id: stable_id ?? undefined })
     // Not awaited: it never rejects.
-    this.#timer = setInterval(() => void this.save(), SAVE_INTERVAL_MS).unref()
+    this.#timer = setInterval(() => void this.#saveInTime(), SAVE_INTERVAL_MS).unref()
   }
 
   /**
@@ -103,6 +108,15 @@ export class SeenKeys {
       this.#firsts.delete(key)
       this.#store.delete(key)
     }
+  }
+
+  async #saveInTime(): Promise<void> {
+    const started_ms = performance.now()
+    if (started_ms < this.#save_not_before_ms) return
+    this.#save_not_before_ms = Number.POSITIVE_INFINITY
+    await this.save()
+    const ended_ms = performance.now()
+    this.#save_not_before_ms = ended_ms + Math.min(SAVE_REST_MAX_MS, (ended_ms - started_ms) * SAVE_REST)
   }
 
   /** Never rejects: what goes wrong is logged, and tried again. */
