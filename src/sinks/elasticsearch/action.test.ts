@@ -4,9 +4,10 @@ import { testContext } from '../../../test/helpers/context.ts'
 import { createElasticsearchSink, eventFrom, NEVER } from '../../../test/helpers/elasticsearch-sink.ts'
 import { startStubElasticsearch } from '../../../test/helpers/stub-elasticsearch.ts'
 import { Event } from '../../core/event.ts'
+import { TextWriter } from '../../core/json/text-writer.ts'
 import { compileTemplate } from '../../core/template.ts'
 import { Timestamp } from '../../core/values.ts'
-import { type ActionOptions, compileAction, indexNameFault, isAction } from './action.ts'
+import { type ActionOptions, compileAction, indexNameFault, isAction, writeLine } from './action.ts'
 
 /** Any UTF-16 units, lone surrogates among them. */
 const ANY_TEXT = fc.array(fc.integer({ min: 0, max: 0xffff }), { maxLength: 600 }).map((units) => String.fromCharCode(...units))
@@ -23,7 +24,7 @@ function actionOf(options: { [K in keyof ActionOptions]?: string }): ReturnType<
 }
 
 test('the index takes its day from the event', () => {
-  expect(actionOf({ index: 'exchange-logs-%{+YYYY.MM.dd}' })(eventFrom({}, 'a'))).toEqual({
+  expect(actionOf({ index: 'exchange-logs-%{+YYYY.MM.dd}' })(eventFrom({}, 'a'))).toMatchObject({
     index: 'exchange-logs-2026.01.02',
     line: '{"create":{"_index":"exchange-logs-2026.01.02","_id":"a"}}\n',
   })
@@ -129,6 +130,21 @@ test('whatever is in the data, the action line is one line of JSON that says wha
       expect(JSON.parse(decided.line)).toEqual({
         index: { _index: index, _id: id, ...(routing === '' ? {} : { routing: routing.toWellFormed() }) },
       })
+    }),
+  )
+})
+
+test('what is written is the action line, whatever letters the id has', () => {
+  const decide = actionOf({ document_id: '%{id}' })
+  const plain = fc.stringMatching(/^[!#$&-[\]-~]{1,512}$/)
+  fc.assert(
+    fc.property(fc.oneof(plain, ANY_TEXT, fc.constantFrom('', '%{x}', '100%', 'a b', '\\', '"', '\u007f', 'é')), (id) => {
+      const decided = decide(Event.from({ id }, new Timestamp(0)))
+      if (!isAction(decided)) return
+      const writer = new TextWriter(Buffer.alloc(1))
+      writeLine(writer, decided)
+      expect(writer.written.toString()).toBe(decided.line)
+      expect(JSON.parse(decided.line)).toEqual({ index: { _index: 'logs', _id: id } })
     }),
   )
 })

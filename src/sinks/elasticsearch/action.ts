@@ -11,8 +11,10 @@ export interface Action {
   readonly index: string
   /** The line above the document, with its newline; for a deletion, which has no document, without. */
   readonly line: string
-  /** The line as bytes, where it is that of many events. */
+  /** The line as bytes, where it is that of many events: up to the id, where there is one. */
   readonly line_bytes?: Buffer
+  /** Plain letters, behind `line_bytes`. */
+  readonly plain_id?: string
   /** What stands below, where it is not the event's document as it is. */
   readonly document?: string
   /** What stands below is no whole document: an update or a deletion. */
@@ -67,11 +69,11 @@ export function compileAction(options: ActionOptions): (event: Event) => Action 
       const index = describe(options.index.format(event))
       if (typeof index === 'string') throw new Refusal(index)
       const id = idOf === undefined ? (textIn(ingest, 'id') ?? (is_stable ? event.stableId() : undefined)) : idOf.format(event)
+      const is_common = is_bare && !has_own_text && ingest === NOTHING
+      if (is_common && id === undefined) return (index.bare ??= bareAction(index, operation))
+      if (is_common && id !== undefined && isPlain(id)) return identifiedAction(index, operation, id)
       const more = is_bare && ingest === NOTHING ? '' : details(options, event, operation, ingest)
       const rest = idPart(id, idOf !== undefined, operation) + more
-      if (rest === '' && !has_own_text) {
-        return (index.bare ??= bareAction(index, operation))
-      }
       const line = `{"${operation}":${index.beginning}${rest}}}`
       if (operation === 'delete') return { index: index.name, line, document: '', is_partial: true }
       const document = textOf(options, operation, event)
@@ -150,6 +152,8 @@ interface KnownIndex {
   readonly beginning: string
   /** The action of an event that needs no more than this. */
   bare?: Action
+  /** What stands in front of an id. */
+  before_id?: { readonly text: string; readonly bytes: Buffer }
 }
 
 function bareAction({ name, beginning }: KnownIndex, operation: Operation): Action {
@@ -157,10 +161,35 @@ function bareAction({ name, beginning }: KnownIndex, operation: Operation): Acti
   return { index: name, line, line_bytes: Buffer.from(line) }
 }
 
+const BEHIND_ID = '"}}\n'
+const BEHIND_ID_BYTES = Buffer.from(BEHIND_ID)
+
+function identifiedAction(known: KnownIndex, operation: Operation, plain_id: string): Action {
+  if (known.before_id === undefined) {
+    const text = `{"${operation}":${known.beginning},"_id":"`
+    known.before_id = { text, bytes: Buffer.from(text) }
+  }
+  const { text, bytes } = known.before_id
+  return { index: known.name, line: text + plain_id + BEHIND_ID, line_bytes: bytes, plain_id }
+}
+
+/** Whether an id is neither empty nor too long, and of letters that JSON prints as they are, with no `%` that begins a placeholder. */
+function isPlain(id: string): boolean {
+  if (id.length === 0 || id.length > ID_BYTES_MAX) return false
+  for (let index = 0; index < id.length; index++) {
+    const code = id.charCodeAt(index)
+    if (code <= 0x20 || code >= 0x7f || code === 0x22 || code === 0x25 || code === 0x5c) return false
+  }
+  return true
+}
+
 /** Writes the line above a document. */
-export function writeLine(writer: TextWriter, { line, line_bytes }: Action): void {
-  if (line_bytes === undefined) writer.text(line)
-  else writer.ready(line_bytes)
+export function writeLine(writer: TextWriter, { line, line_bytes, plain_id }: Action): void {
+  if (line_bytes === undefined) return writer.text(line)
+  writer.ready(line_bytes)
+  if (plain_id === undefined) return
+  writer.ascii(plain_id)
+  writer.ready(BEHIND_ID_BYTES)
 }
 
 /** Judges index names, each once. A text is what is wrong with the name. */
