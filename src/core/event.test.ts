@@ -53,6 +53,13 @@ test('metadata is apart and never printed', () => {
   expect(() => event.set(ref('@metadata'), 'x')).toThrow(expect.objectContaining({ code: 'FIELD_NOT_SETTABLE' }))
 })
 
+test('a time among the metadata is not that of the event', () => {
+  const event = eventOf('{}')
+  event.set(ref('[@metadata][@timestamp]'), new Timestamp(0))
+  expect(event.timestamp).toEqual(NOW)
+  expect(event.get(ref('[@metadata][@timestamp]'))).toEqual(new Timestamp(0))
+})
+
 test('paths lead through maps and lists, not through scalars', () => {
   const event = eventOf('{"l":[1,{"a":2}],"s":"text","n":null}')
   expect(event.get(ref('[l][-1][a]'))).toBe(2)

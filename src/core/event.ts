@@ -7,7 +7,7 @@ import { printFields } from './json/stringify-exact.ts'
 import { TextWriter } from './json/text-writer.ts'
 import type { Origin } from './origin.ts'
 import type { PrintedFields } from './printed-fields.ts'
-import { areTags, checkReserved, isReserved, RESERVED, TIMESTAMP } from './reserved-fields.ts'
+import { areTags, checkReserved, holdsOthers, isReserved, RESERVED, TIMESTAMP } from './reserved-fields.ts'
 import {
   cloneFields,
   type Exact,
@@ -83,7 +83,6 @@ export class Event extends EventLife {
       return new Event({ '@version': '1', '@timestamp': now }, {}, options)
     }
     const event = new Event(fields, {}, options)
-    event.#owns_more = true
     if (source?.holdsReserved === true) for (const name of RESERVED) event.#own(name)
     const metadata = member(fields, '@metadata')
     if (isFields(metadata)) event.#metadata = metadata
@@ -97,6 +96,7 @@ export class Event extends EventLife {
       fields['tags'] = ['_tagsparsefailure']
     }
     event.#birthTime(now)
+    event.#owns_more = holdsOthers(fields)
     return event
   }
 
@@ -156,7 +156,7 @@ export class Event extends EventLife {
 
   #ownAs(name: string, value: Value): void {
     this.#source?.cut(name)
-    this.#owns_more = true
+    this.#owns_more ||= !isReserved(name)
     setMember(this.#fields, name, value)
     this.#exact = withExact(this.#exact, [name], value)
   }
@@ -195,7 +195,7 @@ export class Event extends EventLife {
    */
   set(ref: FieldRef, value: Value): void {
     const path = ref.path
-    if (value instanceof Timestamp && path.length === 1 && path[0] === TIMESTAMP) {
+    if (value instanceof Timestamp && path.length === 1 && path[0] === TIMESTAMP && !ref.in_metadata) {
       // It is never text.
       this.#fields[TIMESTAMP] = value
       return

@@ -1,6 +1,6 @@
 import { notSettable } from './field-path.ts'
 import type { FieldRef } from './field-ref.ts'
-import { Timestamp, type Value } from './values.ts'
+import { type Fields, Timestamp, type Value } from './values.ts'
 
 export const TIMESTAMP = '@timestamp'
 
@@ -10,6 +10,12 @@ export const RESERVED: readonly string[] = [TIMESTAMP, '@metadata', '@version', 
 /** `RESERVED.includes`, in a tenth of the time. */
 export function isReserved(name: string): boolean {
   return name === TIMESTAMP || name === '@version' || name === 'tags' || name === '@metadata'
+}
+
+/** Whether other fields than these are among them. */
+export function holdsOthers(fields: Fields): boolean {
+  for (const name in fields) if (fields[name] !== undefined && !isReserved(name)) return true
+  return false
 }
 
 /** @throws MillraceError FIELD_NOT_SETTABLE for a value that such a field may not have */

@@ -118,10 +118,11 @@ const REFS = [
   '@timestamp',
   '__proto__',
   '[@metadata][x]',
+  '[@metadata][@timestamp]',
   'level',
   '_tags',
 ].map(parseFieldRef)
-const VALUES: readonly Value[] = ['t', 1, 5n, null, ['u'], { k: 9007199254740993n }]
+const VALUES: readonly Value[] = ['t', 1, 5n, null, ['u'], { k: 9007199254740993n }, new Timestamp(1)]
 
 const SAME_ROUNDS = 8
 
@@ -146,6 +147,12 @@ function setMap(event: Event, ref: FieldRef): void {
   event.setPrinted(ref, { read: () => ({ d: 'é' }), print: (writer) => writer.text('{"d":"é"}') })
 }
 
+/** Whether what is read where it stands, if it is, is what one gets. */
+function readsAsGot(event: Event, ref: FieldRef): boolean {
+  const text = event.readText(ref, (longer, start, end) => longer.slice(start, end))
+  return text === undefined || text === event.get(ref)
+}
+
 /** Does something to an event and returns what that showed. */
 function change(event: Event, random: (limit: number) => number): unknown {
   const ref = REFS[random(REFS.length)] ?? parseFieldRef('a')
@@ -158,7 +165,7 @@ function change(event: Event, random: (limit: number) => number): unknown {
       case 2:
         return event.tag('t')
       case 3:
-        return event.has(ref)
+        return [event.has(ref), event.isText(ref, 'й😀'), event.isText(ref, '"'), readsAsGot(event, ref)]
       case 4:
         return adopt(event, ADOPTED[random(ADOPTED.length)] ?? '{}')
       case 5:
