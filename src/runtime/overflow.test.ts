@@ -118,12 +118,13 @@ test('what is put off one by one goes to the disk too, holds up nobody, and is t
     const { pipeline } = running
     const mixed = ['a', 'b', 'c'].flatMap((index) => numbered(40, 0, index))
     expect(await (await ends.feed(mixed)).settled).toBe('stored')
-    expect(ends.stored).toHaveLength(80)
+    // On a busy machine some of them go over the disk too.
+    await until('the others', () => ends.stored.length === 80)
     // It is on the disk, and what is younger goes on.
     expect(await (await ends.feed(numbered(40, 40, 'a'))).settled).toBe('stored')
     expect(await (await ends.feed(numbered(10, 40, 'b'))).settled).toBe('stored')
     const tries = ends.batches.length
-    await until('more tries', () => ends.batches.length > tries + 2)
+    await until('more tries', () => ends.batches.length > tries + 2 && ends.stored.length >= 120)
     expect(ends.stored).toHaveLength(120)
     expect(pipeline.ledger.totals()).toMatchObject({ received: 170, states: { stored: 120 }, unbalanced: 0 })
     expect(running.context.lines.some((line) => line.includes('events that are put off wait on the disk'))).toBe(true)

@@ -29,6 +29,8 @@ export async function startNullElasticsearch(port = 0): Promise<NullElasticsearc
       response.end(JSON.stringify(request.url?.startsWith('/_counts') === true ? counts : { version: { number: '8.19.0' } }))
     }
   })
+  // As Elasticsearch does: it does not hang up on who is silent.
+  server.keepAliveTimeout = 0
   await new Promise<void>((resolve) => {
     server.listen(port, '127.0.0.1', resolve)
   })

@@ -164,6 +164,8 @@ export async function startStubElasticsearch(settings: StubSettings = {}): Promi
     handle(incoming, response).catch(() => response.destroy())
   }
   const server = settings.tls === undefined ? createServer(listener) : createTlsServer({ ...settings.tls }, listener)
+  // As Elasticsearch does: it does not hang up on who is silent, which a slow test would meet as a reset connection.
+  server.keepAliveTimeout = 0
   await new Promise<void>((resolve) => {
     server.listen(settings.port ?? 0, '127.0.0.1', resolve)
   })
