@@ -47,7 +47,7 @@ export class Topic implements AsyncDisposable {
       this.produced += messages.length
       await delay((messages.length * 1_000) / rate, undefined, { signal })
     }
-    const offsets = await this.#admin.fetchTopicOffsets(this.name)
+    const offsets = await waitFor('the offsets', () => this.#admin.fetchTopicOffsets(this.name), { signal })
     const records = sum(offsets.map(({ offset }) => Number(offset)))
     if (records !== lines.length) throw new Error(`the producer made ${records} records of ${lines.length} lines`)
   }
@@ -60,8 +60,9 @@ export class Topic implements AsyncDisposable {
 
   /** @throws Error when nothing is committed for so long before the whole topic is */
   async untilCommitted(stuck_ms: number): Promise<void> {
-    let committed = await this.committed()
+    let committed = -1
     while (committed < this.produced) {
+      // Asked until it is answered: a broker that was restarted may look for the group's coordinator for a while.
       const before = committed
       const isMore = async (): Promise<boolean> => (committed = await this.committed()) > before
       await waitFor(`a commit beyond ${before} of ${this.produced}`, isMore, { timeout_ms: stuck_ms })
