@@ -180,3 +180,30 @@ test(
   },
   TIMEOUT_MS,
 )
+
+test(
+  'who refuses for good is in the dead letters once, and the others are told once, however often Alertmanager repeats it',
+  async () => {
+    await using channels = await AlertChannels.start()
+    await using data = await temporaryFolder()
+    channels.refusing.add('phone')
+    channels.mail_refusal = 550
+    const body = await webhook(CRITICAL, WARNING)
+    const first = await AlertPipeline.start(channels, data.path)
+    for (let times = 1; times <= 2; times++) {
+      expect((await first.send(body)).status).toBe(200)
+      const { states } = await settledBooks(first.program, times)
+      expect(states).toEqual({ consumed: times, dead_lettered: 2, ...(times === 1 ? {} : { dropped: 2 * (times - 1) }) })
+    }
+    expect((await first.program.stop()).code).toBe(0)
+    // What is kept over a restart says so too.
+    await using second = await AlertPipeline.start(channels, data.path)
+    expect((await second.send(body)).status).toBe(200)
+    expect((await settledBooks(second.program, 1)).states).toEqual({ consumed: 1, dropped: 2 })
+    expect((await second.program.stop()).code).toBe(0)
+    expect(channels.refused).toEqual([{ channel: 'phone', text: 'Redis is down' }])
+    expect(channels.mails_refused).toBe(1)
+    expect(sorted(channels.received)).toEqual(NOTIFICATIONS.filter(({ channel }) => channel === 'sms' || channel === 'wechat'))
+  },
+  TIMEOUT_MS,
+)

@@ -1,10 +1,16 @@
-import type { Origin, Settlement } from './origin.ts'
+import { isDelivered, type Origin, type Settlement } from './origin.ts'
 
 /** What the runtime hangs on an event to follow it. Components never look at it. */
 export interface Tracking {
   /** Tells that a child was made of this event, which the runtime has to follow too. */
   readonly followed: true
 }
+
+/**
+ * What is to be done once, at an event's end.
+ * @param is_delivered an output has the event, whatever others made of it
+ */
+export type WhenSettled = (state: Settlement, is_delivered: boolean) => void
 
 /** In the ordinal of a copy, before the address of the pipeline that it was made for. */
 const HOP = '>'
@@ -22,7 +28,7 @@ export abstract class EventLife {
   /** Of the runtime. */
   tracking: Tracking | undefined
   #cancelled: string | undefined
-  #whenSettled: ((state: Settlement) => void)[] | undefined
+  #whenSettled: WhenSettled[] | undefined
   #children = 0
 
   protected constructor(origin: Origin | undefined, ordinal: string) {
@@ -76,19 +82,19 @@ export abstract class EventLife {
    * Registers what is to be done once, when the event has its final state or is safe on our disk: derived metrics count
    * then, and only then. Its sender is told at the same moment, so that it does not come again.
    */
-  whenSettled(action: (state: Settlement) => void): void {
+  whenSettled(action: WhenSettled): void {
     if (this.#whenSettled === undefined) this.#whenSettled = [action]
     else this.#whenSettled.push(action)
   }
 
   /** Of the runtime: runs what `whenSettled` registered, once. */
-  settle(state: Settlement): void {
+  settle(state: Settlement, is_delivered = isDelivered(state)): void {
     const actions = this.#whenSettled
     if (actions === undefined) return
     this.#whenSettled = undefined
     for (const action of actions) {
       try {
-        action(state)
+        action(state, is_delivered)
       } catch {
         // What counts something may not decide about the event's end.
       }

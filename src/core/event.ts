@@ -24,7 +24,7 @@ import {
 } from './values.ts'
 
 export type { Tracking } from './event-life.ts'
-export { EVENT_STATES, type EventState, type Origin, type Settlement } from './origin.ts'
+export { EVENT_STATES, type EventState, isDelivered, type Origin, type Settlement } from './origin.ts'
 
 const METADATA_REF = parseFieldRef('[@metadata]')
 

@@ -18,3 +18,8 @@ export type EventState = (typeof EVENT_STATES)[number]
 
 /** How an event ended for who made it: `buffered` is an event that is safe on our disk and has its end later. */
 export type Settlement = EventState | 'buffered'
+
+/** Whether an output that an event ended so at has it, or will get it from our disk or another pipeline. */
+export function isDelivered(state: Settlement): boolean {
+  return state !== 'dead_lettered' && state !== 'dropped' && state !== 'unrouted'
+}

@@ -1,4 +1,4 @@
-import type { Event, EventState } from '../core/event.ts'
+import { type Event, type EventState, isDelivered } from '../core/event.ts'
 import type { StoredEvent } from '../storage/stored-event.ts'
 import { type ByteBudget, memoryOf } from './byte-budget.ts'
 import { type EventLedger, FROM_DISK, type InputBooks, type Loses, MADE_BY_FILTERS } from './ledger.ts'
@@ -64,18 +64,21 @@ export class EventTracker {
 
   endedAtOutput(event: Event, state: EventState): void {
     const tracked = trackedOf(event)
-    tracked.worsen(state)
+    tracked.heed(state)
     tracked.pending--
     if (tracked.pending > 0) return
     this.outputs--
-    if (!this.#services.loses('outputs')) this.conclude(event, tracked.worst)
+    if (!this.#services.loses('outputs')) this.conclude(event, tracked.worst, tracked.is_delivered)
   }
 
-  /** An event has its final state, and whoever held it has counted it out. */
-  conclude(event: Event, state: EventState): void {
+  /**
+   * An event has its final state, and whoever held it has counted it out.
+   * @param is_delivered an output has it, whatever its state
+   */
+  conclude(event: Event, state: EventState, is_delivered = isDelivered(state)): void {
     const { receipt } = trackedOf(event)
     receipt.books.states[state].inc()
-    event.settle(state)
+    event.settle(state, is_delivered)
     this.#release(event)
     receipt.leave()
     this.#services.left()
@@ -149,7 +152,7 @@ export class EventTracker {
     const books = this.#services.ledger.input(input)
     const tracked = new Tracked(new Receipt(1, books))
     tracked.pending = 1
-    if (worst !== undefined) tracked.worsen(worst)
+    if (worst !== undefined) tracked.heed(worst)
     event.tracking = tracked
     books.read_back.inc()
     this.outputs++

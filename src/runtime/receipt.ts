@@ -1,5 +1,5 @@
 import type { Settled } from '../core/contracts.ts'
-import { EVENT_STATES, type Event, type EventState, type Tracking } from '../core/event.ts'
+import { EVENT_STATES, type Event, type EventState, isDelivered, type Tracking } from '../core/event.ts'
 import type { BatchTrace } from './batch-trace.ts'
 import type { InputBooks } from './ledger.ts'
 
@@ -58,14 +58,17 @@ export class Tracked implements Tracking {
   /** Outputs that have not said yet what became of it. */
   pending = 0
   worst: EventState = 'consumed'
+  /** One of its outputs has it. */
+  is_delivered = false
 
   constructor(receipt: Receipt) {
     this.receipt = receipt
   }
 
-  /** The event's state is the worst of what its outputs made of it. */
-  worsen(state: EventState): void {
+  /** One more output has said what became of the event, whose state is the worst of them all. */
+  heed(state: EventState): void {
     if (EVENT_STATES.indexOf(state) < EVENT_STATES.indexOf(this.worst)) this.worst = state
+    this.is_delivered ||= isDelivered(state)
   }
 }
 

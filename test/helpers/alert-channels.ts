@@ -29,6 +29,9 @@ export class AlertChannels implements AsyncDisposable {
   /** Those that take a request and never answer, and how many they took. */
   readonly hanging = new Set<Channel>()
   hung = 0
+  /** Those that answer 400, and what they refused so. */
+  readonly refusing = new Set<Channel>()
+  readonly refused: Notification[] = []
   /** What the mail server answers in place of taking a mail. */
   mail_refusal: number | undefined
   /** How many mails it refused. */
@@ -86,6 +89,11 @@ export class AlertChannels implements AsyncDisposable {
         const text = messageText(channel, await readAll(request))
         if (this.hanging.has(channel)) {
           this.hung++
+          return
+        }
+        if (this.refusing.has(channel)) {
+          this.refused.push({ channel, text })
+          response.writeHead(400).end()
           return
         }
         if (channel === 'wechat' && Buffer.byteLength(text) > WECHAT_BYTES_MAX) {

@@ -3,9 +3,12 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { componentNode } from '../../../test/helpers/config-value.ts'
 import { type TestContext, testContext } from '../../../test/helpers/context.ts'
+import { all, startPipelines, TestEnds } from '../../../test/helpers/pipeline.ts'
 import { type FilterRun, TestFilter } from '../../../test/helpers/run-filter.ts'
 import { temporaryFolder } from '../../../test/helpers/temporary-folder.ts'
+import { waitFor } from '../../../test/helpers/wait-for.ts'
 import { compileFilter } from '../../compile/filter.ts'
+import type { Outcome } from '../../core/contracts.ts'
 import { Event, type EventState } from '../../core/event.ts'
 import { Timestamp } from '../../core/values.ts'
 import { deduplicate } from './deduplicate.ts'
@@ -63,13 +66,19 @@ test('a duplicate is dropped as such, or goes on with the common options', async
   expect(tagging.run({ k: 'a' }).event.toJsonText()).toContain('"tags":["twice"]')
 })
 
-test('an event that ended among the dead letters leaves its place to the next', async () => {
+test('an event that no output has leaves its place to the next', async () => {
   const { filter } = await build({})
   expect(['a', 'a', 'a'].map((k, index) => passes(filter, k, index === 0 ? 'dead_lettered' : 'stored'))).toEqual([
     true,
     true,
     false,
   ])
+})
+
+test('one that an output took keeps its place, whatever the others made of it', async () => {
+  const { filter } = await build({})
+  filter.run({ k: 'a' }).event.settle('dead_lettered', true)
+  expect(passes(filter, 'a')).toBe(false)
 })
 
 test('keys are bounded: the oldest are forgotten', async () => {
@@ -144,4 +153,49 @@ test('an event that is delivered once more is no duplicate of itself', async () 
     return event.cancelled
   }
   expect(['one', 'one', 'other', 'one'].map(deliver)).toEqual([undefined, undefined, 'duplicate', undefined])
+})
+
+/** One output refuses what the filter lets pass, the other says what a test wants. */
+function refusedByOne(ends: TestEnds, options: object = {}): object {
+  ends.write = (events) => all('reject', events.length)
+  const filters = [{ deduplicate: { key: '%{k}', persist: false } }]
+  return { inputs: [{ test: {} }], filters, outputs: [{ test: {} }, { other: options }] }
+}
+
+test.each<[other: Outcome['kind'], passing: number]>([
+  ['reject', 3],
+  ['drop', 3],
+  ['stored', 1],
+  ['already_there', 1],
+])('one output refuses three events of a key, the other says %s: %i of them pass', async (kind, passing) => {
+  const [refusing, other] = [new TestEnds('test'), new TestEnds('other')]
+  other.write = (events) => all(kind, events.length)
+  await using running = await startPipelines([refusedByOne(refusing)], [refusing, other])
+  for (let times = 0; times < 3; times++) expect(await (await refusing.feed([{ k: 'a' }])).settled).toBe('stored')
+  expect([refusing.batches.length, other.batches.length]).toEqual([passing, passing])
+  const states = { dead_lettered: passing, dropped: 3 - passing }
+  expect(running.pipelines[0]?.ledger.totals()).toMatchObject({ states, unbalanced: 0 })
+})
+
+test('one output refuses an event that waits on the disk for the other: the next of its key do not pass', async () => {
+  const [refusing, blocked] = [new TestEnds('test'), new TestEnds('other')]
+  const opened = Promise.withResolvers<void>()
+  const spilled = Promise.withResolvers<void>()
+  blocked.open = () => opened.promise
+  const config = refusedByOne(refusing, { when_blocked: 'spill', blocked_after_ms: 1 })
+  const refuse = refusing.write
+  refusing.write = async (events, attempt) => {
+    await spilled.promise
+    return await refuse(events, attempt)
+  }
+  await using running = await startPipelines([config], [refusing, blocked])
+  const first = await refusing.feed([{ k: 'a' }])
+  await waitFor('the disk', () => running.pipelines[0]?.buffered === 1)
+  spilled.resolve()
+  expect(await first.settled).toBe('stored')
+  expect(await (await refusing.feed([{ k: 'a' }])).settled).toBe('stored')
+  opened.resolve()
+  await waitFor('the end', () => blocked.stored.length === 1 && running.pipelines[0]?.held === 0)
+  const states = { dead_lettered: 1, stored: 1, dropped: 1 }
+  expect(running.pipelines[0]?.ledger.totals()).toMatchObject({ received: 2, created: 1, states, unbalanced: 0 })
 })

@@ -84,14 +84,14 @@ export class SeenKeys {
     if (first !== undefined) return stable_id === undefined || first.stable_id !== stable_id
     const seen: First = { seen_ms: now_ms, stable_id }
     this.#firsts.set(key, seen)
-    event.whenSettled((state) => this.#settle(key, seen, state))
+    event.whenSettled((state, is_delivered) => this.#settle(key, seen, state, is_delivered))
     return false
   }
 
-  /** An event that could not be stored leaves its place to the next one. */
-  #settle(key: string, seen: First, state: Settlement): void {
+  /** An event that no output has leaves its place to the next one; where one has it, that one would get the next as a repeat. */
+  #settle(key: string, seen: First, state: Settlement, is_delivered: boolean): void {
     if (this.#firsts.get(key) !== seen) return
-    if (state === 'dead_lettered') this.#firsts.delete(key)
+    if (state === 'dead_lettered' && !is_delivered) this.#firsts.delete(key)
     else this.#store.set(key, [seen.seen_ms, seen.stable_id ?? null])
   }
 
