@@ -81,7 +81,7 @@ export interface DerivedMetricDefinition {
 }
 
 export interface DerivedMetric {
-  /** Counters and gauges add, histograms and summaries observe. */
+  /** Counters and gauges add, histograms and summaries observe. A label whose value is empty is not printed: it is none. */
   record(label_values: readonly string[], value: number): void
   /** Gauges only: of several values the one with the newest event time stays. */
   set(label_values: readonly string[], value: number, event_time_ms: number): void

@@ -154,7 +154,8 @@ class LabelSets<S> implements DerivedFamily {
 
   #create(texts: readonly string[]): { readonly slot: S; readonly labels: Labels } {
     const { label_names } = this.definition
-    return { slot: this.#kind.create(), labels: Object.fromEntries(label_names.map((name, index) => [name, texts[index] ?? ''])) }
+    const pairs = label_names.map((name, index) => [name, texts[index] ?? ''] as const)
+    return { slot: this.#kind.create(), labels: Object.fromEntries(pairs.filter(([, text]) => text !== '')) }
   }
 }
 

@@ -57,6 +57,28 @@ test('a label that is missing, null or empty is unknown', async () => {
   ])
 })
 
+test('an optional label is left out where its field is missing, and kinds of metrics keep such a set apart', async () => {
+  const options = { labels: { host: '%{[host][name]}', state: 'a' }, optional_labels: ['host'], value: 'n' }
+  const documents = [{ n: 1, host: { name: 'api-01' } }, { n: 2 }, { n: 3, host: 'api-02' }, { n: 4, host: { name: '' } }]
+  expect(await countIn(options, documents)).toEqual(['m{host="api-01",state="a"} 1', 'm{state="a"} 9'])
+  const summary = await countIn({ ...options, type: 'summary', quantiles: [1] }, documents)
+  expect(summary.filter((line) => line.startsWith('m_count'))).toEqual([
+    'm_count{host="api-01",state="a"} 1',
+    'm_count{state="a"} 3',
+  ])
+  expect(await countIn({ labels: { host: '%{host}' }, optional_labels: ['host'] }, [{}, {}])).toEqual(['m 2'])
+})
+
+test('gauges of several hosts stand side by side with a label of the host, whoever told last', async () => {
+  const options = { type: 'gauge', value: 'depth', labels: { host: '%{host}' }, optional_labels: ['host'] }
+  const told = [7, 1, 9, 2].map((depth, index) => ({
+    '@timestamp': `2026-01-01T00:00:0${index}Z`,
+    depth,
+    host: index % 2 === 0 ? 'a' : 'b',
+  }))
+  expect(await countIn(options, told)).toEqual(['m{host="a"} 9', 'm{host="b"} 2'])
+})
+
 test('label values that hold each other’s separators stay apart', async () => {
   const labels = { a: '%{a}', b: '%{b}' }
   const documents = [
@@ -145,6 +167,7 @@ test.each([
   [{ type: 'summary', value: 'n', op: 'add' }, 'a summary observes values: leave out op'],
   [{ type: 'counter', name: 'a b' }, 'metric "a b": expected a name of letters'],
   [{ type: 'counter', labels: { a: ['x'] } }, 'label a: expected text, got a list'],
+  [{ type: 'counter', labels: { a: 'x' }, optional_labels: ['b'] }, 'optional_labels: b is none of the labels'],
   [{ type: 'count' }, 'did you mean counter?'],
 ])('%j is refused with what to do', async (options: Options, message) => {
   await expect(buildFilter(metric, { name: 'm', ...options })).rejects.toThrow(message)

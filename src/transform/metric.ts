@@ -33,6 +33,7 @@ const METRIC_OPTIONS = {
     OPERATIONS,
   ),
   labels: option.hash('Label names and their values, which take %{field}. A field that is missing gives `unknown`.'),
+  optional_labels: option.list('Those of the `labels` that are left out, instead of `unknown`, when their field is missing.'),
   buckets: option.numbers("Upper bounds of a histogram's buckets, ascending; +Inf is always there besides.", {
     default: BUCKETS_S,
   }),
@@ -69,6 +70,11 @@ cut after 200 characters, and \`millrace_metric_label_sets_folded_total\` counts
 
 What has no labels is 0 before its first event, so that \`rate()\` sees that one too; but for a gauge, which is not there until an
 event says what it is.
+
+A gauge that is \`set\` holds what its newest event said, whoever said it: where several hosts each tell of their own (a pool of
+connections, a queue), they take turns in one series, and an alert on it neither holds nor ends. Give such a gauge a label of the host,
+and queries go on as before with one series for each. \`optional_labels\` leaves the label out where an event names no host.
+What is one thing for all of them, whichever host tells it, has no such label.
 `.trim(),
   options: METRIC_OPTIONS,
   examples: [
@@ -96,6 +102,18 @@ event says what it is.
       options: { type: 'gauge', name: 'exchange_queue_depth', value: '[queue][depth]' },
       before: { queue: { depth: 17 } },
       after: { queue: { depth: 17 } },
+    },
+    {
+      title: 'The queue of each host',
+      options: {
+        type: 'gauge',
+        name: 'exchange_queue_depth',
+        value: '[queue][depth]',
+        labels: { host: '%{[host][name]}' },
+        optional_labels: ['host'],
+      },
+      before: { host: { name: 'api-01' }, queue: { depth: 17 } },
+      after: { host: { name: 'api-01' }, queue: { depth: 17 } },
     },
   ],
   compile(options, context): Step {
@@ -148,16 +166,20 @@ function operationOf({ type, op, value }: MetricOptions): Operation {
 interface Label {
   readonly name: string
   readonly template: Template
+  /** What stands for a missing field. */
+  readonly missing: string
 }
 
 /** In the order of their names, so that two filters that list them differently mean one metric. */
-function compileLabels({ labels = [] }: MetricOptions): Label[] {
+function compileLabels({ labels = [], optional_labels = [] }: MetricOptions): Label[] {
+  const stray = optional_labels.find((wanted) => !labels.some(({ name }) => name === wanted))
+  if (stray !== undefined) throw new MillraceError('METRIC_INVALID', `optional_labels: ${stray} is none of the labels`)
   return labels
     .map(({ name, value }) => {
       const text = option.readText(value, ({ message }) => {
         throw new MillraceError('METRIC_INVALID', `label ${name}: ${message}`)
       })
-      return { name, template: compileTemplate(text ?? '') }
+      return { name, template: compileTemplate(text ?? ''), missing: optional_labels.includes(name) ? '' : UNRESOLVED }
     })
     .sort((a, b) => (a.name < b.name ? -1 : 1))
 }
@@ -209,7 +231,8 @@ function labelReader(labels: readonly Label[], remembered_max: number, derived: 
 
 /** A label whose placeholder still stands in its text has no value; for Prometheus an empty one has none either. */
 function labelText(text: string, label: Label | undefined): string {
-  return label !== undefined && isResolved(text, label.template) ? text : UNRESOLVED
+  if (label === undefined) return UNRESOLVED
+  return isResolved(text, label.template) ? text : label.missing
 }
 
 function valueStep(
