@@ -1,8 +1,9 @@
 import { appendFile, readdir, readFile } from 'node:fs/promises'
+import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { readSamples, settledBooks } from './helpers/books.ts'
-import { decodedFilebeatEvent, filebeatEvent, startDefaultPipeline } from './helpers/default-pipeline.ts'
+import { decodedFilebeatEvent, FILEBEAT_HOST, filebeatEvent, startDefaultPipeline } from './helpers/default-pipeline.ts'
 import { exchangeFigures, keyOf } from './helpers/exchange-figures.ts'
 import { freePort } from './helpers/free-port.ts'
 import { encodeWindow } from './helpers/lumberjack-client.ts'
@@ -25,8 +26,8 @@ async function sampleLines(seed: number): Promise<string[]> {
 }
 
 /** What /metrics tells of the exchange must be what its log tells, all of it and nothing else. */
-function expectFigures(metrics: string, lines: readonly string[]): void {
-  const { exact, quantiles } = exchangeFigures(lines)
+function expectFigures(metrics: string, lines: readonly string[], host: string): void {
+  const { exact, quantiles } = exchangeFigures(lines, host)
   const told = new Map(
     readSamples(metrics).flatMap(({ name, labels, value }) =>
       name.startsWith('exchange_') ? [[keyOf(name, labels), value]] : [],
@@ -40,12 +41,12 @@ function expectFigures(metrics: string, lines: readonly string[]): void {
   }
 }
 
-/** As the exchange's programs would tell them by themselves: name, type, labels. */
+/** As the exchange's programs would tell them by themselves, but for the host that Prometheus would add: name, type, labels. */
 const METRICS = [
   'exchange_active_orders gauge symbol',
   'exchange_api_duration_seconds histogram endpoint',
   'exchange_api_requests_total counter endpoint method status',
-  'exchange_db_connections gauge state',
+  'exchange_db_connections gauge host state',
   'exchange_deposits_total counter currency status',
   'exchange_fee_revenue counter currency',
   'exchange_matching_latency_seconds summary symbol',
@@ -87,11 +88,11 @@ test(
     const env = { ELASTICSEARCH_URL: '', KAFKA_BROKERS: '', EXCHANGE_LOG: path, BEATS_PORT: String(await freePort()) }
     await using program = await Program.start({ args: ['-f', join(CONFIGS, 'exchange.json')], env })
     await settledBooks(program, 2_000)
-    expectFigures(await program.metrics(), lines.slice(0, 2_000))
+    expectFigures(await program.metrics(), lines.slice(0, 2_000), hostname())
     await write(2_000, lines.length)
     const { states } = await settledBooks(program, lines.length)
     expect(states).toEqual({ stored: lines.length })
-    expectFigures(await program.metrics(), lines)
+    expectFigures(await program.metrics(), lines, hostname())
     expect(describeMetrics(await program.metrics()).sort()).toEqual([...METRICS, ...MORE_METRICS].sort())
     const page = await readFile(join(CONFIGS, '../docs/metrics.md'), 'utf8')
     const rows = [...page.matchAll(/^\| `(exchange_\w+)` \| (\w+)[^|]*\| ([^|]*)\|/gm)].map(([, name, type, labels = '']) =>
@@ -123,7 +124,7 @@ async function documentsOf(config: string, form: keyof typeof FORMS, lines: read
   }
   const { states } = await settledBooks(pipeline.program, lines.length)
   expect(states).toEqual({ stored: lines.length })
-  expectFigures(await pipeline.program.metrics(), lines)
+  expectFigures(await pipeline.program.metrics(), lines, FILEBEAT_HOST)
   await stub.close()
   const stored = [...stub.documents].flatMap(([index, texts]) => [...texts].map(([id, text]) => ({ index, id, text })))
   return stored.toSorted((a, b) => offsetOf(a.text) - offsetOf(b.text))

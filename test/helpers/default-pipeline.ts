@@ -56,13 +56,16 @@ export async function startDefaultPipeline(options: DefaultPipelineOptions): Pro
   return { program, beats_port, connect, [Symbol.asyncDispose]: () => program[Symbol.asyncDispose]() }
 }
 
+/** The machine of `filebeatEvent`. */
+export const FILEBEAT_HOST = 'mx-01'
+
 /** A line as Filebeat ships it undecoded; the place in its file makes it known when it comes again. */
 export function filebeatEvent(line: string, offset: number, path = '/var/log/exchange/api.log'): object {
   return {
     '@timestamp': '2026-03-01T12:00:00.000Z',
     '@metadata': { beat: 'filebeat', type: '_doc', version: '8.19.2' },
-    agent: { name: 'mx-01', type: 'filebeat', version: '8.19.2' },
-    host: { name: 'mx-01' },
+    agent: { name: FILEBEAT_HOST, type: 'filebeat', version: '8.19.2' },
+    host: { name: FILEBEAT_HOST },
     input: { type: 'log' },
     log: { file: { path }, offset },
     message: line,

@@ -15,8 +15,11 @@ const API_BUCKETS_MS = [5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_00
 const ORDER_BUCKETS_US = [1_000, 5_000, 10_000, 50_000, 100_000, 500_000, 1_000_000]
 const QUANTILES = [0.5, 0.9, 0.99]
 
-/** The exchange's figures, worked out from its log alone, line by line in its order. */
-export function exchangeFigures(texts: readonly string[]): Figures {
+/**
+ * The exchange's figures, worked out from its log alone, line by line in its order.
+ * @param host where the lines were written, as far as their events say that
+ */
+export function exchangeFigures(texts: readonly string[], host?: string): Figures {
   const exact = new Map<string, number>()
   const latencies = new Map<unknown, number[]>()
   const add = (name: string, labels: Labels, value = 1): void => {
@@ -65,7 +68,9 @@ export function exchangeFigures(texts: readonly string[]): Figures {
         add('exchange_withdrawals_total', transfer)
         break
       case 'pool_stats':
-        for (const [state, count] of Object.entries(pool ?? {})) exact.set(keyOf('exchange_db_connections', { state }), count)
+        for (const [state, count] of Object.entries(pool ?? {})) {
+          exact.set(keyOf('exchange_db_connections', { state, ...(host !== undefined && { host }) }), count)
+        }
         break
       case 'session_stats':
         exact.set('exchange_online_users{}', Number(line['online_users']))

@@ -1,4 +1,5 @@
 import { appendFile } from 'node:fs/promises'
+import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { settledBooks } from '../helpers/books.ts'
@@ -64,8 +65,8 @@ class Expected {
   readonly #after: Figures
 
   constructor({ lines, half }: Scrapes) {
-    this.#before = exchangeFigures(lines.slice(0, half))
-    this.#after = exchangeFigures(lines)
+    this.#before = exchangeFigures(lines.slice(0, half), hostname())
+    this.#after = exchangeFigures(lines, hostname())
   }
 
   /** How much it grew, by one label or all in one. A series that was not there at the beginning has no growth that Prometheus could know. */
