@@ -51,6 +51,15 @@ test.each(files.filter((file) => !file.endsWith('.test.ts')))('%s imports only w
   expect(forbidden).toEqual([])
 })
 
+// docs/tracing.md: without an endpoint nothing of it is loaded.
+test('OpenTelemetry is in one file, which is loaded only when it is needed', () => {
+  const importersOf = (pattern: RegExp): string[] =>
+    files.filter((file) => !file.endsWith('.test.ts') && pattern.test(readFileSync(join(root, file), 'utf8'))).sort()
+  expect(importersOf(/'@opentelemetry\//)).toEqual(['telemetry/tracing/otlp-exporter.ts'])
+  expect(importersOf(/\/otlp-exporter\.ts'/)).toEqual(['cli/tracing.ts'])
+  expect(importersOf(/(?<!await import\('[\w./-]*)\/otlp-exporter\.ts'/)).toEqual([])
+})
+
 test.each(files)('%s has at most 400 lines', (file) => {
   expect(readFileSync(join(root, file), 'utf8').split('\n').length).toBeLessThanOrEqual(401)
 })
