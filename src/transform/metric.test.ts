@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { testContext } from '../../test/helpers/context.ts'
 import { buildFilter } from '../../test/helpers/run-filter.ts'
-import type { EventState } from '../core/event.ts'
+import { EVENT_STATES, type EventState } from '../core/event.ts'
 import type { Fields } from '../core/values.ts'
 import { metric } from './metric.ts'
 
@@ -34,10 +34,9 @@ test('an event counts once, when it settles, and not before', async () => {
   expect(context.metrics.derivedTotal('m')).toBe(1)
 })
 
-test('an event that was there already counts nothing, one that was dead-lettered does', async () => {
-  const options = { labels: { a: 'x' } }
-  expect(await countIn(options, [{}], 'already_there')).toEqual([])
-  expect(await countIn(options, [{}], 'dead_lettered')).toEqual(['m{a="x"} 1'])
+test.each(EVENT_STATES)('an event that ended %s counts, unless it was there already', async (state) => {
+  const counted = await countIn({ labels: { a: 'x' } }, [{}], state)
+  expect(counted).toEqual(state === 'already_there' ? [] : ['m{a="x"} 1'])
 })
 
 test('what counts is what the event held at the filter, not what it held later', async () => {

@@ -61,8 +61,8 @@ export const metric = defineFilter({
   summary: 'Derives a Prometheus metric from events: a counter, gauge, histogram or summary at /metrics.',
   description: `
 The event itself does not change. What it contributes is taken where the filter stands and counted once, when the
-event has its final state: an event that was stored before (a repeat after a crash) counts nothing, so that the
-metric agrees with what a search finds.
+event has its final state or is safe on our disk, whatever becomes of it: what is dropped further on, or refused by an
+output, counts too. Only a repeat that is there already (after a crash, found by its id in Elasticsearch) counts nothing.
 
 Several filters may feed one metric when they define it alike. An event whose \`value\` is missing, is not a number or
 would make a counter shrink is not counted; \`millrace_metric_values_skipped_total\` counts it instead. Label values are
