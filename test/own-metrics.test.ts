@@ -1,4 +1,5 @@
 import { writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
@@ -170,6 +171,27 @@ test.each([1, 2])(
     await program.waitUntil('lateness', async () => (await late_s()) > 0.9 * HELD_S)
     for (let scrape = 0; scrape < 3; scrape++) expect(await late_s()).toBeGreaterThan(0.9 * HELD_S)
     await elasticsearch.close()
+  },
+  TIMEOUT_MS,
+)
+
+test(
+  'an input is up while it can do its work',
+  async () => {
+    await using folder = await temporaryFolder()
+    const [port, free] = [await freePort(), await freePort()]
+    const path = join(folder.path, 'pipeline.json')
+    const client = { id: 'away', mode: 'client', host: '127.0.0.1', port }
+    const server = { id: 'here', host: '127.0.0.1', port: free }
+    await writeFile(path, JSON.stringify({ inputs: [{ tcp: client }, { tcp: server }], outputs: [{ file: { path: 'out' } }] }))
+    await using program = await Program.spawn({ args: ['-f', path] })
+    const up = async (input: string): Promise<number> =>
+      (await Readings.of(program)).sum('millrace_input_up', { input, pipeline: 'main' })
+    await program.waitUntil('an input that is down', async () => (await up('away')) === 0)
+    expect(await up('here')).toBe(1)
+    const other_side = createServer().listen(port, '127.0.0.1')
+    await program.waitUntil('an input that is up again', async () => (await up('away')) === 1, TIMEOUT_MS)
+    other_side.close()
   },
   TIMEOUT_MS,
 )

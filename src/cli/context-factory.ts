@@ -61,6 +61,12 @@ export class ContextFactory {
     return context
   }
 
+  /** Shows whether an input is well, as a metric. */
+  showHealth(input: string): void {
+    const help = '0 while the input cannot do its work: its other side is away, or its topics are not there; 1 otherwise.'
+    this.#shared.metrics.gauge('millrace_input_up', help, { input }, () => Number(!this.unwell.has(input)))
+  }
+
   /** The context that was made for an id, or a new one for a part of the program that stands in no config. */
   of(id: string): Context {
     return this.#contexts.get(id) ?? this.create(id, id)

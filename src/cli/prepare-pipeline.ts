@@ -114,6 +114,7 @@ export async function preparePipeline(loaded: LoadedPipeline, surroundings: OwnS
   })
   const whole = await withProblems(problems, compiling, sources)
   const compiled = worker === undefined ? whole : partOf(whole, worker)
+  for (const input of compiled.inputs) factory.showHealth(input.id)
   const attach = (made: Pipeline): void => {
     pipeline = made
   }

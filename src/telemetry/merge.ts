@@ -13,6 +13,8 @@ export interface FamilySnapshot {
 
 /** Gauges that say how large, late or old something is, where others count: of several threads the largest holds. */
 const LARGEST: ReadonlySet<string> = new Set([
+  // Of a partition one thread tells, and another that was cut off from the group may keep what it was.
+  'kafka_consumer_lag',
   'millrace_component_info',
   'millrace_geoip_database_build_time_seconds',
   'millrace_output_batch_events_max',
@@ -26,7 +28,11 @@ const LARGEST: ReadonlySet<string> = new Set([
   'nodejs_eventloop_lag_max_seconds',
 ])
 /** The same, where the smallest holds: what is not so in one thread is not so. */
-const SMALLEST: ReadonlySet<string> = new Set(['millrace_output_up', 'millrace_certificate_expiry_time_seconds'])
+const SMALLEST: ReadonlySet<string> = new Set([
+  'millrace_input_up',
+  'millrace_output_up',
+  'millrace_certificate_expiry_time_seconds',
+])
 
 /**
  * The metrics of several threads as those of one program: counters, histograms and gauges that count add, of a gauge that

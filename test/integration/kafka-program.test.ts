@@ -61,6 +61,8 @@ test('a topic that does not exist is told, waited for, and read once it is there
   await using program = await Program.start({ args: ['-f', path] })
   await program.waitUntil('a line about it', () => program.stderr.includes(`there is no topic ${topic}`))
   expect(program.stderr).toContain('create it (this program never does)')
+  const up = async (): Promise<string | undefined> => /^millrace_input_up\{.*\} (\d)$/m.exec(await program.metrics())?.[1]
+  await program.waitUntil('an input that is down', async () => (await up()) === '0')
 
   const client = new Kafka({ brokers: [...brokers], logLevel: logLevel.NOTHING })
   const admin = client.admin()
@@ -79,6 +81,7 @@ test('a topic that does not exist is told, waited for, and read once it is there
     const { lag, consumed } = await consumerMetrics(program, topic)
     return lag === '0: 51, 1: 50' && consumed >= messages.length
   })
+  expect(await up()).toBe('1')
   gate.resolve()
   const books = await settledBooks(program, messages.length, 60_000)
   expect(books).toMatchObject({ received: messages.length, states: { stored: messages.length } })
@@ -134,6 +137,7 @@ test('brokers that are not there are told with their address; the program lives,
   await using program = await Program.start({ args: ['-f', path] })
   await program.waitUntil('a line about it', () => program.stderr.includes(`cannot reach Kafka at ${broker}`))
   expect(program.stderr).toContain('start it, or correct bootstrap_servers')
+  expect(await program.metrics()).toMatch(/^millrace_input_up\{[^}]*input="input_kafka_1"[^}]*\} 0$/m)
   expect((await fetch(`${program.apiUrl}/livez`)).status).toBe(200)
   expect(await program.stop()).toEqual({ code: 0, signal: null })
   await stub.close()

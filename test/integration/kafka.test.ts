@@ -9,6 +9,7 @@ import { parseFieldRef } from '../../src/core/field-ref.ts'
 import { kafka as kafkaInput } from '../../src/ingest/kafka/kafka.ts'
 import { loadCodecs } from '../../src/kafka/compression.ts'
 import { patchKafkajs } from '../../src/kafka/patches.ts'
+import { readSamples } from '../helpers/books.ts'
 import { type TestContext, testContext } from '../helpers/context.ts'
 import { EACH_ONCE } from '../helpers/kafka-producer.ts'
 import { buildInput, Collector, type RunningInput, startInput } from '../helpers/run-input.ts'
@@ -112,6 +113,21 @@ function messages(collector: Collector): unknown[] {
   return collector.documents.map((document) => document['message'])
 }
 
+/** What is told of the topic's partitions, in their order. */
+async function lags(bench: Workbench, { context }: RunningInput): Promise<string> {
+  const samples = readSamples(await context.metrics.text())
+  const own = samples.filter(({ name, labels }) => name === 'kafka_consumer_lag' && labels['topic'] === bench.topic)
+  return own
+    .toSorted((a, b) => Number(a.labels['partition']) - Number(b.labels['partition']))
+    .map(({ value }) => value)
+    .join()
+}
+
+async function untilLags(bench: Workbench, input: RunningInput, expected: readonly number[]): Promise<void> {
+  const details = (): Promise<string> => lags(bench, input)
+  await waitFor(`lag of ${expected.join()}`, async () => (await details()) === expected.join(), { ...WAIT, details })
+}
+
 async function untilCommitted(bench: Workbench, expected: readonly number[]): Promise<void> {
   await waitFor(`commit of ${expected.join()}`, async () => (await bench.committed()).join() === expected.join(), {
     ...WAIT,
@@ -137,10 +153,9 @@ test('four partitions are read, settled and committed to their ends, with their 
     headers: {},
   })
   await untilCommitted(bench, [1_000, 1_000, 1_000, 1_000])
-  const metrics = await input.context.metrics.text()
+  expect(await lags(bench, input)).toBe('0,0,0,0')
   const labels = `consumer_group="${bench.group}",topic="${bench.topic}"`
-  for (const partition of [0, 1, 2, 3]) expect(metrics).toContain(`kafka_consumer_lag{${labels},partition="${partition}"} 0`)
-  expect(metrics).toContain(`kafka_consumer_messages_consumed_total{${labels}} 4000`)
+  expect(await input.context.metrics.text()).toContain(`kafka_consumer_messages_consumed_total{${labels}} 4000`)
 })
 
 test('after a restart only what was not committed comes again, and nothing is missing', async (context) => {
@@ -202,17 +217,17 @@ test('a stored that comes after the partition went to another member is not comm
   first.settleAs = undefined
   const second = new Collector()
   second.settleAs = undefined
-  await using _one = bench.start(first)
+  await using one = bench.start(first)
   await first.until(() => first.events.length === 400)
   await untilCommitted(bench, [0, 0, 0, 0])
+  expect(await lags(bench, one)).toBe('100,100,100,100')
   await using _two = bench.start(second)
   await second.until(() => second.events.length === 200, 90_000)
   const taken = new Set(second.events.map((event) => (event.origin?.describe() ?? '').split(/[/@]/)[1]))
+  const left = [0, 1, 2, 3].map((partition) => (taken.has(String(partition)) ? 0 : 100))
+  await untilLags(bench, one, left)
   for (const batch of first.batches) batch.settle('stored')
-  await untilCommitted(
-    bench,
-    [0, 1, 2, 3].map((partition) => (taken.has(String(partition)) ? 0 : 100)),
-  )
+  await untilCommitted(bench, left)
   // What the first member kept is not read again, for nobody else had it.
   expect(first.events.length).toBe(400)
   for (const batch of second.batches) batch.settle('stored')
@@ -316,22 +331,30 @@ test('a topic that appears and fits the pattern is read too', async (context) =>
   expect(messages(collector)).toEqual(['from the first', 'from the second'])
 })
 
-test('a broker that is killed and comes back costs no record', { timeout: FIRST_START_TIMEOUT_MS }, async (context) => {
+test('a broker that is killed and comes back costs no record, and the lag stays meanwhile', {
+  timeout: FIRST_START_TIMEOUT_MS,
+}, async (context) => {
   await using server = orSkip(context, await startKafka())
   await using bench = await new Workbench(server.brokers).connect(1)
   await bench.send(numbered(100))
   const collector = new Collector()
-  await using input = bench.start(collector, { session_timeout_ms: 6_000, heartbeat_interval_ms: 1_000 })
+  collector.settleAs = undefined
+  const options = { session_timeout_ms: 6_000, heartbeat_interval_ms: 1_000, max_poll_records: 25 }
+  await using input = bench.start(collector, options)
   await collector.until(() => collector.events.length === 100)
-  await untilCommitted(bench, [100])
+  for (const batch of collector.batches.slice(0, 2)) batch.settle('stored')
+  await untilCommitted(bench, [50])
   await server.kill()
-  await waitFor('a warning', () => input.context.lines.some((line) => line.includes('cannot reach Kafka')), {
-    timeout_ms: 60_000,
-  })
+  const isDown = (line: string): boolean => /cannot reach Kafka.*trying again in/.test(line)
+  await waitFor('the end of the session', () => input.context.lines.some(isDown), { timeout_ms: 60_000 })
+  expect(await lags(bench, input)).toBe('50')
+  collector.settleAs = 'stored'
+  for (const batch of collector.batches) batch.settle('stored')
   await server.start()
   await bench.send(numbered(100, 100))
   await collector.until(() => new Set(messages(collector)).size >= 200, 90_000)
   await untilCommitted(bench, [200])
+  await untilLags(bench, input, [0])
 })
 
 test('a broker that is not there at the start is waited for, and a stop does not wait for it', async () => {

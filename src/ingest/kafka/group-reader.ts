@@ -12,7 +12,7 @@ import {
   type TopicPartition,
 } from './client.ts'
 import type { DecodedRecords, RecordDecoder } from './decode.ts'
-import { type Piece, SettledOffsets } from './offsets.ts'
+import type { Piece, SettledOffsets } from './offsets.ts'
 import { aborted, describePartitions, orAborted, type Partition, type Partitions } from './partition.ts'
 
 /** A piece ends with the record that makes it this large, so that the runtime's byte budget is asked often enough. */
@@ -100,7 +100,7 @@ export class GroupReader implements Consumption {
     } finally {
       this.#stopping.abort()
       this.#ended.abort()
-      for (const partition of this.#partitions.all()) partition.offsets = undefined
+      for (const partition of this.#partitions.all()) partition.close()
       await Promise.all(loops)
     }
   }
@@ -123,7 +123,8 @@ export class GroupReader implements Consumption {
     const before = new Set(is_same_member ? this.#ours.filter(({ offsets }) => offsets !== undefined) : [])
     this.#ours = places.map((place) => this.#partitions.of(place))
     for (const partition of this.#partitions.all()) {
-      if (!before.has(partition) || !this.#ours.includes(partition)) partition.offsets = undefined
+      if (!this.#ours.includes(partition)) partition.leave()
+      else if (!before.has(partition)) partition.close()
     }
     for (const partition of this.#ours) {
       const { topic, partition: number, offsets } = partition
@@ -151,15 +152,16 @@ export class GroupReader implements Consumption {
         if (uncommitted.length > 0) await this.#client.commit(uncommitted)
         if (isOver()) return
         for (const { of: partition, offset, high, ...place } of starts) {
-          partition.offsets = new SettledOffsets(offset)
-          partition.committed = offset
-          partition.high_watermark = high
+          partition.open(offset, high)
           this.#client.seek({ ...place, offset })
         }
+        this.#context.health.well()
         return this.#client.resume(fresh)
       } catch (thrown) {
-        const message = `could not find where to start in ${describePartitions(fresh)}: ${messageOf(thrown)}; trying again`
-        if (!isOver()) this.#context.log.warn('kafka_positions', message)
+        if (isOver()) return
+        const message = `could not find where to start in ${describePartitions(fresh)}: ${messageOf(thrown)}`
+        this.#context.health.unwell(message)
+        this.#context.log.warn('kafka_positions', `${message}; trying again`)
         await delay(OPEN_AGAIN_MS, undefined, { signal: this.#stopping.signal }).catch(() => {})
       }
     }

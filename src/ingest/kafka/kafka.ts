@@ -84,7 +84,8 @@ class KafkaSource implements Source {
     this.#decoder = new RecordDecoder(context, { group_id, decorate_events, timestamp })
     this.#partitions = new Partitions((partition) => {
       const labels = { consumer_group: group_id, topic: partition.topic, partition: String(partition.partition) }
-      const help = 'Records of a partition that are not stored yet; 0 where the partition belongs to another member.'
+      const help =
+        'Records of a partition that are not stored yet, as last known while the input is down; 0 where it belongs to another member.'
       context.metrics.gauge('kafka_consumer_lag', help, labels, () => partition.lag)
     })
   }
@@ -154,6 +155,7 @@ class KafkaSource implements Source {
     for (;;) {
       const existing = await unlessAborted(client.topics(), stop)
       if (existing === undefined) return undefined
+      this.#partitions.keepOnly(existing.result)
       const { present, missing } = this.#choose(existing.result)
       if (missing.length > 0 || present.length === 0) this.#tellMissing(missing)
       if (present.length === 0) this.#context.health.unwell('waiting for its topics: none of them exists')

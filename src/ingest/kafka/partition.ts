@@ -1,5 +1,5 @@
 import type { TopicPartition } from './client.ts'
-import type { SettledOffsets } from './offsets.ts'
+import { SettledOffsets } from './offsets.ts'
 
 /**
  * Pieces of one partition that are handed on and not settled. Reading goes on while others are stored, and memory does
@@ -11,11 +11,12 @@ const UNSETTLED_PIECES_MAX = 4
 export class Partition implements TopicPartition {
   readonly topic: string
   readonly partition: number
-  /** How far it is read and settled in the current assignment; `undefined` while it is not ours, or not opened yet. */
-  offsets: SettledOffsets | undefined
   /** What the group has committed, as far as we know. */
   committed = 0
   high_watermark = 0
+  #offsets: SettledOffsets | undefined
+  /** What was left when it was closed. */
+  #kept_lag = 0
   #unsettled = 0
   #room: PromiseWithResolvers<void> | undefined
 
@@ -24,9 +25,33 @@ export class Partition implements TopicPartition {
     this.partition = partition
   }
 
-  /** Records that are not settled yet. 0 where another member has to tell. */
+  /** How far it is read and settled in the current assignment; `undefined` while it is not ours, or not opened yet. */
+  get offsets(): SettledOffsets | undefined {
+    return this.#offsets
+  }
+
+  /** It is ours, and read from `offset` on: what the group has committed. */
+  open(offset: number, high_watermark: number): void {
+    this.#offsets = new SettledOffsets(offset)
+    this.committed = offset
+    this.high_watermark = high_watermark
+  }
+
+  /** It is not read for now. Its lag stays as it was: who takes nothing in has not caught up. */
+  close(): void {
+    this.#kept_lag = this.lag
+    this.#offsets = undefined
+  }
+
+  /** Another member has it, or its topic is gone: its lag is not ours to tell. */
+  leave(): void {
+    this.#offsets = undefined
+    this.#kept_lag = 0
+  }
+
+  /** Records that are not settled yet, as far as we know. 0 where another member has to tell. */
   get lag(): number {
-    return this.offsets === undefined ? 0 : Math.max(0, this.high_watermark - this.offsets.settled)
+    return this.#offsets === undefined ? this.#kept_lag : Math.max(0, this.high_watermark - this.#offsets.settled)
   }
 
   /** Pieces on their way, also those of an assignment that is over: they take memory all the same. */
@@ -112,5 +137,11 @@ export class Partitions {
 
   all(): Partition[] {
     return [...this.#byName.values()]
+  }
+
+  /** Of topics that are gone nothing is left to read. */
+  keepOnly(topics: readonly string[]): void {
+    const existing = new Set(topics)
+    for (const partition of this.#byName.values()) if (!existing.has(partition.topic)) partition.leave()
   }
 }
