@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { prometheusTool } from './helpers/prometheus.ts'
+import { type AlertRule, mistakesIn, readKnownMetrics } from './helpers/rule-mistakes.ts'
 import { orSkip } from './helpers/servers.ts'
 
 const DEPLOY = join(import.meta.dirname, '../deploy')
@@ -13,7 +14,7 @@ const SEED_RULES = join(import.meta.dirname, 'seed/alerts.yml')
 const ALERTMANAGER = join(DEPLOY, 'alertmanager/alertmanager.yml')
 
 interface Rules {
-  readonly groups: readonly { readonly name: string; readonly rules: readonly { readonly alert: string }[] }[]
+  readonly groups: readonly { readonly name: string; readonly rules: readonly AlertRule[] }[]
 }
 
 interface RuleTests {
@@ -47,6 +48,28 @@ test("the exchange's ten alerts are its own as written: expression, for, labels 
   expect(ours.groups[0]).toEqual(seed.groups[0])
 })
 
+test('every alert asks for metrics and labels that there are, and its text names labels that are left', async () => {
+  const known = await readKnownMetrics()
+  const rules = (await read<Rules>(RULES)).groups.flatMap((group) => group.rules)
+  expect(rules.length).toBeGreaterThan(10)
+  expect(rules.map((rule) => [rule.alert, mistakesIn(rule, known)])).toEqual(rules.map(({ alert }) => [alert, []]))
+})
+
+test.for([
+  ['millrace_gone == 0', '', ['no millrace_gone']],
+  ['millrace_log_to_stored_seconds > 300', '', ['no millrace_log_to_stored_seconds']],
+  ['exchange_api_duration_seconds_bucket{quantile="0.5"} > 1', '', ['no label quantile: exchange_api_duration_seconds_bucket']],
+  ['millrace_output_up{input="a", output!~"{b}"} == 0', '', ['no label input: millrace_output_up']],
+  ['sum by (input) (rate(millrace_output_retries_total[5m])) > 0', '', ['no label input: millrace_output_retries_total']],
+  ['sum without (state) (millrace_events_total) > 0', 'at {{ $labels.state }}', ['no label state is left']],
+  ['max by (pipeline) (millrace_input_up) < 1', '{{ $labels.input }} of {{ $labels.pipeline }}', ['no label input is left']],
+  ['kafka_consumer_lag > 1', '{{ $labels.broker }}', ['no label broker is left']],
+  ['vector(0) > 1', '', ['no metric at all']],
+  ['up{job="exchange_gone"} == 0 and on (instance) redis_up == 0', '{{ $labels.instance }}', []],
+] as const)('%s with the text "%s": %j', async ([expr, description, mistakes]) => {
+  expect(mistakesIn({ alert: 'Test', expr, annotations: { description } }, await readKnownMetrics())).toEqual(mistakes)
+})
+
 test('every alert is tested firing and not firing', async () => {
   const { groups } = await read<Rules>(RULES)
   const alerts = groups.flatMap(({ rules }) => rules.map(({ alert }) => alert))
@@ -54,7 +77,7 @@ test('every alert is tested firing and not firing', async () => {
   const firing = (fires: boolean): string[] => [
     ...new Set(cases.filter(({ exp_alerts }) => exp_alerts.length > 0 === fires).map(({ alertname }) => alertname)),
   ]
-  expect(groups.map(({ rules }) => rules.length)).toEqual([10, 7])
+  expect(groups.map(({ rules }) => rules.length)).toEqual([10, 10])
   expect(firing(true).sort()).toEqual(alerts.toSorted())
   expect(firing(false).sort()).toEqual(alerts.toSorted())
 })
