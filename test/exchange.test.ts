@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { readSamples, settledBooks } from './helpers/books.ts'
 import { decodedFilebeatEvent, FILEBEAT_HOST, filebeatEvent, startDefaultPipeline } from './helpers/default-pipeline.ts'
-import { exchangeFigures, keyOf } from './helpers/exchange-figures.ts'
+import { expectFigures } from './helpers/exchange-figures.ts'
 import { freePort } from './helpers/free-port.ts'
 import { encodeWindow } from './helpers/lumberjack-client.ts'
 import { Program } from './helpers/program.ts'
@@ -23,22 +23,6 @@ async function sampleLines(seed: number): Promise<string[]> {
   const usual = ['--seed', String(seed), '--rate', '0', '--start', '2026-03-01T12:00:00Z', '--count', '4000']
   const { stdout } = await runTool(['sample', ...usual, '--incident', 'error-burst', '--incident-after', '5'])
   return stdout.trimEnd().split('\n')
-}
-
-/** What /metrics tells of the exchange must be what its log tells, all of it and nothing else. */
-function expectFigures(metrics: string, lines: readonly string[], host: string): void {
-  const { exact, quantiles } = exchangeFigures(lines, host)
-  const told = new Map(
-    readSamples(metrics).flatMap(({ name, labels, value }) =>
-      name.startsWith('exchange_') ? [[keyOf(name, labels), value]] : [],
-    ),
-  )
-  expect([...told.keys()].sort()).toEqual([...exact.keys(), ...quantiles.keys()].sort())
-  for (const [key, value] of exact) expect(Math.abs((told.get(key) ?? Number.NaN) - value), key).toBeLessThanOrEqual(1e-9 * value)
-  for (const [key, { quantile, values }] of quantiles) {
-    const value = values[Math.floor(quantile * (values.length - 1))] ?? 0
-    expect(Math.abs((told.get(key) ?? Number.NaN) - value), key).toBeLessThanOrEqual(0.0101 * value)
-  }
 }
 
 /** As the exchange's programs would tell them by themselves, but for the host that Prometheus would add: name, type, labels. */

@@ -1,3 +1,6 @@
+import { expect } from 'vitest'
+import { readSamples } from './books.ts'
+
 /** One line of the exchange log, as `JSON.parse` reads it: order ids are not exact here. */
 interface Line {
   readonly [name: string]: unknown
@@ -92,6 +95,22 @@ export function exchangeFigures(texts: readonly string[], host?: string): Figure
     }),
   )
   return { exact, quantiles: new Map(quantiles) }
+}
+
+/** What /metrics tells of the exchange must be what its log tells, all of it and nothing else. */
+export function expectFigures(metrics: string, lines: readonly string[], host: string): void {
+  const { exact, quantiles } = exchangeFigures(lines, host)
+  const told = new Map(
+    readSamples(metrics).flatMap(({ name, labels, value }) =>
+      name.startsWith('exchange_') ? [[keyOf(name, labels), value]] : [],
+    ),
+  )
+  expect([...told.keys()].sort()).toEqual([...exact.keys(), ...quantiles.keys()].sort())
+  for (const [key, value] of exact) expect(Math.abs((told.get(key) ?? Number.NaN) - value), key).toBeLessThanOrEqual(1e-9 * value)
+  for (const [key, { quantile, values }] of quantiles) {
+    const value = values[Math.floor(quantile * (values.length - 1))] ?? 0
+    expect(Math.abs((told.get(key) ?? Number.NaN) - value), key).toBeLessThanOrEqual(0.0101 * value)
+  }
 }
 
 interface Labels {

@@ -1,9 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
-import { readFile, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { join } from 'node:path'
 import { Kafka, logLevel } from 'kafkajs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { patchKafkajs } from '../../src/kafka/patches.ts'
@@ -11,9 +9,9 @@ import { exchangeLog } from '../../src/sample/exchange-log.ts'
 import { settledBooks, sum } from '../helpers/books.ts'
 import { quantileOf } from '../helpers/dashboard.ts'
 import { exchangeFigures, type Figures } from '../helpers/exchange-figures.ts'
-import { freePort } from '../helpers/free-port.ts'
+import { startExchangeFromKafka } from '../helpers/exchange-from-kafka.ts'
 import { EACH_ONCE } from '../helpers/kafka-producer.ts'
-import { Program } from '../helpers/program.ts'
+import type { Program } from '../helpers/program.ts'
 import { PrometheusServer, reasonAgainst, type Series } from '../helpers/prometheus.ts'
 import { FIRST_START_TIMEOUT_MS, orSkip, type Unavailable } from '../helpers/servers.ts'
 import { sharedKafka } from '../helpers/shared-servers.ts'
@@ -107,19 +105,7 @@ async function startExchange(brokers: readonly string[], topic: string): Promise
   const folder = stack.use(await temporaryFolder())
   const store = await startStubElasticsearch()
   stack.defer(() => store.close())
-  const config = await readFile(join(import.meta.dirname, '../../config/exchange.json'), 'utf8')
-  const path = join(folder.path, 'exchange.json')
-  const own = config
-    .replace('"topics": ["exchange-logs"]', `"topics": ["${topic}"]`)
-    .replace('"group_id": "millrace"', `"group_id": "${topic}"`)
-  await writeFile(path, own)
-  const env = {
-    KAFKA_BROKERS: brokers.join(','),
-    ELASTICSEARCH_URL: store.url,
-    BEATS_PORT: String(await freePort()),
-    MILLRACE_GEOIP_DATABASE: join(import.meta.dirname, '../../config/geoip/millrace-sample.mmdb'),
-  }
-  return stack.use(await Program.start({ args: ['-f', path], env }))
+  return stack.use(await startExchangeFromKafka({ brokers, topic, elasticsearch_url: store.url, folder: folder.path }))
 }
 
 /** A stand-in for node-exporter with two cores. */
