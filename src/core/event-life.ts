@@ -6,11 +6,28 @@ export interface Tracking {
   readonly followed: true
 }
 
-/**
- * What is to be done once, at an event's end.
- * @param is_delivered an output has the event, whatever others made of it
- */
-export type WhenSettled = (state: Settlement, is_delivered: boolean) => void
+/** An event at some point of its way, with those that are made of it from there on. */
+class Family {
+  readonly #action: (is_lost: boolean) => void
+  #open = 1
+  #is_dead_lettered = false
+  #is_delivered = false
+
+  constructor(action: (is_lost: boolean) => void) {
+    this.#action = action
+  }
+
+  join(): void {
+    this.#open++
+  }
+
+  leave(state: Settlement, is_delivered: boolean): void {
+    this.#open--
+    this.#is_dead_lettered ||= state === 'dead_lettered'
+    this.#is_delivered ||= is_delivered
+    if (this.#open === 0) runSafely(this.#action, this.#is_dead_lettered && !this.#is_delivered)
+  }
+}
 
 /** In the ordinal of a copy, before the address of the pipeline that it was made for. */
 const HOP = '>'
@@ -28,7 +45,8 @@ export abstract class EventLife {
   /** Of the runtime. */
   tracking: Tracking | undefined
   #cancelled: string | undefined
-  #whenSettled: WhenSettled[] | undefined
+  #whenSettled: ((state: Settlement) => void)[] | undefined
+  #families: readonly Family[] | undefined
   #children = 0
 
   protected constructor(origin: Origin | undefined, ordinal: string) {
@@ -82,22 +100,43 @@ export abstract class EventLife {
    * Registers what is to be done once, when the event has its final state or is safe on our disk: derived metrics count
    * then, and only then. Its sender is told at the same moment, so that it does not come again.
    */
-  whenSettled(action: WhenSettled): void {
+  whenSettled(action: (state: Settlement) => void): void {
     if (this.#whenSettled === undefined) this.#whenSettled = [action]
     else this.#whenSettled.push(action)
   }
 
-  /** Of the runtime: runs what `whenSettled` registered, once. */
+  /**
+   * Registers what is to be done once, when `whenSettled` would be called for the event and for all that filters make of it from
+   * here on (split, clone). `is_lost`: something of it is among the dead letters, and no output has any of it.
+   */
+  whenAllSettled(action: (is_lost: boolean) => void): void {
+    this.#families = [...(this.#families ?? []), new Family(action)]
+  }
+
+  /** Of the runtime: a filter made this event of another one. */
+  joinFamilyOf(parent: EventLife): void {
+    this.#families = parent.#families
+    if (this.#families !== undefined) for (const family of this.#families) family.join()
+  }
+
+  /**
+   * Of the runtime: runs what was registered, once.
+   * @param is_delivered an output has the event, whatever others made of it
+   */
   settle(state: Settlement, is_delivered = isDelivered(state)): void {
     const actions = this.#whenSettled
-    if (actions === undefined) return
+    const families = this.#families
     this.#whenSettled = undefined
-    for (const action of actions) {
-      try {
-        action(state, is_delivered)
-      } catch {
-        // What counts something may not decide about the event's end.
-      }
-    }
+    this.#families = undefined
+    if (actions !== undefined) for (const action of actions) runSafely(action, state)
+    if (families !== undefined) for (const family of families) family.leave(state, is_delivered)
+  }
+}
+
+function runSafely<T>(action: (value: T) => void, value: T): void {
+  try {
+    action(value)
+  } catch {
+    // What counts something may not decide about the event's end.
   }
 }

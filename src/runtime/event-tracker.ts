@@ -1,4 +1,4 @@
-import { type Event, type EventState, isDelivered } from '../core/event.ts'
+import type { Event, EventState } from '../core/event.ts'
 import type { StoredEvent } from '../storage/stored-event.ts'
 import { type ByteBudget, memoryOf } from './byte-budget.ts'
 import { type EventLedger, FROM_DISK, type InputBooks, type Loses, MADE_BY_FILTERS } from './ledger.ts'
@@ -48,7 +48,10 @@ export class EventTracker {
   created(child: Event, parent: Event | undefined): void {
     const { ledger } = this.#services
     const receipt = parent === undefined ? new Receipt(1, ledger.input(MADE_BY_FILTERS)) : trackedOf(parent).receipt
-    if (parent !== undefined) receipt.join()
+    if (parent !== undefined) {
+      receipt.join()
+      child.joinFamilyOf(parent)
+    }
     child.tracking = new Tracked(receipt)
     this.#take(child)
     receipt.books.created.inc()
@@ -75,7 +78,7 @@ export class EventTracker {
    * An event has its final state, and whoever held it has counted it out.
    * @param is_delivered an output has it, whatever its state
    */
-  conclude(event: Event, state: EventState, is_delivered = isDelivered(state)): void {
+  conclude(event: Event, state: EventState, is_delivered = false): void {
     const { receipt } = trackedOf(event)
     receipt.books.states[state].inc()
     event.settle(state, is_delivered)

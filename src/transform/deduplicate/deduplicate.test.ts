@@ -10,7 +10,7 @@ import { waitFor } from '../../../test/helpers/wait-for.ts'
 import { compileFilter } from '../../compile/filter.ts'
 import type { Outcome } from '../../core/contracts.ts'
 import { Event, type EventState } from '../../core/event.ts'
-import { Timestamp } from '../../core/values.ts'
+import { type Fields, Timestamp } from '../../core/values.ts'
 import { deduplicate } from './deduplicate.ts'
 
 interface Options {
@@ -155,26 +155,50 @@ test('an event that is delivered once more is no duplicate of itself', async () 
   expect(['one', 'one', 'other', 'one'].map(deliver)).toEqual([undefined, undefined, 'duplicate', undefined])
 })
 
-/** One output refuses what the filter lets pass, the other says what a test wants. */
-function refusedByOne(ends: TestEnds, options: object = {}): object {
+/** One output refuses what the filters let pass, the other says what a test wants. */
+function refusedByOne(ends: TestEnds, options: object = {}, ...filters: readonly object[]): object {
   ends.write = (events) => all('reject', events.length)
-  const filters = [{ deduplicate: { key: '%{k}', persist: false } }]
-  return { inputs: [{ test: {} }], filters, outputs: [{ test: {} }, { other: options }] }
+  const once = { deduplicate: { key: '%{k}', persist: false } }
+  const apart = { if: '[part] == "other"', then: [{ other: options }], else: [{ test: {} }] }
+  return {
+    inputs: [{ test: {} }],
+    filters: [once, ...filters],
+    outputs: filters.length > 0 ? [apart] : [{ test: {} }, { other: options }],
+  }
 }
 
-test.each<[other: Outcome['kind'], passing: number]>([
-  ['reject', 3],
-  ['drop', 3],
-  ['stored', 1],
-  ['already_there', 1],
-])('one output refuses three events of a key, the other says %s: %i of them pass', async (kind, passing) => {
+const SPLIT = { split: { field: 'part' } }
+const CLONE = {
+  clone: { clones: ['other'], ecs_compatibility: 'disabled', add_field: { part: 'other' }, remove_field: ['type'] },
+}
+
+test.each<[what: string, other: Outcome['kind'], passing: number, part: Fields, filters: readonly object[]]>([
+  ['events', 'reject', 3, {}, []],
+  ['events', 'drop', 3, {}, []],
+  ['events', 'stored', 1, {}, []],
+  ['events', 'already_there', 1, {}, []],
+  ['events of two parts', 'reject', 3, { part: ['one', 'other'] }, [SPLIT]],
+  ['events of two parts', 'stored', 1, { part: ['one', 'other'] }, [SPLIT]],
+  ['events of two parts, turned round', 'stored', 1, { part: ['other', 'one'] }, [SPLIT]],
+  ['events with a copy', 'reject', 3, {}, [CLONE]],
+  ['events with a copy', 'stored', 1, {}, [CLONE]],
+])('one output refuses its share of three %s, the other says %s: %i pass', async (_what, kind, passing, part, filters) => {
   const [refusing, other] = [new TestEnds('test'), new TestEnds('other')]
   other.write = (events) => all(kind, events.length)
-  await using running = await startPipelines([refusedByOne(refusing)], [refusing, other])
+  await using running = await startPipelines([refusedByOne(refusing, {}, ...filters)], [refusing, other])
+  for (let times = 0; times < 3; times++) expect(await (await refusing.feed([{ k: 'a', ...part }])).settled).toBe('stored')
+  expect([refusing.batches, other.batches]).toEqual([Array(passing).fill(1), Array(passing).fill(1)])
+  expect(running.pipelines[0]?.ledger.totals()).toMatchObject({ received: 3, unbalanced: 0 })
+})
+
+test('what was copied before the filter has its own end', async () => {
+  const [refusing, other] = [new TestEnds('test'), new TestEnds('other')]
+  refusing.write = (events) => all('reject', events.length)
+  const filters = [CLONE, { if: '![part]', then: [{ deduplicate: { key: '%{k}', persist: false } }] }]
+  const outputs = [{ if: '[part]', then: [{ other: {} }], else: [{ test: {} }] }]
+  await using _running = await startPipelines([{ inputs: [{ test: {} }], filters, outputs }], [refusing, other])
   for (let times = 0; times < 3; times++) expect(await (await refusing.feed([{ k: 'a' }])).settled).toBe('stored')
-  expect([refusing.batches.length, other.batches.length]).toEqual([passing, passing])
-  const states = { dead_lettered: passing, dropped: 3 - passing }
-  expect(running.pipelines[0]?.ledger.totals()).toMatchObject({ states, unbalanced: 0 })
+  expect([refusing.batches.length, other.batches.length]).toEqual([3, 3])
 })
 
 test('one output refuses an event that waits on the disk for the other: the next of its key do not pass', async () => {

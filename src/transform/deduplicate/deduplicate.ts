@@ -17,8 +17,8 @@ others are dropped, and counted as such; with \`action => "tag"\` they pass, and
 What was seen is kept in the data folder, so that a restart does not ring again (\`persist\`). It is written every second, every 10
 where keys are many, and at the end; after a crash a duplicate of the last seconds may pass. No event is lost by it: an event that
 comes once more after a crash or a broken connection is no duplicate of itself, and one that every output refused, or a filter
-failed at, leaves its place to the next. Where one output refuses it and another one has it, the next is a duplicate: the other
-one would get it twice.
+failed at, leaves its place to the next. Where one output refuses it and another one (or another pipeline) has it, the next is a
+duplicate: the other one would get it twice. So it is with the parts and copies that \`split\` and \`clone\` make of it further on.
 
 The window is of the program's clock, not of \`@timestamp\`.
 `.trim(),

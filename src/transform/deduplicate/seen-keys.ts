@@ -1,6 +1,6 @@
 import type { Clock, Log } from '../../core/context.ts'
 import { messageOf } from '../../core/errors.ts'
-import type { Event, Settlement } from '../../core/event.ts'
+import type { Event } from '../../core/event.ts'
 import { type Json, PositionStore } from '../../storage/positions.ts'
 
 export interface SeenKeysOptions {
@@ -84,14 +84,14 @@ export class SeenKeys {
     if (first !== undefined) return stable_id === undefined || first.stable_id !== stable_id
     const seen: First = { seen_ms: now_ms, stable_id }
     this.#firsts.set(key, seen)
-    event.whenSettled((state, is_delivered) => this.#settle(key, seen, state, is_delivered))
+    event.whenAllSettled((is_lost) => this.#settle(key, seen, is_lost))
     return false
   }
 
   /** An event that no output has leaves its place to the next one; where one has it, that one would get the next as a repeat. */
-  #settle(key: string, seen: First, state: Settlement, is_delivered: boolean): void {
+  #settle(key: string, seen: First, is_lost: boolean): void {
     if (this.#firsts.get(key) !== seen) return
-    if (state === 'dead_lettered' && !is_delivered) this.#firsts.delete(key)
+    if (is_lost) this.#firsts.delete(key)
     else this.#store.set(key, [seen.seen_ms, seen.stable_id ?? null])
   }
 
