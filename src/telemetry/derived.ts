@@ -17,6 +17,8 @@ interface Kind<S> {
   set(slot: S, value: number, event_time_ms: number): void
   samples(slot: S, labels: Labels): Sample[]
   summary?(slot: S, labels: Labels): SummaryPart
+  /** Whether nobody has said for so long how it stands that it is not printed any more. */
+  isOver?(slot: S): boolean
 }
 
 /** A metric that users derive from events, and the family it is printed as. */
@@ -34,7 +36,7 @@ export function createDerivedFamily(definition: DerivedMetricDefinition, folded:
     case 'counter':
       return new LabelSets(definition, folded, COUNTER, (slot) => slot.value)
     case 'gauge':
-      return new LabelSets(definition, folded, GAUGE)
+      return new LabelSets(definition, folded, gaugeKind(max_age_ms, now))
     case 'histogram':
       return new LabelSets<HistogramSlot>(definition, folded, {
         create: () => new HistogramSlot(buckets),
@@ -63,19 +65,27 @@ const COUNTER: Kind<CounterSlot> = {
 interface GaugeSlot {
   value: number
   event_time_ms: number
+  /** When it changed last, by our clock. */
+  changed_ms: number
 }
 
-const GAUGE: Kind<GaugeSlot> = {
-  create: () => ({ value: 0, event_time_ms: -Infinity }),
-  record: (slot, value) => {
-    slot.value += value
-  },
-  set: (slot, value, event_time_ms) => {
-    if (event_time_ms < slot.event_time_ms) return
-    slot.value = value
-    slot.event_time_ms = event_time_ms
-  },
-  samples: (slot, labels) => [{ labels, value: slot.value, event_time_ms: slot.event_time_ms }],
+/** @param max_age_ms how long a gauge stays that nobody changes; 0 for good */
+function gaugeKind(max_age_ms: number, now: () => number): Kind<GaugeSlot> {
+  const kind: Kind<GaugeSlot> = {
+    create: () => ({ value: 0, event_time_ms: -Infinity, changed_ms: now() }),
+    record: (slot, value) => {
+      slot.value += value
+      slot.changed_ms = now()
+    },
+    set: (slot, value, event_time_ms) => {
+      if (event_time_ms < slot.event_time_ms) return
+      slot.value = value
+      slot.event_time_ms = event_time_ms
+      slot.changed_ms = now()
+    },
+    samples: (slot, labels) => [{ labels, value: slot.value, event_time_ms: slot.event_time_ms }],
+  }
+  return max_age_ms === 0 ? kind : { ...kind, isOver: ({ changed_ms }) => now() - changed_ms > max_age_ms }
 }
 
 function summaryPart(quantiles: readonly number[], slot: SlidingSummary, labels: Labels): SummaryPart {
@@ -120,6 +130,7 @@ class LabelSets<S> implements DerivedFamily {
   }
 
   samples(): Sample[] {
+    this.#dropOver()
     return this.#all().flatMap(({ slot, labels }) => this.#kind.samples(slot, labels))
   }
 
@@ -132,6 +143,13 @@ class LabelSets<S> implements DerivedFamily {
     return this.#other === undefined ? [...this.#slots.values()] : [...this.#slots.values(), this.#other]
   }
 
+  #dropOver(): void {
+    const kind = this.#kind
+    if (kind.isOver === undefined) return
+    for (const [key, { slot }] of this.#slots) if (kind.isOver(slot)) this.#slots.delete(key)
+    if (this.#other !== undefined && kind.isOver(this.#other.slot)) this.#other = undefined
+  }
+
   #find(label_values: readonly string[]): S {
     return (this.#slots.get(keyOf(label_values)) ?? this.#add(label_values)).slot
   }
@@ -142,6 +160,7 @@ class LabelSets<S> implements DerivedFamily {
     const key = keyOf(texts)
     const known = this.#slots.get(key)
     if (known !== undefined) return known
+    if (this.#slots.size >= max_label_sets) this.#dropOver()
     if (this.#slots.size >= max_label_sets) {
       this.#folded.inc()
       this.#other ??= this.#create(label_names.map(() => OTHER))

@@ -19,6 +19,7 @@ const BUCKETS_S = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 
 /** A summary's slices are counted in 32 bits: a day of them is far from full. */
 const MAX_AGE_S_MAX = 86_400
+const SUMMARY_AGE_S = 600
 
 const UNRESOLVED = 'unknown'
 
@@ -40,11 +41,10 @@ const METRIC_OPTIONS = {
   quantiles: option.numbers('Quantiles of a summary, from 0 to 1, each with a relative error of 1 %.', {
     default: [0.5, 0.9, 0.99],
   }),
-  max_age_s: option.number('Over how many of the last seconds a summary has its quantiles.', {
-    default: 600,
-    min: 1,
-    max: MAX_AGE_S_MAX,
-  }),
+  max_age_s: option.number(
+    'Over how many of the last seconds a summary has its quantiles: 600 by default. A gauge that no event has changed for so long is gone until the next one; by default it stays.',
+    { min: 1, max: MAX_AGE_S_MAX },
+  ),
   max_label_sets: option.integer('How many label sets are kept apart; further ones are counted together under `__other__`.', {
     default: 1000,
     min: 1,
@@ -74,6 +74,7 @@ event says what it is.
 A gauge that is \`set\` holds what its newest event said, whoever said it: where several hosts each tell of their own (a pool of
 connections, a queue), they take turns in one series, and an alert on it neither holds nor ends. Give such a gauge a label of the host,
 and queries go on as before with one series for each. \`optional_labels\` leaves the label out where an event names no host.
+With \`max_age_s\` a host that was taken away does not keep its last value, and an alert on it, until the program restarts.
 What is one thing for all of them, whichever host tells it, has no such label.
 `.trim(),
   options: METRIC_OPTIONS,
@@ -111,6 +112,7 @@ What is one thing for all of them, whichever host tells it, has no such label.
         value: '[queue][depth]',
         labels: { host: '%{[host][name]}' },
         optional_labels: ['host'],
+        max_age_s: 600,
       },
       before: { host: { name: 'api-01' }, queue: { depth: 17 } },
       after: { host: { name: 'api-01' }, queue: { depth: 17 } },
@@ -126,7 +128,7 @@ What is one thing for all of them, whichever host tells it, has no such label.
       label_names: labels.map(({ name }) => name),
       buckets: options.type === 'histogram' ? options.buckets : [],
       quantiles: options.type === 'summary' ? options.quantiles : [],
-      max_age_s: options.type === 'summary' ? options.max_age_s : 0,
+      max_age_s: maxAgeOf(options),
       max_label_sets: options.max_label_sets,
     })
     const labelsOf = labelReader(labels, options.max_label_sets, derived)
@@ -144,6 +146,12 @@ What is one thing for all of them, whichever host tells it, has no such label.
     return valueStep(options, options.value, operation, labelsOf, derived, skipped, (event) => context.matched(event))
   },
 })
+
+/** Seconds; 0 where nothing grows old. */
+function maxAgeOf({ type, max_age_s }: MetricOptions): number {
+  if (type === 'summary') return max_age_s ?? SUMMARY_AGE_S
+  return type === 'gauge' ? (max_age_s ?? 0) : 0
+}
 
 /** The operation that is meant, or why there is none. */
 function operationOf({ type, op, value }: MetricOptions): Operation {
