@@ -184,7 +184,7 @@ test(
     const client = { id: 'away', mode: 'client', host: '127.0.0.1', port }
     const server = { id: 'here', host: '127.0.0.1', port: free }
     await writeFile(path, JSON.stringify({ inputs: [{ tcp: client }, { tcp: server }], outputs: [{ file: { path: 'out' } }] }))
-    await using program = await Program.spawn({ args: ['-f', path] })
+    await using program = await Program.start({ args: ['-f', path] })
     const up = async (input: string): Promise<number> =>
       (await Readings.of(program)).sum('millrace_input_up', { input, pipeline: 'main' })
     await program.waitUntil('an input that is down', async () => (await up('away')) === 0)

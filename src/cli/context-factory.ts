@@ -63,7 +63,8 @@ export class ContextFactory {
 
   /** Shows whether an input is well, as a metric. */
   showHealth(input: string): void {
-    const help = '0 while the input cannot do its work: its other side is away, or its topics are not there; 1 otherwise.'
+    const help =
+      '0 while the input cannot do its work: it failed, its other side is away, or its topics are not there; 1 otherwise.'
     this.#shared.metrics.gauge('millrace_input_up', help, { input }, () => Number(!this.unwell.has(input)))
   }
 

@@ -117,7 +117,7 @@ class PipelineCompiler {
       where: context.where,
       source,
       yields: spec.yields ?? false,
-      listens: spec.listens ?? false,
+      listens: source.bindings !== undefined,
       has_room: spec.has_room ?? false,
       reloadable: spec.reloadable ?? true,
     })

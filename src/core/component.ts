@@ -63,8 +63,6 @@ export interface InputSpec<S extends OptionSpecs = OptionSpecs> extends Spec<S> 
   readonly reloadable?: boolean
   /** Reads streams without borders: the codecs json and plain stand for json_lines and line, as in Logstash. */
   readonly streams?: boolean
-  /** Listens on an address, which it tells `context.addresses` once it can be reached there. */
-  readonly listens?: boolean
   /** Its events are copies of such as this program holds already: they wait for no room, else the two could wait for each other. */
   readonly has_room?: boolean
   create(options: OptionValues<S>, context: InputContext): Source

@@ -51,7 +51,10 @@ export interface Binding {
 export interface Source {
   /** Several workers may each run one, and what comes is spread over them. Else one alone does. */
   readonly spreads?: boolean
-  /** Where it will listen: a reload finds out whether it can before anything is stopped, and hands over what is open already. */
+  /**
+   * Where it will listen, which it tells `context.addresses` once it can be reached there. A reload finds out whether it can before
+   * anything is stopped, and hands over what is open already.
+   */
   readonly bindings?: readonly Binding[]
   /**
    * Reads until `stop` aborts or the input ends. `stop`: read no more, but keep acknowledging what settles.

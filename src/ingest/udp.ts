@@ -17,7 +17,6 @@ export const udp = defineInput({
     "The sender's address goes to `source_ip_fieldname` where the codec found nothing for it. Datagrams get lost without anybody " +
     'knowing; those that this program received and had no room for are counted in `millrace_udp_lost_datagrams_total`.',
   default_codec: 'plain',
-  listens: true,
   options: {
     port: option.integer('The port to listen on. 0 takes any free one.', { required: true, min: 0, max: 65_535 }),
     host: option.string('The address to listen on.', { default: '0.0.0.0' }),

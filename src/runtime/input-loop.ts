@@ -1,7 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import type { CompiledInput } from '../compile/pipeline.ts'
 import { Backoff } from '../core/backoff.ts'
-import type { Log } from '../core/context.ts'
+import type { Health, Log } from '../core/context.ts'
 import type { Deliver } from '../core/contracts.ts'
 import { MillraceError, messageOf } from '../core/errors.ts'
 
@@ -20,7 +20,7 @@ export async function runInput(
   deliver: Deliver,
   stop: AbortSignal,
   abandon: AbortSignal,
-  log: Log,
+  { log, health }: { readonly log: Log; readonly health: Health },
 ): Promise<boolean> {
   const backoff = new Backoff(RESTART_FIRST_MS, RESTART_MAX_MS)
   while (!stop.aborted) {
@@ -33,8 +33,10 @@ export async function runInput(
       if (stop.aborted) return false
       if (performance.now() - started > SOUND_MS) backoff.reset()
       const wait_ms = backoff.next()
+      health.unwell(`it failed: ${messageOf(thrown)}`)
       log.error('input_failed', `${input.id} (${input.where}) stopped: ${messageOf(thrown)}. It is started again`, { wait_ms })
       await wait(wait_ms, undefined, { signal: stop }).catch(() => {})
+      health.well()
     }
   }
   return false

@@ -26,7 +26,7 @@ import type { RecentEvents } from './recent-events.ts'
 import { linkGuarded, type TurnGuard } from './turn-guard.ts'
 
 export interface PipelineServices {
-  /** The context of the pipeline itself and of its outputs, by id. */
+  /** The context of the pipeline itself, of its inputs and of its outputs, by id. */
   context(id: string): Context
   /** Resolves with true once the entries are kept, with false when `abandon` aborts before. Never rejects. */
   readonly deadLetters: Pick<DeadLetterBox, 'keep'>
@@ -290,7 +290,8 @@ export class Pipeline {
     const stop = input.yields ? AbortSignal.any([stopping, this.#stopYielding.signal]) : stopping
     if (input.yields) await this.#services.listening()
     if (!input.listens && !input.has_room) await unlessAborted(Promise.resolve(this.#services.predecessor), stop).catch(() => {})
-    if (await runInput(input, this.#deliverOf(input), stop, this.#abandon.signal, this.#log)) this.#ended.add(input.id)
+    const told = { log: this.#log, health: this.#services.context(input.id).health }
+    if (await runInput(input, this.#deliverOf(input), stop, this.#abandon.signal, told)) this.#ended.add(input.id)
   }
 
   #deliverOf(input: CompiledInput): Deliver {

@@ -85,7 +85,6 @@ goes on. Only a stream that is not Lumberjack, or goes over a limit, closes its 
 Events carry where their line stood (host, path, device and inode or fingerprint, offset): the same line gets the same
 document id however often it is sent.`,
   default_codec: 'plain',
-  listens: true,
   options: OPTIONS,
   renamed: { ssl: 'ssl_enabled', cipher_suites: 'ssl_cipher_suites' },
   refused: { target_field_for_codec: 'it is gone from Logstash too: the codec reads the field message' },

@@ -25,7 +25,6 @@ again. Bodies may be packed with gzip, deflate, br or zstd. Text that is not wha
 failure tag, as in Logstash; \`required_fields\` refuses it with 400 and says where it was cut or what is wrong with it. With
 \`user\` and \`password\` the header that holds them is not kept.`,
   default_codec: 'plain',
-  listens: true,
   options: HTTP_OPTIONS,
   renamed: {
     ssl: 'ssl_enabled',

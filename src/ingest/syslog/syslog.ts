@@ -59,7 +59,6 @@ export const syslog = defineInput({
 \`[host][ip]\`. As in Logstash a message that came by TCP ends with its line feed. What is no such line keeps its text, gets the tag \`_grokparsefailure_sysloginput\` and counts as priority 0, as in
 Logstash. Ports below 1024 need a privilege.`,
   default_codec: 'plain',
-  listens: true,
   options: OPTIONS,
   examples: [
     { title: 'From the daemons of other machines', options: { port: 5514, timezone: 'Europe/Berlin' } },

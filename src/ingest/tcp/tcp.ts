@@ -60,7 +60,6 @@ of its certificate to \`sslsubject\`; with ECS to \`[@metadata][input][tcp]\`: \
 it is killed is lost; take http, beats or Kafka where that matters. A slow pipeline holds its senders back.`,
   default_codec: 'line',
   streams: true,
-  listens: true,
   options: OPTIONS,
   renamed: { ssl_enable: 'ssl_enabled', ssl_cert: 'ssl_certificate', ssl_cacert: 'ssl_certificate_authorities' },
   examples: [
