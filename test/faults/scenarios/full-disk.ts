@@ -1,3 +1,5 @@
+import { appendFile, readdir, readFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { readBooks } from '../../helpers/books.ts'
 import { FilebeatSender } from '../filebeat-sender.ts'
@@ -7,6 +9,7 @@ import type { Scenario } from '../stage.ts'
 import { StubStore } from '../store.ts'
 
 const TIMEOUT_MS = 300_000
+const HALF_RECORD_BYTES_MAX = 400
 const EVENTS = { full: 20_000, quick: 4_000 }
 /** Of each file, in the blocks of 512 bytes (1,024 in some shells) that the shell counts in: it stands for the disk's size. */
 const FILE_BLOCKS = 4_000
@@ -31,6 +34,7 @@ export const fullDisk: Scenario = {
     const sender = new FilebeatSender({ port: millrace.beats_port, lines, path: '/var/log/exchange/api.log' })
     const sending = sender.run(AbortSignal.timeout(TIMEOUT_MS))
     let acknowledged = 0
+    let torn = 0
     for (let cut = 0; cut < cuts; cut++) {
       stage.progress(`killed with a full disk: ${cut} of ${cuts}`)
       const { program } = millrace
@@ -41,7 +45,9 @@ export const fullDisk: Scenario = {
       await delay(stage.random() * 200)
       acknowledged = sender.acknowledged
       await millrace.kill()
+      torn += await tearSegments(join(millrace.data, 'spill'), stage.random)
       await millrace.start()
+      await millrace.program.waitUntil('the torn record being told', () => millrace.program.stderr.includes('spill_repaired'))
     }
     if (acknowledged === 0 || acknowledged === events)
       throw new Error(`${acknowledged} of ${events} were acknowledged before it was full`)
@@ -66,6 +72,23 @@ export const fullDisk: Scenario = {
       'acknowledged while Elasticsearch was away, until the disk was full': acknowledged,
       'kills with a full disk': cuts,
       'on the disk after the last': recovered,
+      'torn records cut': torn,
     }
   },
+}
+
+/** A machine that stops leaves half a record behind the last whole one. Returns how many segments it was done to. */
+async function tearSegments(folder: string, random: () => number): Promise<number> {
+  const files = await readdir(folder, { recursive: true })
+  // Only the last segment of a queue is written to.
+  const last = Map.groupBy(
+    files.filter((file) => file.endsWith('.segment')),
+    (file) => dirname(file),
+  )
+  for (const segments of last.values()) {
+    const path = join(folder, segments.sort().at(-1) ?? '')
+    const record = (await readFile(path)).subarray(-HALF_RECORD_BYTES_MAX)
+    await appendFile(path, record.subarray(0, 1 + Math.floor(random() * (record.length - 1))))
+  }
+  return last.size
 }
