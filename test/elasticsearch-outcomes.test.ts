@@ -151,6 +151,11 @@ const ANSWERS: { readonly [answer: string]: StubSettings & { readonly options?: 
   'more items than documents': {
     onBulk: first({ reply: JSON.stringify({ errors: true, items: [item(201), item(201), item(201)] }) }),
   },
+  'no errors, but no items': { onBulk: first({ reply: '{"errors":false,"items":[]}' }) },
+  'no errors, but fewer items than documents': {
+    onBulk: first({ reply: JSON.stringify({ errors: false, items: [item(201)] }) }),
+  },
+  'no errors, but cut short': { onBulk: first({ reply: '{"errors":false,"items":[{"create":{"status":201}}' }) },
   'an item without a status': { onBulk: first({ reply: JSON.stringify({ errors: true, items: [item(201), item()] }) }) },
   'larger than 100 MB': { onBulk: first({ reply: `{"errors":true,"pad":"${'x'.repeat(100 * 1024 * 1024)}","items":[]}` }) },
   'none within `timeout`': { onBulk: first({ until: new Promise(() => {}) }), options: { timeout: 0.2 } },

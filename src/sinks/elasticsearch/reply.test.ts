@@ -2,14 +2,51 @@ import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { readBulkReply, readRequestError } from './reply.ts'
 
+const CREATED = '{"create":{"status":201}}'
+const UPDATED = '{"index":{"status":200}}'
+
 test.each([
-  '{"errors":false,"items":[{"create":{"status":201}}]}',
-  '{"took":3,"errors":false,"items":[{"create":{"status":201}}]}',
-  '{ "took": 3, "ingest_took": 1, "errors": false }',
-  '{"errors":false,"took":1,"items":[]}',
-  '{"items":[{"create":{"status":201}}],"errors":false}',
-])('an answer without errors needs no look at its items: %s', (text) => {
-  expect(readBulkReply(text, 1)).toBeUndefined()
+  `{"errors":false,"items":[${CREATED},${CREATED}]}`,
+  `{"took":3,"errors":false,"items":[${UPDATED},${UPDATED}]}`,
+  `{"errors":false,"took":3,"items":[${CREATED},${CREATED}]}`,
+  `{"errors":false,"items":[${CREATED},${UPDATED}]}`,
+  `{ "took": 3, "ingest_took": 1, "errors": false, "items": [${CREATED},${CREATED}] }\n`,
+  `{"items":[${CREATED},${CREATED}],"errors":false}`,
+  '{"errors":false,"items":[{"create":{"_index":"logs","_id":"a","status":201}},{"create":{"_index":"logs","_id":"b","status":201}}]}',
+  '{"errors":false,"items":[{"delete":{"status":200}},{"delete":{"status":404}}]}',
+])('an answer without errors and with an item for each document says that all are stored: %s', (text) => {
+  expect(readBulkReply(text, 2)).toBeUndefined()
+})
+
+test.each([
+  '{"errors":false}',
+  '{"errors":false,"items":[]}',
+  `{"errors":false,"items":[${CREATED}]}`,
+  `{"errors":false,"items":[${CREATED},${CREATED},${CREATED}]}`,
+  `{"errors":false,"items":[${CREATED}`,
+  `{"errors":false,"items":[${CREATED},${CREATED}`,
+  `{"errors":false,"items":[${CREATED},${CREATED}]`,
+  `{"errors":false,"items":[${CREATED},{"create":{}}]}`,
+  // As long as two items.
+  `{"errors":false,"items":[${CREATED},${'1,'.repeat(11)}100]}`,
+  `{"errors":false,"items":[${CREATED}1${CREATED}]}`,
+])('errors or not, an answer that does not tell of both documents is none: %s', (text) => {
+  expect(() => readBulkReply(text, 2)).toThrow(expect.objectContaining({ code: 'OUTPUT_REPLY_INVALID', may_have_arrived: true }))
+})
+
+test('an item that failed counts more than a word that none did', () => {
+  const text = `{"errors":false,"items":[${CREATED},{"create":{"status":429}}]}`
+  expect(readBulkReply(text, 2)).toMatchObject([{ status: 201 }, { status: 429 }])
+})
+
+test('of thousands of items each one counts', () => {
+  const items = Array.from({ length: 2_048 }, () => CREATED)
+  const answerOf = (some: readonly string[]): string => `{"errors":false,"items":[${some.join(',')}]}`
+  expect(readBulkReply(answerOf(items), items.length)).toBeUndefined()
+  expect(() => readBulkReply(answerOf(items.slice(1)), items.length)).toThrow('expected 2048 items, got 2047')
+  expect(readBulkReply(answerOf(items.with(1_000, '{"create":{"status":503}}')), items.length)?.[1_000]).toMatchObject({
+    status: 503,
+  })
 })
 
 test('items come with status, type, and the reason together with its cause', () => {
