@@ -13,7 +13,7 @@ function booksOf(received: number, stored: number): Books {
     held: received - stored,
     unbalanced: 0,
   }
-  const targets = [{ target: 'logs-1', outcomes: { stored } }]
+  const targets = [{ target: 'logs-1', outcomes: { stored }, last_event: '2026-01-02T03:04:05.000Z' }]
   const output = {
     pipeline: 'main',
     output: 'out',

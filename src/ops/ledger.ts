@@ -31,7 +31,14 @@ export interface DeliveryBooks {
   readonly abandoned?: number
   readonly unbalanced: number
   /** By index, those first that got an event last: at most 100. */
-  readonly targets: readonly { readonly target: string; readonly outcomes: Readonly<Record<string, number>> }[]
+  readonly targets: readonly TargetBooks[]
+}
+
+interface TargetBooks {
+  readonly target: string
+  readonly outcomes: Readonly<Record<string, number>>
+  /** When an event of it had its end last: an ISO time. */
+  readonly last_event: string
 }
 
 /** What happened between two moments, of what moved at all. */

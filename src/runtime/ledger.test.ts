@@ -82,7 +82,9 @@ test('events are in the books of their input, and what filters made of them is t
     unbalanced: 0,
   })
   expect(ledger.unbalanced).toBe(0)
-  expect(outputs[0]?.ledger.targets.totals()).toMatchObject([{ target: 'logs-1', outcomes: { stored: 3 } }])
+  expect(outputs[0]?.ledger.targets.totals()).toMatchObject([
+    { target: 'logs-1', outcomes: { stored: 3 }, last_event: '2026-01-02T03:04:05.000Z' },
+  ])
 })
 
 test('an input counts what it holds by its receipts', async () => {

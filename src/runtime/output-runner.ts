@@ -308,16 +308,15 @@ export class OutputRunner {
     const rejected: Rejected[] = []
     const retry: Event[] = []
     let after_ms = 0
+    this.ledger.targets.now_ms = this.#context.clock.now()
     for (const [index, event] of batch.entries()) {
       const outcome = outcomes[index] as Outcome
       switch (outcome.kind) {
         case 'stored':
         case 'already_there':
         case 'consumed':
-          this.#end(event, outcome.kind, targets?.[index])
-          break
         case 'drop':
-          this.#end(event, 'dropped', targets?.[index])
+          this.#end(event, outcome.kind === 'drop' ? 'dropped' : outcome.kind, targets?.[index])
           break
         case 'reject':
           rejected.push({ event, reason: outcome.reason, document: outcome.document, target: targets?.[index] })

@@ -6,35 +6,55 @@ const TARGETS_MAX = 100
 
 export interface TargetTotals {
   readonly target: string
+  /** When an event of it ended last: an ISO time, which sorts as text. */
+  readonly last_event: string
   readonly outcomes: { readonly [outcome in DeliveryOutcome]: number }
 }
 
 interface Target {
   readonly outcomes: { [outcome in DeliveryOutcome]: number }
+  readonly name: string
   last_turn: number
+  last_ms: number
 }
 
 /** What became of events by where they went (an index). Names come from events, so there may be any number of them. */
 export class TargetBooks {
   readonly #targets = new Map<string, Target>()
+  #latest: Target | undefined
   #turn = 0
+  /** The time of what ends next. A clock costs more than all the rest, so that it is read once for many events. */
+  now_ms = 0
 
   ended(outcome: DeliveryOutcome, name: string): void {
-    let target = this.#targets.get(name)
-    if (target === undefined) {
-      if (this.#targets.size >= TARGETS_MAX) this.#forgetOldest()
-      target = { outcomes: { stored: 0, already_there: 0, dead_lettered: 0, dropped: 0, consumed: 0 }, last_turn: 0 }
-      this.#targets.set(name, target)
-    }
+    // Most events go where the one before them went.
+    const target = this.#latest?.name === name ? this.#latest : this.#find(name)
     target.outcomes[outcome]++
     target.last_turn = ++this.#turn
+    target.last_ms = this.now_ms
+    this.#latest = target
   }
 
   /** The newest first. */
   totals(): TargetTotals[] {
     return [...this.#targets]
       .toSorted(([, a], [, b]) => b.last_turn - a.last_turn)
-      .map(([target, { outcomes }]) => ({ target, outcomes: { ...outcomes } }))
+      .map(([target, { outcomes, last_ms }]) => ({
+        target,
+        outcomes: { ...outcomes },
+        last_event: new Date(last_ms).toISOString(),
+      }))
+  }
+
+  #find(name: string): Target {
+    let target = this.#targets.get(name)
+    if (target === undefined) {
+      if (this.#targets.size >= TARGETS_MAX) this.#forgetOldest()
+      const outcomes = { stored: 0, already_there: 0, dead_lettered: 0, dropped: 0, consumed: 0 }
+      target = { name, outcomes, last_turn: 0, last_ms: 0 }
+      this.#targets.set(name, target)
+    }
+    return target
   }
 
   #forgetOldest(): void {

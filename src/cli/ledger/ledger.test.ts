@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import { freePort } from '../../../test/helpers/free-port.ts'
 import { Program } from '../../../test/helpers/program.ts'
 import { runTool } from '../../../test/helpers/run-tool.ts'
+import { startStubElasticsearch } from '../../../test/helpers/stub-elasticsearch.ts'
 import type { LedgerView } from '../../ops/ledger.ts'
 import { printLedger } from './print.ts'
 
@@ -42,6 +43,33 @@ test('a running program tells what became of its events, as a table and as JSON'
   expect(view.rows[0]?.events[0]).toMatchObject({ input: 'gen', received: 5, created: 10 })
 })
 
+test('each index has its own line, also with what was refused before it was sent', async () => {
+  await using stack = new AsyncDisposableStack()
+  const elasticsearch = await startStubElasticsearch()
+  stack.defer(() => elasticsearch.close())
+  const lines = ['2026-01-02 a', '2026-01-02 b', '2026-01-03 c', '2026-01-03'].map((text) => {
+    const [day, id] = text.split(' ')
+    return `'${JSON.stringify({ '@timestamp': `${day}T03:04:05.000Z`, id })}'`
+  })
+  const config = `
+    input { generator { type => generated lines => [${lines.join(', ')}] count => 1 codec => json } heartbeat { interval => 3600 } }
+    output { if [type] == "generated" { elasticsearch {
+      id => "store" hosts => "${elasticsearch.url}" index => "logs-%{+yyyy.MM.dd}" document_id => "%{id}" manage_template => false
+    } } }`
+  await using program = await Program.start({ args: ['-e', config] })
+  const balanced = /millrace_deliveries_total\{pipeline="main",output="store",outcome="dead_lettered"\} 1\b/
+  await program.waitUntil('the end of the events', async () => balanced.test(await program.metrics()))
+  const view = (await (await fetch(`${program.apiUrl}/api/ledger`)).json()) as LedgerView
+  expect(view.deliveries[0]?.targets.toSorted((a, b) => (a.target < b.target ? -1 : 1))).toMatchObject([
+    { target: 'logs-2026.01.02', outcomes: { stored: 2, dead_lettered: 0 } },
+    { target: 'logs-2026.01.03', outcomes: { stored: 1, dead_lettered: 1 } },
+  ])
+  const { stdout } = await runTool(['ledger', '--api', program.apiUrl])
+  expect(lineOf(stdout, 'index')?.slice(1)).toEqual(['output', 'stored', 'already_there', 'dead_lettered', 'dropped', 'consumed'])
+  expect(lineOf(stdout, 'logs-2026.01.02', 'store')?.slice(2)).toEqual(['2', '0', '0', '0', '0'])
+  expect(lineOf(stdout, 'logs-2026.01.03', 'store')?.slice(2)).toEqual(['1', '0', '1', '0', '0'])
+})
+
 test('without a program it says where it looked', async () => {
   const port = await freePort()
   const { code, stderr } = await runTool(['ledger', '--api', `127.0.0.1:${port}`])
@@ -63,7 +91,7 @@ test('books that do not balance are told loudly, and names cannot move the termi
         outcomes,
         held: 0,
         unbalanced: 1,
-        targets: [{ target: 'a\u001b[2J', outcomes }],
+        targets: [{ target: 'a\u001b[2J', outcomes, last_event: '2026-01-02T03:04:05.000Z' }],
       },
     ],
     unbalanced: 1,

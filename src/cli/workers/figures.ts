@@ -195,7 +195,8 @@ function mergeBooks(books: readonly Books[]): Books {
 
 function mergeDeliveries(books: readonly DeliveryBooks[]): DeliveryBooks {
   const targets = mergeBy(
-    books.flatMap((one) => one.targets),
+    // The first one's time stands.
+    books.flatMap((one) => one.targets).toSorted((a, b) => Date.parse(b.last_event) - Date.parse(a.last_event)),
     ({ target }) => target,
     addUp,
   )

@@ -63,6 +63,7 @@ At the start the index templates \`exchange-logs\` and \`exchange-alerts\` are i
         `${context.where}: index is not used: documents go to the alias ${rollover.alias} (ilm_rollover_alias)`,
       )
     }
+    const index = stream?.index ?? indexOf(options, rollover, has_ecs)
     const { ssl_certificate_authorities = [], ssl_certificate, ssl_key, template } = options
     for (const file of [...ssl_certificate_authorities, ssl_certificate, ssl_key, template]) {
       if (file !== undefined) context.files.reads(resolve(context.paths.config, file))
@@ -79,11 +80,12 @@ At the start the index templates \`exchange-logs\` and \`exchange-alerts\` are i
         },
         actionOf: compileAction({
           ...options,
-          index: stream?.index ?? indexOf(options, rollover, has_ecs),
+          index,
           fieldFor: stream?.fieldFor,
           document_id: options.document_id ?? compileTemplate('auto'),
           action: stream === undefined ? checkedAction(options) : compileTemplate('create'),
         }),
+        index,
         guard: { set_aside: options.on_mapping_conflict === 'set_aside', new_fields_max: options.new_fields_max },
         date_window_ms: options.index_date_window,
         own: { dlq_custom_codes: checkedCodes(options), drop_error_types: options.drop_error_types },

@@ -45,7 +45,7 @@ function once(behaviour: StubBehaviour): (bulk: StubBulk) => StubBehaviour | und
 test('documents are created under the stable id of their event, in the order of the batch', async () => {
   const { stub, sink } = await setup()
   const result = await sink.write(events(3), NEVER)
-  expect(result).toEqual({ outcomes: [{ kind: 'stored' }, { kind: 'stored' }, { kind: 'stored' }] })
+  expect(result.outcomes).toEqual([{ kind: 'stored' }, { kind: 'stored' }, { kind: 'stored' }])
   expect(stub.bulks).toHaveLength(1)
   expect(stub.bulks[0]?.items.map(({ operation, index, id }) => `${operation} ${index} ${id}`)).toEqual([
     'create logs line-0',
@@ -65,7 +65,7 @@ test('a 20-digit number and 1.0 reach the wire as they came', async () => {
 
 test('texts beyond ASCII, an empty batch and buffers that are used again leave every document whole', async () => {
   const { stub, sink } = await setup()
-  expect(await sink.write([], NEVER)).toEqual({ outcomes: [] })
+  expect((await sink.write([], NEVER)).outcomes).toEqual([])
   for (const msg of ['ünïcödé 漢字 🎉', 'x'.repeat(2_000_000), '漢'.repeat(700_000), 'short']) {
     await sink.write([eventFrom({ msg }, `id ${msg.length}`)], NEVER)
     expect(JSON.parse(stub.documents.get('logs')?.get(`id ${msg.length}`) ?? '')).toMatchObject({ msg })
@@ -75,7 +75,7 @@ test('texts beyond ASCII, an empty batch and buffers that are used again leave e
 test('a document that was there before the first attempt is already there', async () => {
   const { sink } = await setup()
   await sink.write([eventFrom({}, 'a')], NEVER)
-  expect(await sink.write([eventFrom({}, 'a'), eventFrom({}, 'b')], NEVER)).toEqual({
+  expect(await sink.write([eventFrom({}, 'a'), eventFrom({}, 'b')], NEVER)).toMatchObject({
     outcomes: [{ kind: 'already_there' }, { kind: 'stored' }],
   })
 })
@@ -85,7 +85,7 @@ test('after a lost answer a conflict means that our own earlier attempt stored i
   const batch = events(3)
   await expect(sink.write(batch, NEVER)).rejects.toMatchObject({ code: 'OUTPUT_UNREACHABLE' })
   expect(stub.documents.get('logs')?.size).toBe(3)
-  expect(await sink.write(batch, NEVER)).toEqual({ outcomes: [{ kind: 'stored' }, { kind: 'stored' }, { kind: 'stored' }] })
+  expect((await sink.write(batch, NEVER)).outcomes).toEqual([{ kind: 'stored' }, { kind: 'stored' }, { kind: 'stored' }])
 })
 
 test('after an attempt that was refused for certain a conflict means that somebody else stored it', async () => {
@@ -94,7 +94,7 @@ test('after an attempt that was refused for certain a conflict means that somebo
   expect((await sink.write(batch, NEVER)).outcomes).toMatchObject([{ kind: 'retry' }])
   await sink.write(events(1), NEVER)
   expect(stub.documents.get('logs')?.size).toBe(1)
-  expect(await sink.write(batch, NEVER)).toEqual({ outcomes: [{ kind: 'already_there' }] })
+  expect((await sink.write(batch, NEVER)).outcomes).toEqual([{ kind: 'already_there' }])
 })
 
 test('index, id and bytes of an event are made once and stay through retries', async () => {
@@ -297,7 +297,7 @@ test('no answer within the timeout: all may be tried again', async () => {
   const batch = events(1)
   await expect(sink.write(batch, NEVER)).rejects.toMatchObject({ code: 'OUTPUT_TIMEOUT' })
   gate.resolve()
-  expect(await sink.write(batch, NEVER)).toEqual({ outcomes: [{ kind: 'stored' }] })
+  expect((await sink.write(batch, NEVER)).outcomes).toEqual([{ kind: 'stored' }])
 })
 
 test('an abort ends a write that waits for its answer', async () => {

@@ -3,7 +3,8 @@ import type { Batching, Outcome, SavedEvents, Sink, WriteResult } from '../../co
 import { messageOf } from '../../core/errors.ts'
 import type { Event } from '../../core/event.ts'
 import { TextWriter } from '../../core/json/text-writer.ts'
-import { type Action, isAction, writeLine } from './action.ts'
+import type { Template } from '../../core/template.ts'
+import { type Action, indexNameFault, isAction, writeLine } from './action.ts'
 import { Attempts } from './attempts.ts'
 import { type Body, BodyPool } from './body.ts'
 import { Bulk, type BulkResult } from './bulk.ts'
@@ -20,6 +21,8 @@ export interface SinkSettings {
   readonly client: ClientSettings
   readonly batching: Batching
   readonly actionOf: (event: Event) => Action | Outcome
+  /** For the books of events that get no action. */
+  readonly index: Pick<Template, 'format'>
   readonly guard: Pick<TypeGuardSettings, 'set_aside' | 'new_fields_max'>
   /** How far `@timestamp` may be from now; `undefined`: any time. */
   readonly date_window_ms: number | undefined
@@ -122,17 +125,20 @@ export class ElasticsearchSink implements Sink {
     const bulk = this.#opened?.bulk
     if (bulk === undefined) throw new Error('write was called before open')
     const outcomes = Array.from<Outcome>({ length: events.length })
+    const targets = Array.from<string | undefined>({ length: events.length })
     const body = this.#pool.take()
     /** Items that an earlier attempt may have stored. */
     const suspects = new Set<number>()
     for (const [position, event] of events.entries()) {
       const refusal = this.#append(body, position, event, suspects)
-      if (refusal !== undefined) outcomes[position] = refusal
+      if (refusal === undefined) continue
+      outcomes[position] = refusal
+      targets[position] = this.#indexOf(event)
     }
     if (body.count === 0) {
       this.#pool.giveBack(body)
       this.#count(outcomes)
-      return { outcomes }
+      return { outcomes, targets }
     }
     const eventOf = (item: number) => events[body.positions[item] ?? 0] as Event
     const mayBeStored = (item: number) => suspects.has(item)
@@ -145,11 +151,15 @@ export class ElasticsearchSink implements Sink {
       throw result.failure
     }
     const undecided: Outcome = { kind: 'retry', reason: result.failure?.message ?? 'it was not sent' }
-    for (const [item, position] of body.positions.entries()) outcomes[position] = result.outcomes[item] ?? undecided
+    for (const [item, position] of body.positions.entries()) {
+      outcomes[position] = result.outcomes[item] ?? undecided
+      targets[position] = body.indices[item]
+    }
     const has_overloaded = await this.#tryWithoutFields(bulk, refused, events, outcomes, signal)
     this.#count(outcomes)
     return {
       outcomes,
+      targets,
       ...(result.too_large ? { tooLarge: true } : {}),
       ...(result.overloaded || has_overloaded ? { overloaded: true } : {}),
     }
@@ -205,6 +215,16 @@ export class ElasticsearchSink implements Sink {
 
   #actionOf(event: Event): Action | Outcome {
     return this.#dateRefusal(event) ?? this.#settings.actionOf(event)
+  }
+
+  /** Where an event was to go; `undefined` where there cannot be such an index. */
+  #indexOf(event: Event): string | undefined {
+    try {
+      const name = this.#settings.index.format(event)
+      return indexNameFault(name) === undefined ? name : undefined
+    } catch {
+      return undefined
+    }
   }
 
   #dateRefusal({ timestamp }: Event): Outcome | undefined {
