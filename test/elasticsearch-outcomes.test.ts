@@ -46,6 +46,8 @@ async function setup(settings: StubSettings, options: object = {}): Promise<Setu
 }
 
 const batch = (): Event[] => [eventFrom({ f: 'x', n: 1 }, 'a'), eventFrom({ f: 'x', n: 2 }, 'b')]
+/** Of an input that knows no stable ids. */
+const batchWithoutIds = (): Event[] => [eventFrom({ f: 'x', n: 1 }), eventFrom({ f: 'x', n: 2 })]
 
 const first =
   (behaviour: StubBehaviour) =>
@@ -161,8 +163,25 @@ const ANSWERS: { readonly [answer: string]: StubSettings & { readonly options?: 
   'none within `timeout`': { onBulk: first({ until: new Promise(() => {}) }), options: { timeout: 0.2 } },
 }
 
+function behaviourOf(answer: string): (typeof ANSWERS)[string] | undefined {
+  return ANSWERS[answer] ?? (/^\d{3}$/.test(answer) ? { onBulk: first({ status: Number(answer) }) } : undefined)
+}
+
 describe('a request as a whole', () => {
-  test.each(rowsBelow('A request as a whole'))('%s: %s', async (answer = '', outcome = '') => {
+  const rows = rowsBelow('A request as a whole')
+  const again = rows.filter(([answer = '', outcome = '']) => outcome.startsWith('again') && behaviourOf(answer) !== undefined)
+
+  test.each(again)('%s, to events without stable ids: %s', async (answer = '', outcome = '') => {
+    const behaviour = behaviourOf(answer)
+    const made = await setup(behaviour ?? {}, behaviour?.options)
+    const events = batchWithoutIds()
+    expect(await outcomesOf(made, events)).toEqual([outcome, outcome])
+    expect(await outcomesOf(made, events)).toEqual(['stored', 'stored'])
+    const stored = [...(made.documents.get('logs')?.values() ?? [])].map((text) => JSON.parse(text) as unknown)
+    expect(stored).toEqual([expect.objectContaining({ n: 1 }), expect.objectContaining({ n: 2 })])
+  })
+
+  test.each(rows)('%s: %s', async (answer = '', outcome = '') => {
     if (answer === 'no connection') {
       const made = await setup({})
       await made.close()
@@ -182,8 +201,7 @@ describe('a request as a whole', () => {
       await expect(opening).rejects.toThrow()
       return
     }
-    const status = /^\d{3}$/.test(answer) ? Number(answer) : undefined
-    const behaviour = ANSWERS[answer] ?? (status === undefined ? undefined : { onBulk: first({ status }) })
+    const behaviour = behaviourOf(answer)
     if (behaviour === undefined) throw new Error(`expected the test to know how the answer "${answer}" comes about`)
     const made = await setup(behaviour, behaviour.options)
     const events = batch()

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { isDelivered, type Origin, type Settlement } from './origin.ts'
 
 /** What the runtime hangs on an event to follow it. Components never look at it. */
@@ -29,6 +30,10 @@ class Family {
   }
 }
 
+/** Begins the ids of events whose origin knows none: no other thread has it, nor the next run of this program. */
+const OWN_ID_PREFIX = `${randomBytes(8).toString('hex')}-`
+let own_ids = 0
+
 /** In the ordinal of a copy, before the address of the pipeline that it was made for. */
 const HOP = '>'
 
@@ -48,6 +53,7 @@ export abstract class EventLife {
   #whenSettled: ((state: Settlement) => void)[] | undefined
   #families: readonly Family[] | undefined
   #children = 0
+  #own_id: string | undefined
 
   protected constructor(origin: Origin | undefined, ordinal: string) {
     this.origin = origin
@@ -94,6 +100,19 @@ export abstract class EventLife {
   stableId(): string | undefined {
     const id = this.origin?.stableId()
     return id === undefined ? undefined : id + this.ordinal
+  }
+
+  /**
+   * The stable id, or where there is none an id that only this event has, through every attempt and on our disk: then a line that
+   * comes a second time has another one.
+   */
+  lastingId(): string {
+    return this.lastingIdOfOrigin() + this.ordinal
+  }
+
+  /** Of the runtime: the lasting id without the ordinal behind it. */
+  lastingIdOfOrigin(): string {
+    return this.origin?.stableId() ?? (this.#own_id ??= OWN_ID_PREFIX + ++own_ids)
   }
 
   /**

@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { Worker } from 'node:worker_threads'
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { Event } from './event.ts'
@@ -141,6 +143,29 @@ test('a clone is an event of its own with a stable id of its own', () => {
   first.set(ref('[a][b]'), 2)
   expect(event.get(ref('[a][b]'))).toBe(1)
   expect([event, first, second, event.clone()].map((each) => each.stableId())).toEqual(['id', 'id-1', 'id-1-1', 'id-2'])
+})
+
+test('an event without a stable id has one of its own when somebody asks for it, and what is made of it another', () => {
+  const events = [eventOf('{}'), eventOf('{}')].flatMap((event) => [event, event.clone(), event.copyFor('es'), event.clone()])
+  const ids = events.map((event) => event.lastingId())
+  expect(new Set(ids).size).toBe(8)
+  expect(events.map((event) => event.lastingId())).toEqual(ids)
+  expect(events.map((event) => event.stableId())).toEqual(events.map(() => undefined))
+})
+
+test('each thread makes ids of its own, so that a program that is started again makes none twice', async () => {
+  const code = `
+    const { parentPort } = require('node:worker_threads')
+    import(${JSON.stringify(new URL('./event.ts', import.meta.url).href)}).then(({ Event }) => parentPort.postMessage(Event.from({}, null).lastingId()))`
+  const ids = await Promise.all(
+    [1, 2].map(async () => {
+      const worker = new Worker(code, { eval: true })
+      const [id] = (await once(worker, 'message')) as [string]
+      return id
+    }),
+  )
+  expect(ids[0]).toMatch(/^[0-9a-f]{16}-1$/)
+  expect(ids[1]).not.toBe(ids[0])
 })
 
 test('the first reason to cancel stays', () => {

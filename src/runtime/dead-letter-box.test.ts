@@ -1,8 +1,10 @@
 import { expect, test } from 'vitest'
 import { testContext } from '../../test/helpers/context.ts'
 import { temporaryFolder } from '../../test/helpers/temporary-folder.ts'
+import { Event } from '../core/event.ts'
 import { DEFAULT_SETTINGS, type PipelineSettings } from '../core/plan.ts'
-import { DeadLetterBox, entryOfRaw, limitsOf } from './dead-letter-box.ts'
+import { Timestamp } from '../core/values.ts'
+import { DeadLetterBox, entryOfEvent, entryOfRaw, limitsOf } from './dead-letter-box.ts'
 
 const never = new AbortController().signal
 
@@ -22,6 +24,12 @@ test('of several pipelines the largest limit and the longest age hold, and each 
     ]),
   })
   expect(limitsOf([a, settings('c', {})]).retain_age_ms).toBeUndefined()
+})
+
+test('a letter keeps the id that another output may have stored its event under, also where that is one of its own', () => {
+  const event = Event.from({}, new Timestamp(0))
+  const id = event.lastingId()
+  expect(entryOfEvent(event, 'out', 'bad').stable_id).toBe(id)
 })
 
 test('at the limit the one pipeline loses letters, which are counted and told; the other one waits', async () => {

@@ -28,7 +28,7 @@ export interface Rejected {
 /** The dead letter of an event. */
 export function entryOfEvent(event: Event, component: string, reason: string, plugin_type?: string, document?: string): Entry {
   const { origin } = event
-  const from = { origin: origin?.describe(), stable_id: event.stableId(), replays: origin?.replays }
+  const from = { origin: origin?.describe(), stable_id: event.lastingId(), replays: origin?.replays }
   return { component, plugin_type, reason, ...from, content: contentOf(event, document) }
 }
 

@@ -5,9 +5,11 @@ import { all, startPipeline, startPipelines, TestEnds } from '../../test/helpers
 import { temporaryFolder } from '../../test/helpers/temporary-folder.ts'
 import { waitFor } from '../../test/helpers/wait-for.ts'
 import type { Outcome } from '../core/contracts.ts'
+import type { Event } from '../core/event.ts'
 import { parseFieldRef } from '../core/field-ref.ts'
 
 const INDEX = parseFieldRef('index')
+const NUMBER = parseFieldRef('n')
 
 function config(options: object, more: readonly object[] = []): object {
   return { inputs: [{ test: { id: 'in' } }], outputs: [{ test: { id: 'out', blocked_after_ms: 20, ...options } }, ...more] }
@@ -264,6 +266,40 @@ test('spilled events that are more than spill_max_bytes wait in memory, and hold
   await Promise.all(all_settled)
   await until('the end', () => ends.stored.length === 20)
   expect(new Set(numbersOf(ends.stored)).size).toBe(20)
+})
+
+test('an event without a stable id has the same own id at every attempt, from the disk too, in this run and the next', async () => {
+  await using folder = await temporaryFolder()
+  const ids = new Map<unknown, Set<string>>()
+  const note = (events: readonly Event[]): void => {
+    for (const event of events) {
+      const n = event.get(NUMBER)
+      ids.set(n, (ids.get(n) ?? new Set()).add(event.lastingId()))
+    }
+  }
+  {
+    const ends = new TestEnds()
+    let tries = 0
+    ends.write = (events) => {
+      note(events)
+      tries++
+      throw new Error('down')
+    }
+    await using running = await startPipeline(config({ when_blocked: 'spill' }), ends, { folder: folder.path })
+    expect(await (await ends.feed(numbered(20))).settled).toBe('stored')
+    await until('all on the disk', () => running.pipeline.buffered + running.pipeline.held === 20)
+    const before = tries
+    await until('a try from the disk', () => tries > before + 1)
+  }
+  const ends = new TestEnds()
+  ends.write = (events) => {
+    note(events)
+    return all('stored', events.length)
+  }
+  await using _running = await startPipeline(config({}), ends, { folder: folder.path })
+  await until('the end', () => ends.stored.length === 20)
+  expect([...ids.values()].map(({ size }) => size)).toEqual(numbered(20).map(() => 1))
+  expect(new Set([...ids.values()].flatMap((each) => [...each])).size).toBe(20)
 })
 
 test('an event that nothing is known of any more goes to the dead letters', async () => {

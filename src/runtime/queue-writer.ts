@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import { setTimeout as wait } from 'node:timers/promises'
 import { Backoff } from '../core/backoff.ts'
 import type { Log } from '../core/context.ts'
@@ -57,9 +56,6 @@ export class QueueWriter {
   readonly #settings: WriterSettings
   readonly #backoff = new Backoff(RETRY_FIRST_MS, RETRY_MAX_MS)
   readonly #waiting: Waiting[] = []
-  /** With the count it is the stable id of an event whose input knows none: so it stays the same however often it is read. */
-  readonly #name = randomBytes(8).toString('hex')
-  #count = 0
   #is_writing = false
   #writing: Promise<void> = Promise.resolve()
   #blocked_since_ms: number | undefined
@@ -120,8 +116,7 @@ export class QueueWriter {
       if (group.length === GROUP_EVENTS || bytes > GROUP_BYTES || written > bytes_max) break
       first.at++
       bytes += event.size_bytes
-      const own_id = `${this.#name}-${++this.#count}`
-      const payload = payloadOf(event, own_id, putter, Math.min(RECORD_BYTES_MAX, bytes_max))
+      const payload = payloadOf(event, putter, Math.min(RECORD_BYTES_MAX, bytes_max))
       if (payload === undefined) {
         this.release([event])
         putter.oversized(event)
@@ -173,10 +168,10 @@ export class QueueWriter {
 }
 
 /** `undefined` for an event that makes no record of so many bytes. */
-function payloadOf(event: Event, own_id: string, { now }: Putter, bytes_max: number): Buffer | undefined {
+function payloadOf(event: Event, { now }: Putter, bytes_max: number): Buffer | undefined {
   try {
     const { input } = trackedOf(event).receipt.books
-    const payload = encodeEvent(event, { input, own_id, queued_ms: now() })
+    const payload = encodeEvent(event, { input, queued_ms: now() })
     return payload.length > bytes_max ? undefined : payload
   } catch {
     // Longer than a text can be.

@@ -50,11 +50,14 @@ test('it keeps where it came from, and the ids of what is made of it go on', () 
 })
 
 test.each([
-  [undefined, 'queue-1', 'queue-1'],
-  ['own', 'queue-1', 'own'],
-  [undefined, undefined, undefined],
-])('an input whose id is %s and a queue whose id is %s give %s', (id, queue_id, expected) => {
-  expect(decodeEvent(encodeEvent(eventOf('{}', id), { own_id: queue_id }))?.event.stableId()).toBe(expected)
+  ['of an input without stable ids', eventOf('{}')],
+  ['that was made of one', eventOf('{}').copyFor('other').clone()],
+  ['of no input', Event.from({}, new Timestamp(0))],
+  ['with a stable id', eventOf('{}', 'own')],
+])('an event %s keeps the id that it has', (_what, event) => {
+  const id = event.lastingId()
+  const stored = decodeEvent(encodeEvent(event))?.event
+  expect([stored?.stableId(), stored?.lastingId(), stored?.clone().stableId()]).toEqual([id, id, `${id}-1`])
 })
 
 test('bytes of an output stand for the document', () => {

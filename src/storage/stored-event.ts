@@ -10,7 +10,7 @@ import { type Fields, isFields, member, stringify } from '../core/values.ts'
  *   head    = JSON in UTF-8: { key, input, queued_ms, worst, origin, id, ordinal, replays, size_bytes, metadata }
  *   body    = kind 0: the event's document as JSON; kind 1: bytes of the output that it waits for
  *
- * The document keeps its numbers as they came. `id` is the origin's; with `ordinal` behind it, it is the stable id.
+ * The document keeps its numbers as they came. `id` with `ordinal` behind it is the lasting id, and the stable id from here on.
  */
 const VERSION = 1
 const KIND_DOCUMENT = 0
@@ -23,8 +23,6 @@ export interface Kept {
   readonly key?: string | undefined
   /** The input that it came from. */
   readonly input?: string | undefined
-  /** The stable id of an event whose input knows none. */
-  readonly own_id?: string | undefined
   /** When it was put on the disk, in milliseconds since 1970. */
   readonly queued_ms?: number | undefined
   /** The worst of what other outputs made of it, where this was its last one. */
@@ -33,15 +31,15 @@ export interface Kept {
   readonly own?: Buffer | undefined
 }
 
-export interface StoredEvent extends Omit<Kept, 'own_id'> {
+export interface StoredEvent extends Kept {
   /** Without fields where `own` is there. */
   readonly event: Event
 }
 
 /** The payload of an event's record. */
-export function encodeEvent(event: Event, { key, input, own_id, queued_ms, worst, own }: Kept = {}): Buffer {
+export function encodeEvent(event: Event, { key, input, queued_ms, worst, own }: Kept = {}): Buffer {
   const { origin, size_bytes } = event
-  const from = { origin: origin?.describe(), id: origin?.stableId() ?? own_id, replays: origin?.replays }
+  const from = { origin: origin?.describe(), id: event.lastingIdOfOrigin(), replays: origin?.replays }
   const ordinal = event.ordinal === '' ? undefined : event.ordinal
   const known = JSON.stringify({ key, input: input ?? origin?.input, queued_ms, worst, ...from, ordinal, size_bytes }).slice(
     0,

@@ -30,8 +30,25 @@ test('the index takes its day from the event', () => {
   })
 })
 
-test('an event of an input without stable ids is created with an id of the server', () => {
-  expect(actionOf({})(eventFrom({}))).toMatchObject({ line: '{"create":{"_index":"logs"}}\n' })
+test.each([
+  ['an event of an input without stable ids', () => eventFrom({})],
+  ['a copy of one', () => eventFrom({}).clone()],
+])('%s is created under an id of its own, the same at every attempt', (_what, make) => {
+  const decide = actionOf({})
+  const [event, other] = [make(), make()]
+  const [first, again, others] = [decide(event), decide(event), decide(other)]
+  expect(first).toMatchObject({
+    line: expect.stringMatching(/^\{"create":\{"_index":"logs","_id":"[0-9a-f]{16}-\d+(-1)?"\}\}\n$/),
+  })
+  expect(again).toEqual(first)
+  expect(others).not.toEqual(first)
+})
+
+test('an id that an event has for itself is nothing to update or delete by', () => {
+  const decide = actionOf({ action: '%{a}' })
+  for (const a of ['update', 'delete']) {
+    expect(decide(eventFrom({ a }))).toEqual({ kind: 'reject', reason: `the action ${a} needs a document id` })
+  }
 })
 
 test('with none the server makes all ids, also of events that have a stable one', () => {

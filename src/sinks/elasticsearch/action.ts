@@ -68,7 +68,8 @@ export function compileAction(options: ActionOptions): (event: Event) => Action 
       const ingest = isFields(wanted) ? wanted : NOTHING
       const index = describe(options.index.format(event))
       if (typeof index === 'string') throw new Refusal(index)
-      const id = idOf === undefined ? (textIn(ingest, 'id') ?? (is_stable ? event.stableId() : undefined)) : idOf.format(event)
+      const id =
+        idOf === undefined ? (textIn(ingest, 'id') ?? (is_stable ? derivedId(event, operation) : undefined)) : idOf.format(event)
       const is_common = is_bare && !has_own_text && ingest === NOTHING
       if (is_common && id === undefined) return (index.bare ??= bareAction(index, operation))
       if (is_common && id !== undefined && isPlain(id)) return identifiedAction(index, operation, id)
@@ -85,6 +86,11 @@ export function compileAction(options: ActionOptions): (event: Event) => Action 
       throw thrown
     }
   }
+}
+
+/** An update or a deletion of a document that nobody else can know would do nothing. */
+function derivedId(event: Event, operation: Operation): string | undefined {
+  return operation === 'create' || operation === 'index' ? event.lastingId() : event.stableId()
 }
 
 /** Whether a `document_id` is no id and no template of one, but says whether there is to be any. */

@@ -22,7 +22,8 @@ export const elasticsearch = defineOutput({
   summary: 'Stores events as documents in Elasticsearch 7.14 and newer, by bulk requests into daily indices or data streams.',
   description: `
 Every document gets an id that is derived from where its event came from (\`document_id => auto\`), so that a repeated
-delivery is recognised by Elasticsearch and counted as already there.
+delivery is recognised by Elasticsearch and counted as already there. Where the input cannot tell (\`http\`, \`tcp\`, \`syslog\` and others),
+an event has an id of its own: what this program sends again is stored once, a line that its sender repeats is another event.
 
 What Elasticsearch answers is judged document by document; [Elasticsearch outcomes](../elasticsearch-outcomes.md) is the
 table of it. Where it refuses a field (another type than the mapping says,
