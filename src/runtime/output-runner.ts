@@ -308,7 +308,7 @@ export class OutputRunner {
     const rejected: Rejected[] = []
     const retry: Event[] = []
     let after_ms = 0
-    this.ledger.targets.now_ms = this.#context.clock.now()
+    this.ledger.targets.at(this.#context.clock.now())
     for (const [index, event] of batch.entries()) {
       const outcome = outcomes[index] as Outcome
       switch (outcome.kind) {

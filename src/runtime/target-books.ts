@@ -23,16 +23,18 @@ export class TargetBooks {
   readonly #targets = new Map<string, Target>()
   #latest: Target | undefined
   #turn = 0
-  /** The time of what ends next. A clock costs more than all the rest, so that it is read once for many events. */
-  now_ms = 0
+  #now_ms = 0
+
+  /** The time of all that ends from now on. A clock costs more than all the rest, so it is read once for many events. */
+  at(now_ms: number): void {
+    this.#now_ms = now_ms
+    this.#latest = undefined
+  }
 
   ended(outcome: DeliveryOutcome, name: string): void {
     // Most events go where the one before them went.
-    const target = this.#latest?.name === name ? this.#latest : this.#find(name)
-    target.outcomes[outcome]++
-    target.last_turn = ++this.#turn
-    target.last_ms = this.now_ms
-    this.#latest = target
+    if (this.#latest?.name !== name) this.#latest = this.#turnTo(name)
+    this.#latest.outcomes[outcome]++
   }
 
   /** The newest first. */
@@ -46,7 +48,7 @@ export class TargetBooks {
       }))
   }
 
-  #find(name: string): Target {
+  #turnTo(name: string): Target {
     let target = this.#targets.get(name)
     if (target === undefined) {
       if (this.#targets.size >= TARGETS_MAX) this.#forgetOldest()
@@ -54,6 +56,8 @@ export class TargetBooks {
       target = { name, outcomes, last_turn: 0, last_ms: 0 }
       this.#targets.set(name, target)
     }
+    target.last_turn = ++this.#turn
+    target.last_ms = this.#now_ms
     return target
   }
 
