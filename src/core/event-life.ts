@@ -103,8 +103,8 @@ export abstract class EventLife {
   }
 
   /**
-   * The stable id, or where there is none an id that only this event has, through every attempt and on our disk: then a line that
-   * comes a second time has another one.
+   * The stable id; where there is none, one that only this event has, through every attempt and on our disk. The same line has
+   * another one when it comes again.
    */
   lastingId(): string {
     return this.lastingIdOfOrigin() + this.ordinal

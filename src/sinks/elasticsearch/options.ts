@@ -16,7 +16,7 @@ export const ELASTICSEARCH_OPTIONS = {
     'Name of the index, lower case. Default: logstash-%{+yyyy.MM.dd}, with ECS a data stream (see data_stream) or, without one, ecs-logstash-%{+yyyy.MM.dd}.',
   ),
   document_id: option.template(
-    'Id of the document. auto (the default): derived from where the event came from, so that a repeated delivery is stored once; an event of an input that cannot tell (http, tcp, udp, syslog, stdin and others) or of a filter gets one of its own, which it keeps through every attempt and on the disk. none: Elasticsearch makes one, and what is sent again after a lost answer is stored twice.',
+    'Id of the document. auto (the default): derived from where the event came from, so that a repeated delivery is stored once; an event of an input that cannot tell (http, tcp, udp, syslog, stdin and others) or of a filter gets one of its own, which it keeps through every attempt and on the disk. none: Elasticsearch makes one, and what is sent again after a lost answer is stored twice. A time series data stream takes no other.',
   ),
   action: option.template(
     'create, index, update or delete. Default: create where the id is derived by itself (document_id auto), else index as in Logstash.',
