@@ -8,7 +8,7 @@ import { parse, stringify } from 'yaml'
 import { exchangeLog } from '../../src/sample/exchange-log.ts'
 import { INCIDENTS, type Incident } from '../../src/sample/incidents.ts'
 import { AlertChannels } from '../helpers/alert-channels.ts'
-import { type Expected, expectedOf, readRules, type Status, takeExpected } from '../helpers/alert-expectations.ts'
+import { type Expected, expectedOf, type Firing, readRules, type Status, takeExpected } from '../helpers/alert-expectations.ts'
 import { AlertPipeline } from '../helpers/alert-pipeline.ts'
 import { Alertmanager, type ManagedAlert } from '../helpers/alertmanager.ts'
 import { freePort } from '../helpers/free-port.ts'
@@ -116,16 +116,20 @@ test(
       // The rate of errors is of all exchanges together.
       expect(labels['alertname']).toBe(ALERTS[incident ?? 'error-burst'])
     }
-    const toldOf = (firings: readonly ManagedAlert[], ...statuses: readonly Status[]): readonly Expected[] =>
+    const toldOf = (firings: readonly Firing[], ...statuses: readonly Status[]): readonly Expected[] =>
       firings.flatMap((one) => {
         const rule = rules.get(nameOf(one))
         return rule === undefined ? [] : statuses.flatMap((status) => expectedOf(rule, one, status))
       })
     // Where a scrape failed an alert may end and fire again at once: which of its starts Alertmanager tells is
-    // a matter of when it looks, but of the last one it tells the end.
-    const steady = watch.latest.filter((one) => watch.startsOf(one).length === 1)
-    const again = watch.seen.filter((one) => watch.startsOf(one).length > 1)
-    const ends = watch.latest.filter((one) => again.includes(one))
+    // a matter of when it looks, but of the last one it tells the end. One that lasted for a single evaluation it may have told
+    // and not shown.
+    const unseen = (await startsIn(prometheus)).filter((one) => !watch.seen.some((other) => isSame(one, other)))
+    const isSteady = (one: ManagedAlert): boolean => watch.startsOf(one).length === 1 && !hasUnseen(one)
+    const hasUnseen = ({ labels }: Firing): boolean => unseen.some((other) => isDeepStrictEqual(labels, other.labels))
+    const steady = watch.latest.filter(isSteady)
+    const again = watch.seen.filter((one) => !isSteady(one))
+    const ends = watch.latest.filter((one) => again.includes(one) && !hasUnseen(one))
     const expected = [...toldOf(steady, 'firing', 'resolved'), ...toldOf(ends, 'resolved')]
     await waitFor('all notifications', () => takeExpected([...channels.received], expected).length === 0, {
       details: () => {
@@ -143,6 +147,7 @@ test(
         again.filter((one) => !ends.includes(one)),
         'resolved',
       ),
+      ...toldOf(unseen, 'firing', 'resolved'),
     ])
     expect(received).toEqual([])
     const kept = await alerts.kept()
@@ -262,6 +267,31 @@ function usualVolume(exchanges: ReadonlyMap<Incident, Program>): string {
     }
   }
   return [...lines, '# EOF', ''].join('\n')
+}
+
+/** Every start of each alert by Prometheus' own record, however short it was. */
+async function startsIn(prometheus: PrometheusServer): Promise<readonly Firing[]> {
+  const [firing, active] = await Promise.all(
+    ['ALERTS{alertstate="firing"}[20m]', 'ALERTS_FOR_STATE[20m]'].map((query) => prometheus.query(query)),
+  )
+  return (firing ?? []).flatMap(({ metric, values = [] }) => {
+    const labels = withoutOwn(metric)
+    const own = active?.find((other) => isDeepStrictEqual(withoutOwn(other.metric), labels))
+    // Time of an evaluation -> since when the expression was true.
+    const since = new Map(own?.values)
+    const times_s = values.map(([time_s]) => time_s)
+    const starts_s = times_s.filter((time_s, index) => since.get(time_s) !== since.get(times_s[index - 1] ?? 0))
+    return starts_s.map((time_s) => ({ labels, startsAt: new Date(Math.round(time_s * 1_000)).toISOString() }))
+  })
+}
+
+/** The labels of an alert, of those of a series of Prometheus about it. */
+function withoutOwn(metric: Firing['labels']): Firing['labels'] {
+  return Object.fromEntries(Object.entries(metric).filter(([name]) => name !== '__name__' && name !== 'alertstate'))
+}
+
+function isSame(one: Firing, other: Firing): boolean {
+  return one.startsAt === other.startsAt && isDeepStrictEqual(one.labels, other.labels)
 }
 
 function nameOf({ labels }: Pick<ActiveAlert, 'labels'>): string {
