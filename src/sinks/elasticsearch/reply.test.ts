@@ -34,9 +34,9 @@ test.each([
   expect(() => readBulkReply(text, 2)).toThrow(expect.objectContaining({ code: 'OUTPUT_REPLY_INVALID', may_have_arrived: true }))
 })
 
-test('an item that failed counts more than a word that none did', () => {
-  const text = `{"errors":false,"items":[${CREATED},{"create":{"status":429}}]}`
-  expect(readBulkReply(text, 2)).toMatchObject([{ status: 201 }, { status: 429 }])
+test.each([429, 404, 302, 0])('an item of status %d counts more than a word that none failed', (status) => {
+  const text = `{"errors":false,"items":[${CREATED},{"create":{"status":${status}}}]}`
+  expect(readBulkReply(text, 2)).toMatchObject([{ status: 201 }, { status }])
 })
 
 test('of thousands of items each one counts', () => {

@@ -30,7 +30,7 @@ export function readBulkReply(text: string, count: number): Item[] | undefined {
 }
 
 /**
- * Whether the answer is whole, and every one of `count` documents was stored in the same way. Parsing would cost a hundred times as
+ * Whether the answer is whole, and every one of `count` documents was stored in the same way. Parsing would cost hundreds of times as
  * much: a text that equals itself one item further on is that item over and over.
  */
 function isSameFor(count: number, text: string): boolean {
@@ -46,7 +46,7 @@ function isSameFor(count: number, text: string): boolean {
 
 /** A deletion of what is not there has the status 404 and is no error. */
 function isNoError({ status, operation }: Item): boolean {
-  return status < 300 || (status === 404 && operation === 'delete')
+  return (status >= 200 && status < 300) || (status === 404 && operation === 'delete')
 }
 
 /** `{"create":{"status":400,"error":{"type":"…","reason":"…"}}}`: the only member is named after the operation. */
