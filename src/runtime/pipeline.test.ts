@@ -211,6 +211,24 @@ test('an output that cannot start stops the pipeline with its reason', async () 
   await expect(running.ended).rejects.toThrow('refused')
 })
 
+test('an output that cannot start says so while the pipeline before it still runs, not only at the end of that', async () => {
+  const ends = new TestEnds()
+  ends.open = () => Promise.reject(new MillraceError('OUTPUT_CANNOT_START', 'refused'))
+  const options = { predecessor: new Promise(() => {}), drain_timeout_ms: 3_600_000 }
+  await using running = await startPipeline(ENDS, ends, options)
+  await expect(running.ended).rejects.toThrow('refused')
+})
+
+test('a stop after a pipeline has come to its end by itself leaves no timer that keeps the program', async () => {
+  const ends = new TestEnds()
+  await using running = await startPipeline({ ...ENDS, inputs: [{ generator: { count: 1 } }] }, ends)
+  expect(await running.ended).toBe(0)
+  const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length
+  const before = timers()
+  running.stop()
+  expect(timers()).toBe(before)
+})
+
 test('whatever an output does, every settled event was stored or dead-lettered, and the books balance', async () => {
   const answer = fc.constantFrom(
     'stored',

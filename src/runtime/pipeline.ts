@@ -147,7 +147,7 @@ export class Pipeline {
     await nextTurnOfTheLoop()
     // An output that never opens must not keep a stopped program, so opening is not waited for.
     for (const output of this.outputs) output.open(this.#abandon.signal).catch(fail)
-    const recovering = this.#recover().catch(fail)
+    const recovering = this.#recover(failed.signal).catch(fail)
     const feeding = this.#queued?.run(stopping, this.#services.predecessor).catch(fail)
     await Promise.all(inputs)
     this.#queued?.inputsEnded()
@@ -230,10 +230,11 @@ export class Pipeline {
   }
 
   /** Opens what an earlier run left on the disk. */
-  async #recover(): Promise<void> {
+  async #recover(failed: AbortSignal): Promise<void> {
+    const over = AbortSignal.any([failed, this.#abandon.signal])
     // As long as the one before it runs, the folders are its.
-    await unlessAborted(Promise.resolve(this.#services.predecessor), this.#abandon.signal)
-    if (this.#abandon.signal.aborted) return
+    await unlessAborted(Promise.resolve(this.#services.predecessor), over).catch(() => {})
+    if (over.aborted) return
     for (const output of this.outputs) this.ledger.recovered(await output.recover())
   }
 
@@ -258,6 +259,8 @@ export class Pipeline {
   #abandonAfter(stopping: AbortSignal): { timer: NodeJS.Timeout | undefined } {
     const deadline: { timer: NodeJS.Timeout | undefined } = { timer: undefined }
     const begin = (): void => {
+      // It has come to its end by itself.
+      if (this.#abandon.signal.aborted) return
       for (const output of this.outputs) output.drain(true)
       this.#tellWhenEmpty()
       deadline.timer = setTimeout(() => this.#abandonAll(), this.#services.drain_timeout_ms)

@@ -61,6 +61,7 @@ export class TestEnds {
           run: async (deliver, stop) => {
             this.#createEvent = (fields, exact, bytes) => context.createEvent({ fields, exact }, undefined, bytes)
             this.#deliver.resolve(deliver)
+            if (stop.aborted) this.#ended.resolve()
             stop.addEventListener('abort', () => this.#ended.resolve())
             await this.#ended.promise
           },
@@ -141,6 +142,8 @@ interface PipelineOptions {
   readonly variables?: Variables
   readonly drain_timeout_ms?: number
   readonly loses?: Loses
+  /** The end of the pipeline before it, as in a reload. */
+  readonly predecessor?: Promise<unknown>
   readonly spans?: Spans
   /** Of an earlier run, for a test of what survives. Default: one of its own, removed at the end. */
   readonly folder?: string
@@ -158,7 +161,7 @@ export async function startPipeline(config: object, ends: TestEnds, options: Pip
 export async function startPipelines(
   configs: readonly object[],
   ends: readonly TestEnds[],
-  { variables = {}, drain_timeout_ms = 5_000, loses, spans, folder: kept }: PipelineOptions = {},
+  { variables = {}, drain_timeout_ms = 5_000, loses, predecessor, spans, folder: kept }: PipelineOptions = {},
 ): Promise<RunningPipelines> {
   const folder = kept === undefined ? await temporaryFolder() : { path: kept, [Symbol.asyncDispose]: () => Promise.resolve() }
   const context = testContext({ paths: { data: folder.path, config: folder.path }, spans })
@@ -194,6 +197,7 @@ export async function startPipelines(
       recent: new RecentEvents(),
       drain_timeout_ms,
       listening: () => Promise.resolve(),
+      predecessor,
       ...(loses === undefined ? {} : { loses }),
     })
     return pipeline
