@@ -186,27 +186,32 @@ test('with -r a changed file is taken over by itself, also by a swapped link, an
   expect(program.stderr.split('the new config is refused')).toHaveLength(2)
 })
 
+async function writePipelines(pipelines: { readonly [id: string]: string }): Promise<void> {
+  const entries = Object.entries(pipelines).map(([id, text]) => ({ 'pipeline.id': id, 'config.string': text }))
+  await writeFile(inFolder('pipelines.yml'), JSON.stringify(entries))
+}
+
 test('of several pipelines only those that changed are made again; others come and go', async () => {
-  const write = async (pipelines: { readonly [id: string]: string }): Promise<void> => {
-    const entries = Object.entries(pipelines).map(([id, text]) => ({ 'pipeline.id': id, 'config.string': text }))
-    await writeFile(inFolder('pipelines.yml'), JSON.stringify(entries))
-  }
   const from = (id: string, mark: string): string =>
     `input { pipeline { address => ${id} } } filter { mutate { add_field => { mark => "${mark}" } } }
      output { file { path => "${inFolder('out')}" codec => line { format => "${id} %{mark}" } } }`
   const source = 'input { heartbeat { interval => 1 } } output { pipeline { send_to => [left, right] } }'
-  await write({ source, left: from('left', '1'), right: from('right', '1') })
+  await writePipelines({ source, left: from('left', '1'), right: from('right', '1') })
   await using program = await Program.start({ args: ['--path.settings', folder.path, '--log.format', 'json'] })
   await program.waitUntil('events of both', async () => {
     const lines = await linesOf('out')
     return lines.includes('left 1') && lines.includes('right 1')
   })
 
-  await write({ source, left: from('left', '1'), right: from('right', '2') })
+  await writePipelines({ source, left: from('left', '1'), right: from('right', '2') })
   expect(await reload(program)).toMatchObject({ result: 'loaded', changed: ['right'], added: [], removed: [] })
   await program.waitUntil('the new one', async () => (await linesOf('out')).includes('right 2'))
 
-  await write({ source: source.replace('left, right', 'right, more'), right: from('right', '2'), more: from('more', '1') })
+  await writePipelines({
+    source: source.replace('left, right', 'right, more'),
+    right: from('right', '2'),
+    more: from('more', '1'),
+  })
   expect(await reload(program)).toMatchObject({ result: 'loaded', changed: ['source'], added: ['more'], removed: ['left'] })
   await program.waitUntil('the added one', async () => (await linesOf('out')).includes('more 1'))
   const lines = await linesOf('out')
@@ -214,6 +219,83 @@ test('of several pipelines only those that changed are made again; others come a
   for (const id of ['source', 'right', 'more', 'left']) {
     expect(await metric(program, `millrace_ledger_unbalanced_events{pipeline="${id}"}`)).toBe(0)
   }
+  expect((await program.stop()).code).toBe(0)
+})
+
+test.each([['1'], ['2']])(
+  'under a new name, with %s workers: the old pipeline goes once nothing is refused, and not before',
+  async (workers) => {
+    const address = { host: '127.0.0.1', port: await freePort() }
+    const stolen = createServer()
+    const stolen_port = await freePort()
+    await new Promise<void>((resolve) => stolen.listen(stolen_port, '127.0.0.1', resolve))
+    const named = (id: string, more = ''): string => `input { beats { host => "127.0.0.1" port => ${address.port} } ${more} }
+    output { stdout { codec => line { format => "${id} %{id}" } } }`
+    await writePipelines({ one: named('one') })
+    await using program = await Program.start({ args: ['--path.settings', folder.path, '-w', workers, '--log.format', 'json'] })
+    const senders = ['a', 'b'].map((name) => new Sender(address, name))
+    const running = Promise.all(senders.map((sender) => sender.run()))
+    const probes = { one: 0, two: 0 }
+    const probe = async (id: 'one' | 'two'): Promise<void> => {
+      const name = `probe-${++probes[id]}`
+      await using client = await LumberjackClient.connect(address)
+      await client.send(encodeWindow([{ id: name }]))
+      await client.until(() => client.acks.length > 0)
+      await program.waitUntil(`${name} in ${id}`, () => program.stdout.includes(`${id} ${name}\n`))
+    }
+    const refusals: readonly (readonly [pipelines: { readonly [id: string]: string }, why: string])[] = [
+      [{ two: named('two', 'no_such {}') }, "Couldn't find any input plugin named 'no_such'"],
+      [{ two: named('two', `tcp { host => "127.0.0.1" port => ${stolen_port} }`) }, 'another program listens there'],
+      // It takes over, and gives everything back.
+      [{ two: named('two'), three: named('three') }, 'the pipeline two listens there'],
+    ]
+    try {
+      await probe('one')
+      for (const [pipelines, why] of refusals) {
+        await writePipelines(pipelines)
+        expect(await reload(program)).toMatchObject({
+          result: 'refused',
+          added: [],
+          removed: [],
+          problems: [{ message: expect.stringContaining(why) as string }],
+        })
+        await probe('one')
+      }
+      await writePipelines({ two: named('two') })
+      expect(await reload(program)).toMatchObject({ result: 'loaded', added: ['two'], removed: ['one'], problems: [] })
+      await probe('two')
+    } finally {
+      for (const sender of senders) sender.stop()
+      await running
+      stolen.close()
+    }
+    expect((await program.stop()).code).toBe(0)
+    const stored = program.stdout.split('\n').flatMap((line) => /^(?:one|two) ([ab]-.*)/.exec(line)?.[1] ?? [])
+    expect(stored.toSorted()).toEqual(senders.flatMap(({ acknowledged }) => acknowledged).toSorted())
+    expect(senders.flatMap(({ refusals: refused }) => refused)).toEqual([])
+  },
+)
+
+test('under a new name a file is read on once the old pipeline has ended, and a pipeline that others send to takes over from it', async () => {
+  const reading = `input { file { path => "${inFolder('in.log')}" start_position => beginning stat_interval => 0.1 } }
+    output { pipeline { send_to => next } }`
+  const writing = (id: string, more = ''): string => `input { pipeline { address => next } ${more} }
+    output { file { path => "${inFolder('out')}" codec => line { format => "%{message} ${id}" } } }`
+  await writeFile(inFolder('in.log'), 'a\n')
+  await writePipelines({ reads: reading, writes: writing('writes') })
+  await using program = await Program.start({ args: ['--path.settings', folder.path] })
+  const append = async (line: string, all: readonly string[]): Promise<void> => {
+    await writeFile(inFolder('in.log'), `${line}\n`, { flag: 'a' })
+    await program.waitUntil(line, async () => (await linesOf('out')).length >= all.length)
+    expect(await linesOf('out')).toEqual(all)
+  }
+  await program.waitUntil('the first line', async () => (await linesOf('out')).length === 1)
+  await writePipelines({ follows: reading, stores: writing('stores'), also: writing('also') })
+  expect(await reload(program)).toMatchObject({ result: 'refused', added: [], removed: [] })
+  await append('b', ['a writes', 'b writes'])
+  await writePipelines({ follows: reading, stores: writing('stores') })
+  expect(await reload(program)).toMatchObject({ result: 'loaded', added: ['follows', 'stores'], removed: ['reads', 'writes'] })
+  await append('c', ['a writes', 'b writes', 'c stores'])
   expect((await program.stop()).code).toBe(0)
 })
 

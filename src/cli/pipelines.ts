@@ -1,13 +1,9 @@
 import { setTimeout as wait } from 'node:timers/promises'
-import { isDeepStrictEqual } from 'node:util'
 import { closeFilters } from '../compile/chain/nodes.ts'
 import type { LoadedPipeline } from '../config/load.ts'
-import type { Binding } from '../core/contracts.ts'
-import { ConfigError, MillraceError, messageOf } from '../core/errors.ts'
+import { MillraceError, messageOf } from '../core/errors.ts'
 import { untilAborted } from '../core/waiting.ts'
-import { formatAddress } from '../network/address.ts'
-import { adviseOnListening } from '../network/listen.ts'
-import { listeners, type Reservation } from '../network/listeners.ts'
+import type { Reservation } from '../network/listeners.ts'
 import { ByteBudget } from '../runtime/byte-budget.ts'
 import type { DeadLetterBox } from '../runtime/dead-letter-box.ts'
 import { type EventQueue, queueOf } from '../runtime/event-queue.ts'
@@ -18,8 +14,10 @@ import type { PipelineBus, SuccessorBus } from '../runtime/pipeline-bus.ts'
 import { RecentEvents } from '../runtime/recent-events.ts'
 import { PipelineMetrics } from '../telemetry/pipeline-metrics.ts'
 import { listening } from './pipeline-status.ts'
-import { bindingsOf, type Prepared, type PreparedPipelines, preparePipeline, type Surroundings } from './prepare-pipeline.ts'
+import { type Prepared, type PreparedPipelines, preparePipeline, type Surroundings } from './prepare-pipeline.ts'
 import { checkReloadable, hasChanged, refusal } from './reloadable.ts'
+import { type Outlook, type Preparing, type Replaced, replacePipelines, type Stage, type Successor } from './replace-pipelines.ts'
+import { checkAddresses, reserveAddresses } from './reserve-addresses.ts'
 
 /** A pipeline at work. */
 export interface Member extends Omit<Prepared, 'attach'> {
@@ -35,24 +33,9 @@ interface Settings extends Surroundings {
   readonly drain_timeout_ms: number
 }
 
-/** What became of each pipeline that a config names or no longer names, by id. */
-export interface Replaced {
-  readonly changed: readonly string[]
-  readonly added: readonly string[]
-  readonly removed: readonly string[]
-  /** They stay what they were. */
-  readonly refused: readonly { readonly id: string; readonly error: ConfigError }[]
-}
-
 /** A pipeline that is made, and does nothing yet. */
-export interface Candidate {
+export interface Candidate extends Successor {
   readonly prepared: Prepared
-  /**
-   * Takes its place, or leaves it as it was.
-   * @throws ConfigError where it cannot start
-   */
-  takeOver(): Promise<void>
-  cancel(): Promise<void>
 }
 
 interface Made {
@@ -62,16 +45,11 @@ interface Made {
   readonly reservation: Reservation
 }
 
-export interface Outlook {
-  readonly removed: readonly string[]
-  readonly changed: readonly LoadedPipeline[]
-}
-
 /** Outputs that refuse their settings do so soon; one whose other side is away opens later. */
 const OPENING_WAIT_MS = 1_000
 
 /** The pipelines of the program at work, with one budget of bytes for all of them. */
-export class Pipelines {
+export class Pipelines implements Stage {
   readonly budget: ByteBudget
   readonly max_in_flight_bytes: number
   readonly recent = new RecentEvents()
@@ -148,7 +126,6 @@ export class Pipelines {
     }
   }
 
-  /** What a config that was read would change: ids that it names no more, and pipelines that would be made anew. */
   outlook(read: readonly LoadedPipeline[], changed_files: ReadonlySet<string>): Outlook {
     const wanted = new Set(read.map(({ plan }) => plan.settings.id))
     return {
@@ -161,29 +138,13 @@ export class Pipelines {
     }
   }
 
-  /**
-   * Makes the pipelines those of a config that was read: what has changed is made again, and takes the place of what runs once
-   * everything that can be tried beforehand has been.
-   */
+  has(id: string): boolean {
+    return this.#members.has(id)
+  }
+
+  /** Makes the pipelines those of a config that was read. */
   async replace(read: readonly LoadedPipeline[], changed_files: ReadonlySet<string>): Promise<Replaced> {
-    const changed: string[] = []
-    const added: string[] = []
-    const refused: { id: string; error: ConfigError }[] = []
-    const { removed, changed: wanted } = this.outlook(read, changed_files)
-    for (const id of removed) this.remove(id)
-    for (const loaded of wanted) {
-      const { id } = loaded.plan.settings
-      const into = this.#members.has(id) ? changed : added
-      try {
-        const candidate = await this.prepare(loaded, read.length === 1)
-        await candidate.takeOver()
-        into.push(id)
-      } catch (thrown) {
-        if (!(thrown instanceof ConfigError)) throw thrown
-        refused.push({ id, error: thrown })
-      }
-    }
-    return { changed, added, removed, refused }
+    return await replacePipelines(this.outlook(read, changed_files), this, read.length === 1)
   }
 
   /** One that does nothing before it is launched. */
@@ -244,16 +205,12 @@ export class Pipelines {
     return left
   }
 
-  /**
-   * Makes a pipeline and tries what can be tried, without touching what runs.
-   * @throws ConfigError for one that cannot run, or whose place cannot be taken
-   */
-  async prepare(loaded: LoadedPipeline, is_alone: boolean): Promise<Candidate> {
+  async prepare(loaded: LoadedPipeline, { is_alone, handed_on }: Preparing): Promise<Candidate> {
     const { id } = loaded.plan.settings
     const present = this.#members.get(id)
     if (present !== undefined) checkReloadable(present, loaded)
     await this.#leaving.get(id)?.ended
-    const successor = this.#bus.successorOf(id)
+    const successor = this.#bus.successorOf(id, handed_on)
     const own = new PipelineMetrics(this.#settings.metrics, present?.metrics)
     const prepared = await preparePipeline(loaded, { ...this.#settings, bus: successor.bus, own, is_alone })
     let reservation: Reservation | undefined
@@ -263,7 +220,8 @@ export class Pipelines {
     }
     try {
       checkReloadable(prepared, loaded)
-      reservation = await this.#reserve(id, prepared)
+      checkAddresses(prepared, this.members, handed_on)
+      reservation = await reserveAddresses(prepared)
     } catch (thrown) {
       await cancel()
       throw thrown
@@ -272,22 +230,34 @@ export class Pipelines {
     return {
       prepared,
       cancel,
-      takeOver: async () => {
-        if (this.#is_stopping) {
+      takeOver: async (removed) => {
+        try {
+          if (this.#is_stopping) throw refusal(loaded, 'the program is stopping')
+          // Another one of the same config may have them by now.
+          checkAddresses(prepared, this.members, removed)
+          successor.takeOver(removed)
+        } catch (thrown) {
           await cancel()
-          throw refusal(loaded, 'the program is stopping')
+          throw thrown
         }
-        await this.#takeOver(made, this.#members.get(id))
+        await this.#takeOver(made, removed)
       },
     }
   }
 
-  async #takeOver({ prepared, own, successor, reservation }: Made, present: Member | undefined): Promise<void> {
+  async #takeOver({ prepared, own, successor, reservation }: Made, removed: readonly string[]): Promise<void> {
     const { loaded } = prepared
     const { id } = loaded.plan.settings
-    successor.takeOver()
+    const present = this.#members.get(id)
+    const { promise: others_ended, resolve } = Promise.withResolvers<void>()
     own.begin()
-    const { member: next, launch } = this.#add(prepared, present?.ended ?? Promise.resolve())
+    const { member: next, launch } = this.#add(prepared, present?.ended ?? others_ended)
+    if (present === undefined) {
+      // One of those that go may be this one by another name: what it reads is read by one at a time.
+      const going = removed.flatMap((other) => this.#members.get(other)?.ended ?? [])
+      void Promise.all(going).then(() => resolve())
+      next.stop.signal.addEventListener('abort', () => resolve(), { once: true })
+    }
     this.#tried = next
     launch()
     // The new one has the addresses before the old one lets go of them.
@@ -297,8 +267,10 @@ export class Pipelines {
     const fault = this.#faults.get(next.pipeline)
     if (fault !== undefined) {
       successor.giveBack()
-      if (present === undefined) this.#members.delete(id)
-      else {
+      if (present === undefined) {
+        this.#members.delete(id)
+        this.#bus.leave(id)
+      } else {
         this.#members.set(id, present)
         present.metrics.begin()
       }
@@ -314,33 +286,6 @@ export class Pipelines {
     await listening(compiled, factory)
     const deadline = performance.now() + OPENING_WAIT_MS
     while (performance.now() < deadline && pipeline.outputs.some((output) => !output.isOpen)) await wait(10)
-  }
-
-  /** @throws ConfigError for addresses that cannot be listened on */
-  async #reserve(id: string, { compiled, loaded }: Prepared): Promise<Reservation> {
-    const bindings = bindingsOf(compiled)
-    const refuse = ({ host, port }: Binding, why: string): ConfigError =>
-      refusal(loaded, `can not listen on ${formatAddress(host, port)}: ${why}`)
-    for (const binding of bindings) {
-      const other = this.members.find(
-        ({ plan, compiled: theirs }) =>
-          plan.settings.id !== id && bindingsOf(theirs).some((taken) => binding.port !== 0 && isDeepStrictEqual(taken, binding)),
-      )
-      if (other !== undefined) throw refuse(binding, `the pipeline ${other.plan.settings.id} listens there`)
-    }
-    const reservations: Reservation[] = []
-    const cancel = (): void => {
-      for (const reservation of reservations) reservation.cancel()
-    }
-    for (const binding of bindings) {
-      try {
-        reservations.push(await listeners.reserve(binding))
-      } catch (thrown) {
-        cancel()
-        throw refuse(binding, adviseOnListening(thrown))
-      }
-    }
-    return { cancel }
   }
 
   #leave(id: string, old: Member, successor?: SuccessorBus): void {

@@ -9,13 +9,18 @@ interface Receiver {
   readonly pipeline: string
   /** While its input runs. */
   take: Take | undefined
+  /** Had the address before, of a pipeline that goes and may stay after all. */
+  before?: Receiver | undefined
 }
 
 /** The bus of a pipeline that is made while an older one of the same id runs. */
 export interface SuccessorBus {
   readonly bus: EventBus
-  /** The addresses of the old one are its own from now on. */
-  takeOver(): void
+  /**
+   * The addresses of the old one are its own from now on, and those that it shares with pipelines that go.
+   * @throws MillraceError INPUT_CANNOT_START where another pipeline has one
+   */
+  takeOver(going: readonly string[]): void
   /** The old one goes on after all. */
   giveBack(): void
   /** The old one has ended, and what only that one sent to counts no more. */
@@ -54,8 +59,11 @@ export class PipelineBus {
     }
   }
 
-  /** The bus as one sees it that shall take over from a pipeline, and may come to nothing: until then it changes nothing. */
-  successorOf(pipeline: string): SuccessorBus {
+  /**
+   * The bus as one sees it that shall take over from a pipeline, and may come to nothing: until then it changes nothing. Addresses
+   * of pipelines that hand theirs on may be free by then.
+   */
+  successorOf(pipeline: string, handed_on: readonly string[] = []): SuccessorBus {
     const addresses = new Set<string>()
     const receivers = new Map<string, Receiver>()
     const replaced = new Map<string, Receiver>()
@@ -66,19 +74,21 @@ export class PipelineBus {
           return this.#sender()
         },
         receiveAt: (address) => {
-          const present = receivers.get(address) ?? this.#receivers.get(address)
-          if (receivers.has(address) || (present !== undefined && present.pipeline !== pipeline)) {
-            throw addressInUse(address, present?.pipeline ?? pipeline)
-          }
+          if (receivers.has(address)) throw addressInUse(address, pipeline)
+          this.#checkFree(address, [pipeline, ...handed_on])
           const receiver: Receiver = { pipeline, take: undefined }
           receivers.set(address, receiver)
           return this.#receiverOf(address, receiver)
         },
       },
-      takeOver: () => {
+      takeOver: (going) => {
+        for (const address of receivers.keys()) this.#checkFree(address, [pipeline, ...going])
         for (const [address, receiver] of this.#receivers) if (receiver.pipeline === pipeline) replaced.set(address, receiver)
         this.#freeAddresses(pipeline)
-        for (const [address, receiver] of receivers) this.#receivers.set(address, receiver)
+        for (const [address, receiver] of receivers) {
+          receiver.before = this.#receivers.get(address)
+          this.#receivers.set(address, receiver)
+        }
         // The old one still sends what it holds.
         const own = this.#senders.get(pipeline)
         this.#senders.set(pipeline, new Set([...(own ?? []), ...addresses]))
@@ -112,7 +122,18 @@ export class PipelineBus {
   }
 
   #freeAddresses(pipeline: string): void {
-    for (const [address, receiver] of this.#receivers) if (receiver.pipeline === pipeline) this.#receivers.delete(address)
+    for (const [address, receiver] of this.#receivers) {
+      const { before } = receiver
+      if (before?.pipeline === pipeline) receiver.before = undefined
+      if (receiver.pipeline !== pipeline) continue
+      if (before === undefined) this.#receivers.delete(address)
+      else this.#receivers.set(address, before)
+    }
+  }
+
+  #checkFree(address: string, handed_on: readonly string[]): void {
+    const present = this.#receivers.get(address)
+    if (present !== undefined && !handed_on.includes(present.pipeline)) throw addressInUse(address, present.pipeline)
   }
 
   #lookAgain(): void {
@@ -153,8 +174,7 @@ export class PipelineBus {
   }
 
   #receiveAt(pipeline: string, address: string): BusReceiver {
-    const present = this.#receivers.get(address)
-    if (present !== undefined) throw addressInUse(address, present.pipeline)
+    this.#checkFree(address, [])
     const receiver: Receiver = { pipeline, take: undefined }
     this.#receivers.set(address, receiver)
     return this.#receiverOf(address, receiver)

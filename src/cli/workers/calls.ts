@@ -8,6 +8,7 @@ import type { Entry } from '../../runtime/dead-letter-box.ts'
 import type { Watch } from '../../runtime/turn-guard.ts'
 import type { LogLevel, LogLine } from '../../telemetry/log.ts'
 import type { FamilySnapshot } from '../../telemetry/merge.ts'
+import type { Preparing } from '../replace-pipelines.ts'
 import type { TracingSettings } from '../tracing.ts'
 
 /** What a worker is told when it is made. */
@@ -88,10 +89,10 @@ export type WorkerCalls = {
     readonly answers: { readonly removed: readonly string[]; readonly changed: readonly string[] }
   }
   readonly prepare: {
-    readonly asks: { readonly loaded: PlainPipeline; readonly is_alone: boolean; readonly secrets: readonly string[] }
+    readonly asks: Preparing & { readonly loaded: PlainPipeline; readonly secrets: readonly string[] }
     readonly answers: Traits
   }
-  readonly takeOver: { readonly asks: { readonly id: string }; readonly answers: undefined }
+  readonly takeOver: { readonly asks: { readonly id: string; readonly removed: readonly string[] }; readonly answers: undefined }
   readonly cancel: { readonly asks: { readonly id: string }; readonly answers: undefined }
   /** Nothing more will be asked: the thread may end. */
   readonly leave: { readonly asks: undefined; readonly answers: undefined }

@@ -61,6 +61,15 @@ export class Lineup {
     return { workers: places.get(id)?.workers ?? 1, moved: moved.map(([other]) => other) }
   }
 
+  /** What would run without some; to try out what else would change. */
+  without(removed: readonly string[]): Lineup {
+    const copy = new Lineup([...this.#current.values()], this.count)
+    for (const [id, traits] of this.#traits) copy.#traits.set(id, traits)
+    copy.#places = this.#places
+    for (const id of removed) copy.remove(id)
+    return copy
+  }
+
   replace(loaded: LoadedPipeline, traits: Traits): void {
     const { id } = loaded.plan.settings
     this.#current.set(id, loaded)

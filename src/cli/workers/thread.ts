@@ -57,8 +57,8 @@ class WorkerThread {
         return { removed, changed: changed.map(({ plan }) => plan.settings.id) }
       },
       prepare: async (asked) => await this.#prepare(asked),
-      takeOver: async ({ id }) => {
-        await this.#candidate(id)?.takeOver()
+      takeOver: async ({ id, removed }) => {
+        await this.#candidate(id)?.takeOver(removed)
         return undefined
       },
       cancel: async ({ id }) => {
@@ -134,10 +134,10 @@ class WorkerThread {
     }
   }
 
-  async #prepare({ loaded, is_alone, secrets }: WorkerCalls['prepare']['asks']): Promise<Traits> {
+  async #prepare({ loaded, secrets, ...preparing }: WorkerCalls['prepare']['asks']): Promise<Traits> {
     for (const secret of secrets) keepSecret(secret)
-    this.#place.is_alone = is_alone
-    const candidate = await this.#running.prepare(revive(loaded), is_alone)
+    this.#place.is_alone = preparing.is_alone
+    const candidate = await this.#running.prepare(revive(loaded), preparing)
     this.#candidates.set(loaded.plan.settings.id, candidate)
     return traitsOf(candidate.prepared)
   }

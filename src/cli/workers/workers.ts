@@ -11,7 +11,7 @@ import type { DeadLetterBox } from '../../runtime/dead-letter-box.ts'
 import { createTurnMemory } from '../../runtime/turn-guard.ts'
 import type { MainLog } from '../../telemetry/log.ts'
 import type { MetricsRegistry } from '../../telemetry/metrics.ts'
-import type { Replaced } from '../pipelines.ts'
+import type { Replaced } from '../replace-pipelines.ts'
 import { adoptLeftovers } from './adopt-leftovers.ts'
 import type { Preparation, WorkerTask } from './calls.ts'
 import { WorkersFigures } from './figures.ts'
@@ -147,7 +147,7 @@ export class Workers {
     await Promise.all(this.#present.map((handle) => handle.refresh(with_families)))
   }
 
-  /** As `Pipelines.replace`: each pipeline is made and tried in all workers before the first one lets it take its place. */
+  /** As `Pipelines.replace`: every pipeline is made and tried in all workers before the first one lets one take its place. */
   async replace(read: readonly LoadedPipeline[], changed_files: ReadonlySet<string>): Promise<Replaced> {
     return await this.#line.take(async () => {
       const replaced = await replaceInAll(read, changed_files, this.#lineup, this.#present)
