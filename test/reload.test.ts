@@ -1,7 +1,10 @@
 import { mkdir, readFile, rename, symlink, writeFile } from 'node:fs/promises'
+import { createServer as createHttpServer } from 'node:http'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import type { Books } from '../src/ops/ledger.ts'
 import { freePort } from './helpers/free-port.ts'
 import { encodeWindow, type LumberjackAddress, LumberjackClient } from './helpers/lumberjack-client.ts'
 import { Program } from './helpers/program.ts'
@@ -297,6 +300,48 @@ test('under a new name a file is read on once the old pipeline has ended, and a 
   expect(await reload(program)).toMatchObject({ result: 'loaded', added: ['follows', 'stores'], removed: ['reads', 'writes'] })
   await append('c', ['a writes', 'b writes', 'c stores'])
   expect((await program.stop()).code).toBe(0)
+})
+
+test('what a pipeline or an output that was taken out still holds stays in the books until it has its end', async () => {
+  const gate = Promise.withResolvers<void>()
+  const slow = createHttpServer((_request, response) => void gate.promise.then(() => response.end()))
+  const port = await freePort()
+  await new Promise<void>((resolve) => slow.listen(port, '127.0.0.1', resolve))
+  const reading = (id: string, output: string): string =>
+    `input { file { id => "${id}-lines" path => "${inFolder(`${id}.log`)}" start_position => beginning stat_interval => 0.1 } }
+     output { http { id => "${output}" url => "http://127.0.0.1:${port}/" http_method => post } }`
+  for (const id of ['stays', 'goes']) await writeFile(inFolder(`${id}.log`), 'x\n')
+  await writePipelines({ stays: reading('stays', 'old'), goes: reading('goes', 'only') })
+  await using program = await Program.start({ args: ['--path.settings', folder.path] })
+  const books = async (): Promise<Books> => (await (await fetch(`${program.apiUrl}/api/ledger`)).json()) as Books
+  const held = async (): Promise<object> => {
+    const { events, deliveries, unbalanced } = await books()
+    return {
+      events: events.map((one) => [one.pipeline, one.held]),
+      deliveries: deliveries.map((one) => [one.output, one.held]),
+      unbalanced,
+    }
+  }
+  const both = (count: number, ...more: readonly (readonly [string, number])[]): object => ({
+    events: [
+      ['stays', count],
+      ['goes', count],
+    ],
+    deliveries: [['old', count], ...more, ['only', count]],
+    unbalanced: 0,
+  })
+  try {
+    await program.waitUntil('both lines', async () => isDeepStrictEqual(await held(), both(1)))
+    await writePipelines({ stays: reading('stays', 'new') })
+    expect(await reload(program)).toMatchObject({ result: 'loaded', changed: ['stays'], removed: ['goes'] })
+    expect(await held()).toEqual(both(1, ['new', 0]))
+    gate.resolve()
+    await program.waitUntil('their ends', async () => isDeepStrictEqual(await held(), both(0, ['new', 0])))
+    expect((await books()).events.map(({ states }) => states.stored)).toEqual([1, 1])
+  } finally {
+    gate.resolve()
+    slow.close()
+  }
 })
 
 test('a pipeline that reads the standard input says that it cannot be replaced, and goes on', async () => {

@@ -60,22 +60,25 @@ export class PipelineStatus implements StatusSource {
     }
   }
 
+  /** Also of inputs and outputs that a reload took out, where anything went through them. */
   books(): Books {
-    const { members } = this.#sources.pipelines
+    const { members, ledgers } = this.#sources.pipelines
+    const present = new Map(members.map(({ plan, compiled }) => [plan.settings.id, compiled]))
     return {
-      events: members.flatMap(({ pipeline: { ledger }, plan }) =>
-        [...ledger.inputs]
-          .map(([input, books]) => ({ pipeline: plan.settings.id, input, ...books.totals() }))
-          .filter(({ input, created }) => input !== MADE_BY_FILTERS || created > 0),
+      events: [...ledgers].flatMap(([pipeline, { events }]) =>
+        [...events.inputs]
+          .map(([input, books]) => ({ pipeline, input, ...books.totals() }))
+          .filter(({ input, received, created, read_back }) => {
+            const is_shown = present.has(pipeline) && input !== MADE_BY_FILTERS
+            return is_shown || received + created + read_back > 0
+          }),
       ),
-      deliveries: members.flatMap(({ pipeline: { outputs }, compiled, plan }) =>
-        compiled.outputs.flatMap(({ id }, index) => {
-          const books = outputs[index]?.ledger
-          if (books === undefined) return []
-          return [{ pipeline: plan.settings.id, output: id, ...books.totals(), targets: books.targets.totals() }]
-        }),
+      deliveries: [...ledgers].flatMap(([pipeline, { outputs }]) =>
+        [...outputs]
+          .map(([output, books]) => ({ pipeline, output, ...books.totals(), targets: books.targets.totals() }))
+          .filter(({ output, handed }) => handed > 0 || present.get(pipeline)?.outputs.some(({ id }) => id === output)),
       ),
-      unbalanced: members.reduce((sum, { pipeline }) => sum + pipeline.ledger.unbalanced, 0),
+      unbalanced: [...ledgers.values()].reduce((sum, { events }) => sum + events.unbalanced, 0),
     }
   }
 

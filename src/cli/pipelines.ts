@@ -93,6 +93,11 @@ export class Pipelines implements Stage {
     return this.members.flatMap(({ factory }) => [...factory.files])
   }
 
+  /** By pipeline: also of those that were taken out, for what they held goes on to its end. */
+  get ledgers(): ReadonlyMap<string, PipelineLedgers> {
+    return this.#ledgers
+  }
+
   get members(): readonly Member[] {
     return [...this.#members.values()]
   }

@@ -283,6 +283,10 @@ export class PipelineLedgers {
     this.events = new EventLedger(metrics, pipeline)
   }
 
+  get outputs(): ReadonlyMap<string, DeliveryLedger> {
+    return this.#outputs
+  }
+
   output(id: string): DeliveryLedger {
     let ledger = this.#outputs.get(id)
     if (ledger === undefined) {
