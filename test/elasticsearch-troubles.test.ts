@@ -3,6 +3,7 @@ import { type Books, settledBooks } from './helpers/books.ts'
 import { type DefaultPipeline, filebeatEvent, showDeadLetters, startDefaultPipeline } from './helpers/default-pipeline.ts'
 import { freePort } from './helpers/free-port.ts'
 import { encodeWindow, type LumberjackClient } from './helpers/lumberjack-client.ts'
+import type { Program } from './helpers/program.ts'
 import { type StubElasticsearch, type StubSettings, startStubElasticsearch } from './helpers/stub-elasticsearch.ts'
 import { temporaryFolder } from './helpers/temporary-folder.ts'
 
@@ -30,6 +31,11 @@ async function untilAcknowledged(client: LumberjackClient, windows: number): Pro
 function storedLines(...stubs: readonly StubElasticsearch[]): number[] {
   const sources = stubs.flatMap(({ documents }) => [...documents.values()].flatMap((index) => [...index.values()]))
   return sources.map((source) => (JSON.parse(source) as { order_id: number }).order_id).sort((a, b) => a - b)
+}
+
+/** What it writes has its way to us too. */
+async function untilTold(program: Program, text: string): Promise<void> {
+  await program.waitUntil(text, () => program.stderr.includes(text))
 }
 
 const upTo = (count: number): number[] => Array.from({ length: count }, (_, index) => index)
@@ -72,7 +78,7 @@ describe.concurrent('whatever Elasticsearch does, nothing is lost and the log sa
     await using client = await pipeline.connect()
     await sendWindow(client, 0)
     await program.waitUntil('a line about it', () => program.stderr.includes('is Elasticsearch running there?'))
-    expect(program.stderr).toContain(`127.0.0.1:${port}`)
+    await untilTold(program, `127.0.0.1:${port}`)
     expect((await fetch(`${program.apiUrl}/livez`)).status).toBe(200)
     expect((await fetch(`${program.apiUrl}/readyz`)).status).toBe(503)
     expect(client.acks).toEqual([])
@@ -93,7 +99,7 @@ describe.concurrent('whatever Elasticsearch does, nothing is lost and the log sa
     await first.close()
     await sendWindow(client, WINDOW)
     await program.waitUntil('a line about it', () => program.stderr.includes('could not be written to'))
-    expect(program.stderr).toContain('Nothing is lost: the events wait, the senders are held back')
+    await untilTold(program, 'Nothing is lost: the events wait, the senders are held back')
     expect(client.acks).toHaveLength(1)
     const second = await startStubElasticsearch({ port: first.port })
     await untilAcknowledged(client, 2)
@@ -105,7 +111,7 @@ describe.concurrent('whatever Elasticsearch does, nothing is lost and the log sa
   test('dying between storing and answering: the repeat finds everything there and counts as stored', async () => {
     await using trouble = await startWith({ onBulk: ({ number }) => (number === 1 ? { cut: 'after' } : undefined) })
     await expectNothingLost(trouble)
-    expect(trouble.pipeline.program.stderr).toContain('Nothing is lost')
+    await untilTold(trouble.pipeline.program, 'Nothing is lost')
   })
 
   test.for([
@@ -115,13 +121,13 @@ describe.concurrent('whatever Elasticsearch does, nothing is lost and the log sa
   ] as const)('answering %i', async ([status, advice]) => {
     await using trouble = await startWith({ onBulk: ({ number }) => (number <= 2 ? { status } : undefined) })
     await expectNothingLost(trouble)
-    expect(trouble.pipeline.program.stderr).toContain(advice)
+    await untilTold(trouble.pipeline.program, advice)
   })
 
   test('answering 413 to more than ten documents: the batch is halved until it fits', async () => {
     await using trouble = await startWith({ onBulk: ({ items }) => (items.length > 10 ? { status: 413 } : undefined) })
     await expectNothingLost(trouble)
-    expect(trouble.pipeline.program.stderr).toContain('Set bulk_bytes_max of the output')
+    await untilTold(trouble.pipeline.program, 'Set bulk_bytes_max of the output')
   })
 
   test('answering 413 to a single document: that one goes to the dead letters, with the reason', async () => {
@@ -139,7 +145,7 @@ describe.concurrent('whatever Elasticsearch does, nothing is lost and the log sa
     expect(await showDeadLetters(folder.path)).toMatchObject([
       { reason: expect.stringContaining('is larger than Elasticsearch'), document: { order_id: 7 } },
     ])
-    expect(pipeline.program.stderr).toContain('look with bin/millrace dlq ls')
+    await untilTold(pipeline.program, 'look with bin/millrace dlq ls')
     await stub.close()
   })
 
@@ -162,7 +168,7 @@ describe.concurrent('whatever Elasticsearch does, nothing is lost and the log sa
     expect(await showDeadLetters(folder.path)).toMatchObject([
       { reason: `document_parsing_exception: ${reason}`, document: { order_id: 11 } },
     ])
-    expect(pipeline.program.stderr).toContain('look with bin/millrace dlq ls')
+    await untilTold(pipeline.program, 'look with bin/millrace dlq ls')
     await stub.close()
   })
 
