@@ -123,10 +123,13 @@ test(
     const over = { ...later, status: 'resolved', endsAt: '2026-12-01T01:00:00Z' }
     for (const next of [body, await webhook(later), await webhook(over)]) expect((await second.send(next)).status).toBe(200)
     await received(channels, 9)
-    expect(channels.textsOf('email').slice(1)).toEqual([
-      '[warning] API P99 latency > 1s\n\nAPI P99 latency is 1.5s',
-      '[warning] API P99 latency > 1s (已恢复)\n\nAPI P99 latency is 1.5s\n恢复: 2026-12-01T01:00:00Z',
-    ])
+    // Mails of one batch go over several connections.
+    expect(new Set(channels.textsOf('email').slice(1))).toEqual(
+      new Set([
+        '[warning] API P99 latency > 1s\n\nAPI P99 latency is 1.5s',
+        '[warning] API P99 latency > 1s (已恢复)\n\nAPI P99 latency is 1.5s\n恢复: 2026-12-01T01:00:00Z',
+      ]),
+    )
     const documents = await kept(data.path, 6)
     expect((await second.program.stop()).code).toBe(0)
     expect(channels.received).toHaveLength(9)
