@@ -1,7 +1,6 @@
 // Claim: our core (events, filters, metrics, bulk bytes) costs a quarter of the CPU of a loop that parses and prints and does
 // both as well as one can by hand, and less than a naive one.
 // One line of the exchange log in, the bytes of its bulk item out, in events per second of CPU.
-import { join } from 'node:path'
 import { LRUCache } from 'lru-cache'
 import { type CityResponse, open } from 'maxmind'
 import { json } from '../src/codecs/json.ts'
@@ -18,18 +17,18 @@ import { compileAction, isAction, writeLine } from '../src/sinks/elasticsearch/a
 import { BodyPool } from '../src/sinks/elasticsearch/body.ts'
 import { testContext } from '../test/helpers/context.ts'
 import { type Comparison, compare } from './harness/compare.ts'
+import { located, SAMPLE_DATABASE } from './harness/located.ts'
 import { printTable, type Row } from './harness/table.ts'
 
 const LINES = 20_000
 const BATCH = 2_048
 /** Events that the filters get at once: the lines of 256 KB, as much as is read of a file at a time. */
 const DELIVERED = 512
-const DATABASE = join(import.meta.dirname, '..', 'config', 'geoip', 'millrace-sample.mmdb')
 
 const FILTERS = [
   { date: { match: ['ts', 'ISO8601'] } },
   { mutate: { add_field: { '[@metadata][index]': 'exchange-logs-%{+YYYY.MM.dd}' } } },
-  { if: '[ip]', then: [{ geoip: { source: 'ip', database: DATABASE } }] },
+  { if: '[ip]', then: [{ geoip: { source: 'ip', database: SAMPLE_DATABASE } }] },
   {
     if: '[level] == "error"',
     then: [{ metric: { type: 'counter', name: 'errors_total', help: 'e', labels: { service: '%{service}' } } }],
@@ -56,7 +55,7 @@ export async function benchCore(): Promise<CoreComparisons> {
 }
 
 async function naive(lines: readonly Buffer[]): Promise<() => number> {
-  const reader = await open<CityResponse>(DATABASE)
+  const reader = await open<CityResponse>(SAMPLE_DATABASE)
   const errors = new Map<string, number>()
   const slow = new Map<string, number>()
   let bytes = 0
@@ -103,7 +102,7 @@ function takeEach(lines: readonly Buffer[], take: (line: Buffer) => void): void 
  * `undefined`, and each document is written into one buffer that is used again.
  */
 async function careful(lines: readonly Buffer[]): Promise<() => number> {
-  const reader = await open<CityResponse>(DATABASE)
+  const reader = await open<CityResponse>(SAMPLE_DATABASE)
   const known = new LRUCache<string, { [name: string]: unknown }>({ max: 10_000 })
   const errors = new Map<string, number>()
   const slow = new Map<string, number>()
@@ -147,25 +146,6 @@ async function careful(lines: readonly Buffer[]): Promise<() => number> {
 }
 
 const NEWLINE = 0x0a
-
-function located(ip: string, record: CityResponse | null): { [name: string]: unknown } {
-  if (record === null) return {}
-  return {
-    ip,
-    city_name: record.city?.names.en,
-    continent_code: record.continent?.code,
-    country_code2: record.country?.iso_code,
-    country_code3: record.country?.iso_code,
-    country_name: record.country?.names.en,
-    postal_code: record.postal?.code,
-    region_code: record.subdivisions?.[0]?.iso_code,
-    region_name: record.subdivisions?.[0]?.names.en,
-    timezone: record.location?.time_zone,
-    location: { lat: record.location?.latitude, lon: record.location?.longitude },
-    latitude: record.location?.latitude,
-    longitude: record.location?.longitude,
-  }
-}
 
 function increment(counts: Map<string, number>, name: string): void {
   counts.set(name, (counts.get(name) ?? 0) + 1)
