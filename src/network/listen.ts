@@ -4,6 +4,7 @@ import type { Context } from '../core/context.ts'
 import { MillraceError, messageOf } from '../core/errors.ts'
 import { formatAddress } from './address.ts'
 import { followCertificates } from './certificates.ts'
+import { admitOnly, ClientNameRefused } from './client-names.ts'
 import { listeners, type SocketSettings } from './listeners.ts'
 import type { ServerCertificates } from './server-tls.ts'
 
@@ -25,6 +26,10 @@ export interface ListenOptions extends Partial<SocketSettings> {
  */
 export async function listen(server: Server, options: ListenOptions, context: Context): Promise<number> {
   const { name, host, port, code, allow_half_open = false, no_delay = false, keep_alive = false } = options
+  const { certificates } = options
+  const speaks_tls = certificates !== undefined && server instanceof TlsServer
+  // Before the first connection comes.
+  if (speaks_tls) refuseClients(server, certificates, context)
   let bound: number
   try {
     bound = await listeners.claimTcp(server, host, port, { allow_half_open, no_delay, keep_alive })
@@ -35,11 +40,21 @@ export async function listen(server: Server, options: ListenOptions, context: Co
   }
   // Accepting failed, mostly for want of file handles: the clients try again.
   server.on('error', (error) => context.log.error(`${name}_listener`, `${name} listener: ${messageOf(error)}`))
-  if (options.certificates !== undefined && server instanceof TlsServer) {
-    followCertificates(server, options.certificates, name, context)
-  }
+  if (speaks_tls) followCertificates(server, certificates, name, context)
   tellListening(name, host, bound, context)
   return bound
+}
+
+/** Counts clients that fail in the handshake, and those that are of another name, which are closed then. */
+function refuseClients(server: TlsServer, { client_names }: ServerCertificates, { id, metrics }: Context): void {
+  if (client_names !== undefined) admitOnly(server, client_names)
+  const [handshake, client_name] = ['handshake', 'client_name'].map((reason) =>
+    metrics.counter('millrace_tls_refused_connections_total', 'Connections that TLS refused, by reason.', {
+      component: id,
+      reason,
+    }),
+  )
+  server.on('tlsClientError', (error) => (error instanceof ClientNameRefused ? client_name : handshake)?.inc())
 }
 
 /** Tells where a component can be reached from now on. */

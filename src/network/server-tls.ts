@@ -3,6 +3,7 @@ import { messageOf } from '../core/errors.ts'
 import { kept } from '../core/options/kept-options.ts'
 import * as option from '../core/options/options.ts'
 import type { Secret } from '../core/secret.ts'
+import { ClientNames } from './client-names.ts'
 import { type StartCode, TlsFiles } from './pem.ts'
 
 /** The options that make a listener speak TLS, as Logstash names them. */
@@ -17,6 +18,10 @@ export const SERVER_TLS = {
   ssl_client_authentication: option.oneOf('Whether clients must show a certificate.', ['none', 'optional', 'required'], {
     default: 'none',
   }),
+  ssl_client_names: option.list(
+    'Ours. Names of which the certificate of a client must have one, beside a good chain; any name where none is given. Each as it is in the certificate, or `*.example.com` for any one label before the rest. The subject alternative names are compared (DNS, IP, URI, email), the common name only where there is none of them. Needs `ssl_client_authentication => required`. Other clients are disconnected after the handshake, before anything of theirs is read.',
+    { default: [] },
+  ),
   ssl_handshake_timeout: option.integer('Milliseconds a client has for the handshake.', { default: 10_000, min: 1 }),
   ssl_supported_protocols: option.list('TLS versions to speak.', { default: ['TLSv1.2', 'TLSv1.3'] }),
   ssl_cipher_suites: option.list('Cipher suites to take, by Java or OpenSSL names. Without it: those of Node.', { default: [] }),
@@ -40,6 +45,7 @@ export interface ServerTls {
   readonly ssl_key_passphrase: Secret | undefined
   readonly ssl_certificate_authorities: readonly string[]
   readonly ssl_client_authentication: 'none' | 'optional' | 'required'
+  readonly ssl_client_names?: readonly string[]
   readonly ssl_handshake_timeout: number
   readonly ssl_supported_protocols: readonly string[]
   readonly ssl_cipher_suites: readonly string[]
@@ -58,6 +64,8 @@ export interface ServerTls {
 export interface ServerCertificates {
   /** What Node's TLS server needs. */
   readonly options: TlsOptions
+  /** Whom of those with a good certificate it takes; `undefined`: all. */
+  readonly client_names: ClientNames | undefined
   /** What was read, by path. */
   readonly contents: ReadonlyMap<string, Buffer>
   /**
@@ -72,7 +80,10 @@ export interface ServerCertificates {
  * @throws MillraceError of that code for files and settings that do not fit together
  */
 export function readServerTls(options: ServerTls, config_folder: string, code: StartCode): ServerCertificates | undefined {
-  return options.ssl_enabled ? readCertificates(options, config_folder, code) : undefined
+  if (options.ssl_enabled) return readCertificates(options, config_folder, code)
+  if (options.ssl_client_names?.length)
+    throw new TlsFiles(config_folder, code).refuse('ssl_client_names needs ssl_enabled => true')
+  return undefined
 }
 
 function readCertificates(options: ServerTls, config_folder: string, code: StartCode): ServerCertificates {
@@ -82,6 +93,7 @@ function readCertificates(options: ServerTls, config_folder: string, code: Start
   if (ssl_client_authentication !== 'none' && authorities.length === 0 && options.trusts_system_authorities !== true) {
     throw files.refuse(`ssl_client_authentication ${ssl_client_authentication} needs ssl_certificate_authorities`)
   }
+  const client_names = readClientNames(options, files)
   const versions = files.readProtocols('ssl_supported_protocols', options.ssl_supported_protocols)
   const tls: TlsOptions = {
     ...(ssl_key_passphrase === undefined ? {} : { passphrase: ssl_key_passphrase.reveal() }),
@@ -99,7 +111,18 @@ function readCertificates(options: ServerTls, config_folder: string, code: Start
   } catch (thrown) {
     throw files.refuse(`ssl_certificate, ssl_key and ssl_cipher_suites do not work together: ${messageOf(thrown)}`, thrown)
   }
-  return { options: tls, contents: files.contents, read: () => readCertificates(options, config_folder, code) }
+  return { options: tls, client_names, contents: files.contents, read: () => readCertificates(options, config_folder, code) }
+}
+
+function readClientNames(options: ServerTls, files: TlsFiles): ClientNames | undefined {
+  const { ssl_client_names = [], ssl_client_authentication } = options
+  if (ssl_client_names.length === 0) return undefined
+  if (ssl_client_authentication !== 'required') {
+    throw files.refuse(
+      `ssl_client_names needs ssl_client_authentication => required, got ${ssl_client_authentication}: without it a client with no certificate has any name`,
+    )
+  }
+  return new ClientNames(ssl_client_names, (message) => files.refuse(message))
 }
 
 function readIdentity(options: ServerTls, files: TlsFiles): TlsOptions {

@@ -102,6 +102,18 @@ document id however often it is sent.`,
         ssl_client_authentication: 'required',
       },
     },
+    {
+      title: 'The same, and of those only the Filebeats, by the names in their certificates',
+      options: {
+        port: 5044,
+        ssl_enabled: true,
+        ssl_certificate: 'server.crt',
+        ssl_key: 'server.key',
+        ssl_certificate_authorities: ['ca.crt'],
+        ssl_client_authentication: 'required',
+        ssl_client_names: ['*.filebeat.example.com', 'bastion.example.com'],
+      },
+    },
   ],
   create: (options, context) => createBeats(options, context, INTERNALS),
 })

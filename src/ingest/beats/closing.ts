@@ -9,6 +9,7 @@ export const CLOSE_REASONS = [
   'too_many_connections',
   'too_slow',
   'tls_handshake_failed',
+  'client_name_refused',
   'not_lumberjack',
   'unknown_frame_type',
   'frame_too_large',

@@ -4,6 +4,7 @@ import { createServer as createTlsServer, TLSSocket } from 'node:tls'
 import type { Binding, Deliver, InputContext, Source } from '../../core/contracts.ts'
 import { unlessAborted, untilAborted } from '../../core/waiting.ts'
 import { peerOf as addressOf, ipOf } from '../../network/address.ts'
+import { ClientNameRefused } from '../../network/client-names.ts'
 import { listen } from '../../network/listen.ts'
 import { describePeerTls } from '../../network/peer-tls.ts'
 import type { ServerCertificates } from '../../network/server-tls.ts'
@@ -81,7 +82,7 @@ export class BeatsServer implements Source {
       tls === undefined
         ? createServer(connected)
         : createTlsServer(tls.options, connected).on('tlsClientError', (error, socket) => {
-            this.#closed('tls_handshake_failed')
+            this.#closed(error instanceof ClientNameRefused ? 'client_name_refused' : 'tls_handshake_failed')
             this.#context.log.warn('beats_tls_handshake', `refused ${addressOf(socket)}: ${describeHandshakeFailure(error)}`)
           })
     server.maxConnections = this.#settings.max_connections

@@ -1,10 +1,10 @@
-import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { connect as connectTcp } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { ConnectionOptions } from 'node:tls'
 import { afterAll, describe, expect, test } from 'vitest'
+import { CertificateMaker, missing } from '../../../test/helpers/certificate-maker.ts'
 import { testContext } from '../../../test/helpers/context.ts'
 import { encodeWindow, LumberjackClient, parseAddress } from '../../../test/helpers/lumberjack-client.ts'
 import { type BeatsUnderTest, startBeats } from '../../../test/helpers/start-beats.ts'
@@ -13,39 +13,17 @@ const folder = mkdtempSync(join(tmpdir(), 'millrace-beats-tls-'))
 afterAll(() => rmSync(folder, { recursive: true }))
 
 /** An authority, a server and a client certificate below it, and a client that nobody knows. */
-function makeCertificates(): string | undefined {
-  const openssl = (...args: string[]): void => {
-    execFileSync('openssl', args, { cwd: folder, stdio: 'ignore' })
-  }
-  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2']
-  try {
-    openssl('req', '-x509', ...key, '-subj', '/CN=test authority', '-keyout', 'ca.key', '-out', 'ca.crt')
-    const below = ['-CA', 'ca.crt', '-CAkey', 'ca.key']
-    openssl(
-      'req',
-      '-x509',
-      ...key,
-      ...below,
-      '-subj',
-      '/CN=server',
-      '-addext',
-      'subjectAltName=IP:127.0.0.1',
-      '-keyout',
-      'server.key',
-      '-out',
-      'server.crt',
-    )
-    openssl('req', '-x509', ...key, ...below, '-subj', '/O=Example/CN=web1', '-keyout', 'client.key', '-out', 'client.crt')
-    openssl('req', '-x509', ...key, '-subj', '/CN=stranger', '-keyout', 'stranger.key', '-out', 'stranger.crt')
-    openssl('ec', '-in', 'server.key', '-aes256', '-passout', 'pass:opensesame', '-out', 'server-locked.key')
-    return undefined
-  } catch (thrown) {
-    return `the openssl command is needed to make certificates: ${String(thrown)}`
-  }
+function makeCertificates(): void {
+  const maker = new CertificateMaker(folder)
+  maker.authority('ca', 'test authority')
+  maker.issue('server', 'ca', '/CN=server', 'IP:127.0.0.1')
+  maker.issue('client', 'ca', '/O=Example/CN=web1')
+  maker.authority('stranger', 'stranger')
+  maker.lock('server.key', 'server-locked.key', 'opensesame')
 }
 
-const missing = makeCertificates()
-if (missing !== undefined) console.warn(`TLS tests of the beats input skipped: ${missing}`)
+if (missing === undefined) makeCertificates()
+else console.warn(`TLS tests of the beats input skipped: ${missing}`)
 
 const SERVER = { ssl_enabled: true, ssl_certificate: 'server.crt', ssl_key: 'server.key' }
 const AUTHORITY = { ssl_certificate_authorities: ['ca.crt'] }

@@ -113,6 +113,9 @@ function createClient(options: Options, context: InputContext): Source {
   if (options.ssl_client_authentication !== undefined) {
     throw new MillraceError('INPUT_CANNOT_START', 'ssl_client_authentication is for mode server: write ssl_verification_mode')
   }
+  if (options.ssl_client_names.length > 0) {
+    throw new MillraceError('INPUT_CANNOT_START', 'ssl_client_names is for mode server: take it out')
+  }
   const { ssl_verify, ssl_verification_mode = ssl_verify === false ? 'none' : 'full' } = options
   const tls = options.ssl_enabled
     ? readClientTls({ ...options, ssl_verification_mode }, context, 'INPUT_CANNOT_START')

@@ -71,6 +71,9 @@ function createClient(options: Options, context: OutputContext): Sink {
   if (options.ssl_client_authentication !== undefined) {
     throw new MillraceError('OUTPUT_CANNOT_START', 'ssl_client_authentication is for mode server: write ssl_verification_mode')
   }
+  if (options.ssl_client_names.length > 0) {
+    throw new MillraceError('OUTPUT_CANNOT_START', 'ssl_client_names is for mode server: take it out')
+  }
   const { ssl_verification_mode = options.ssl_verify === false ? 'none' : 'full', reconnect_interval } = options
   const tls = options.ssl_enabled
     ? readClientTls({ ...options, ssl_verification_mode }, context, 'OUTPUT_CANNOT_START')
