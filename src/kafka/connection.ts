@@ -1,12 +1,15 @@
-import type { ConnectionOptions as TlsSettings } from 'node:tls'
-import type { Kafka } from 'kafkajs'
-import type { Context, Log } from '../core/context.ts'
+import { isIP } from 'node:net'
+import { connect } from 'node:tls'
+import type { ISocketFactory, Kafka } from 'kafkajs'
+import type { Log } from '../core/context.ts'
 import { MillraceError } from '../core/errors.ts'
+import type { ClientCertificates, ClientTlsContext } from '../network/client-tls.ts'
+import type { StartCode } from '../network/pem.ts'
 import { CLIENT_LOG_LEVEL, createLogCreator } from './client-log.ts'
 import { type KafkaCodec, loadCodecs } from './compression.ts'
 import type { ConnectionOptions } from './options.ts'
 import { patchKafkajs } from './patches.ts'
-import { readSasl, readTls, type SaslSettings, type StartCode } from './security.ts'
+import { readSasl, readTls, type SaslSettings } from './security.ts'
 
 /** How to reach the brokers. Times in milliseconds. */
 export interface ConnectionSettings {
@@ -16,16 +19,12 @@ export interface ConnectionSettings {
   readonly request_timeout_ms: number
   readonly connection_timeout_ms: number
   readonly retry_backoff_ms: number
-  readonly tls: TlsSettings | undefined
+  readonly tls: ClientCertificates | undefined
   readonly sasl: SaslSettings | undefined
 }
 
 /** @throws MillraceError of that code for options that do not fit together */
-export function readConnection(
-  options: ConnectionOptions,
-  context: Pick<Context, 'id' | 'metrics' | 'paths' | 'files'>,
-  code: StartCode,
-): ConnectionSettings {
+export function readConnection(options: ConnectionOptions, context: ClientTlsContext, code: StartCode): ConnectionSettings {
   const brokers = options.bootstrap_servers
     .split(',')
     .map((broker) => broker.trim())
@@ -63,9 +62,19 @@ export async function createKafka(settings: ConnectionSettings, log: Log): Promi
     retry: { initialRetryTime: settings.retry_backoff_ms, maxRetryTime: 1_000, factor: 0.2, multiplier: 2, retries: 5 },
     logLevel: CLIENT_LOG_LEVEL,
     logCreator: createLogCreator(log),
-    ...(tls === undefined ? {} : { ssl: tls }),
+    ...(tls === undefined ? {} : { ssl: tls.options, socketFactory: connectBy(tls) }),
     ...(sasl === undefined
       ? {}
       : { sasl: { mechanism: sasl.mechanism, username: sasl.username, password: sasl.password.reveal() } as never }),
   })
+}
+
+const KEEP_ALIVE_MS = 60_000
+
+/** Makes each connection with the certificates that there are then; kafkajs would go on with the first ones. */
+function connectBy(tls: ClientCertificates): ISocketFactory {
+  return ({ host, port, onConnect }) => {
+    const name = isIP(host) === 0 ? { servername: host } : {}
+    return connect({ host, port, ...name, ...tls.options }, onConnect).setKeepAlive(true, KEEP_ALIVE_MS)
+  }
 }

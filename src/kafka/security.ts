@@ -1,10 +1,8 @@
-import { readFileSync } from 'node:fs'
-import { resolve } from 'node:path'
 import type { ConnectionOptions as TlsSettings } from 'node:tls'
-import type { Context } from '../core/context.ts'
-import { MillraceError, messageOf } from '../core/errors.ts'
+import { MillraceError } from '../core/errors.ts'
 import { Secret } from '../core/secret.ts'
-import { showExpiry } from '../network/certificate-expiry.ts'
+import { type ClientCertificates, type ClientTlsContext, readCertificates } from '../network/client-tls.ts'
+import type { StartCode, TlsFiles } from '../network/pem.ts'
 import type { ConnectionOptions } from './options.ts'
 
 export interface SaslSettings {
@@ -13,75 +11,29 @@ export interface SaslSettings {
   readonly password: Secret
 }
 
-/** Which code a refusal has: an input or an output cannot start. */
-export type StartCode = 'INPUT_CANNOT_START' | 'OUTPUT_CANNOT_START'
-
-/** TLS as the options ask for it, `undefined` for none. Relative files are searched from the config's folder. */
-export function readTls(
-  options: ConnectionOptions,
-  context: Pick<Context, 'id' | 'metrics' | 'paths' | 'files'>,
-  code: StartCode,
-): TlsSettings | undefined {
+/**
+ * TLS as the options ask for it, `undefined` for none. Relative files are searched from the config's folder.
+ * @throws MillraceError of that code for files that cannot be read or used
+ */
+export function readTls(options: ConnectionOptions, context: ClientTlsContext, code: StartCode): ClientCertificates | undefined {
   if (!options.security_protocol.endsWith('SSL')) return undefined
-  const { ssl_truststore_location, ssl_keystore_location, ssl_keystore_password, ssl_key_password } = options
-  const contents = new Map<string, Buffer>()
-  const read = (option: string, file: string): Buffer => {
-    const path = resolve(context.paths.config, file)
-    context.files.reads(path)
-    const bytes = readFile(option, path, code)
-    contents.set(path, bytes)
-    return bytes
-  }
-  const tls: TlsSettings = {}
-  if (ssl_truststore_location !== undefined) {
-    const ca = read('ssl_truststore_location', ssl_truststore_location)
-    if (!isPem(ca))
-      throw refuse(
-        code,
-        `ssl_truststore_location: expected a PEM file, ${ssl_truststore_location} is ${keystoreKind(ca)}: ${HOW_TO_EXPORT}`,
-      )
-    tls.ca = ca
-  }
-  if (ssl_keystore_location !== undefined) {
-    const store = read('ssl_keystore_location', ssl_keystore_location)
-    if (isPem(store)) {
-      tls.cert = store
-      tls.key = store
-      if (ssl_key_password !== undefined) tls.passphrase = ssl_key_password.reveal()
-    } else if (isJks(store)) {
-      throw refuse(code, `ssl_keystore_location: Java keystores are not read: ${HOW_TO_CONVERT}`)
-    } else {
-      tls.pfx = store
-      if (ssl_keystore_password !== undefined) tls.passphrase = ssl_keystore_password.reveal()
-    }
-  }
-  if (options.ssl_endpoint_identification_algorithm === '') tls.checkServerIdentity = () => undefined
-  showExpiry(() => contents, context)
-  return tls
+  const { ssl_truststore_location, ssl_endpoint_identification_algorithm } = options
+  return readCertificates(context, code, (files) => ({
+    ...(ssl_truststore_location === undefined
+      ? {}
+      : { ca: files.readAuthorities('ssl_truststore_location', ssl_truststore_location) }),
+    ...readIdentity(options, files),
+    ...(ssl_endpoint_identification_algorithm === '' ? { checkServerIdentity: () => undefined } : {}),
+  }))
 }
 
-const HOW_TO_EXPORT = 'write its certificates as PEM with keytool -exportcert -rfc -keystore FILE -alias ALIAS'
-const HOW_TO_CONVERT = 'convert it with keytool -importkeystore -srckeystore FILE -destkeystore FILE.p12 -deststoretype PKCS12'
-
-function isPem(bytes: Buffer): boolean {
-  return bytes.includes('-----BEGIN ')
-}
-
-/** A Java keystore starts with FE ED FE ED. */
-function isJks(bytes: Buffer): boolean {
-  return bytes.length >= 4 && bytes.readUInt32BE(0) === 0xfeedfeed
-}
-
-function keystoreKind(bytes: Buffer): string {
-  return isJks(bytes) ? 'a Java keystore' : 'something else'
-}
-
-function readFile(option: string, path: string, code: StartCode): Buffer {
-  try {
-    return readFileSync(path)
-  } catch (thrown) {
-    throw refuse(code, `${option}: ${messageOf(thrown)}`)
-  }
+function readIdentity(options: ConnectionOptions, files: TlsFiles): TlsSettings {
+  const { ssl_keystore_location, ssl_keystore_password, ssl_key_password } = options
+  if (ssl_keystore_location === undefined) return {}
+  const store = files.readKeystore('ssl_keystore_location', ssl_keystore_location)
+  const is_pem = store.includes('-----BEGIN ')
+  const passphrase = (is_pem ? ssl_key_password : ssl_keystore_password)?.reveal()
+  return { ...(is_pem ? { cert: store, key: store } : { pfx: store }), ...(passphrase === undefined ? {} : { passphrase }) }
 }
 
 /** The log-in as the options ask for it, `undefined` for none. */

@@ -3,6 +3,7 @@ import { messageOf } from '../core/errors.ts'
 import { kept } from '../core/options/kept-options.ts'
 import * as option from '../core/options/options.ts'
 import type { Secret } from '../core/secret.ts'
+import type { TlsReading } from './certificates.ts'
 import { ClientNames } from './client-names.ts'
 import { type StartCode, TlsFiles } from './pem.ts'
 
@@ -61,18 +62,9 @@ export interface ServerTls {
 }
 
 /** TLS of a listener, files read. */
-export interface ServerCertificates {
-  /** What Node's TLS server needs. */
-  readonly options: TlsOptions
+export interface ServerCertificates extends TlsReading<TlsOptions> {
   /** Whom of those with a good certificate it takes; `undefined`: all. */
   readonly client_names: ClientNames | undefined
-  /** What was read, by path. */
-  readonly contents: ReadonlyMap<string, Buffer>
-  /**
-   * The same from what the files hold now.
-   * @throws MillraceError as `readServerTls`
-   */
-  read(): ServerCertificates
 }
 
 /**

@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
+import { TLSSocket, type TlsOptions, Server as TlsServer } from 'node:tls'
 import { gunzipSync } from 'node:zlib'
 
 /** One document of a bulk request as it came over the wire. */
@@ -22,6 +23,8 @@ export interface StubBulk {
   readonly body: Buffer
   readonly headers: IncomingMessage['headers']
   readonly url: string
+  /** Of the certificate that the client showed. */
+  readonly client_serial: string | undefined
 }
 
 interface StubItemError {
@@ -52,9 +55,17 @@ interface StubRequest {
   readonly body: string
 }
 
+interface StubTls {
+  readonly key: string | Buffer
+  readonly cert: string | Buffer
+  readonly ca?: string | readonly Buffer[]
+  readonly requestCert?: boolean
+  readonly rejectUnauthorized?: boolean
+}
+
 export interface StubSettings {
   readonly port?: number
-  readonly tls?: { readonly key: string; readonly cert: string; readonly ca?: string; readonly requestCert?: boolean }
+  readonly tls?: StubTls
   /** Decides about every bulk request. */
   readonly onBulk?: (bulk: StubBulk) => StubBehaviour | undefined
   /** Answers any other request by itself: status and JSON. */
@@ -75,6 +86,8 @@ export interface StubElasticsearch {
   readonly templates: Map<string, unknown>
   onBulk: ((bulk: StubBulk) => StubBehaviour | undefined) | undefined
   onRequest: StubSettings['onRequest']
+  /** From the next connection on. */
+  renewCertificates(tls: StubTls): void
   close(): Promise<void>
 }
 
@@ -154,7 +167,14 @@ export async function startStubElasticsearch(settings: StubSettings = {}): Promi
       requests.push(request)
       return answerOther(request, response)
     }
-    const bulk = { number: bulks.length + 1, items: readItems(body), body, headers, url }
+    const bulk = {
+      number: bulks.length + 1,
+      items: readItems(body),
+      body,
+      headers,
+      url,
+      client_serial: serialOf(incoming.socket),
+    }
     bulks.push(bulk)
     await answerBulk(bulk, response)
   }
@@ -163,7 +183,7 @@ export async function startStubElasticsearch(settings: StubSettings = {}): Promi
     // A request that broke off is the test's doing.
     handle(incoming, response).catch(() => response.destroy())
   }
-  const server = settings.tls === undefined ? createServer(listener) : createTlsServer({ ...settings.tls }, listener)
+  const server = settings.tls === undefined ? createServer(listener) : createTlsServer(tlsOptions(settings.tls), listener)
   // As Elasticsearch does: it does not hang up on who is silent, which a slow test would meet as a reset connection.
   server.keepAliveTimeout = 0
   await new Promise<void>((resolve) => {
@@ -179,6 +199,9 @@ export async function startStubElasticsearch(settings: StubSettings = {}): Promi
     templates,
     onBulk: settings.onBulk,
     onRequest: settings.onRequest,
+    renewCertificates: (tls) => {
+      if (server instanceof TlsServer) server.setSecureContext(tlsOptions(tls))
+    },
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve())
@@ -186,6 +209,14 @@ export async function startStubElasticsearch(settings: StubSettings = {}): Promi
       }),
   }
   return stub
+}
+
+function tlsOptions({ ca, ...tls }: StubTls): TlsOptions {
+  return { ...tls, ...(ca === undefined ? {} : { ca: typeof ca === 'string' ? ca : [...ca] }) }
+}
+
+function serialOf(socket: Socket): string | undefined {
+  return socket instanceof TLSSocket ? socket.getPeerCertificate().serialNumber : undefined
 }
 
 /** Lines by turns: action, document; a deletion has no document. */

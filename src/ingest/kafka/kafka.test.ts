@@ -53,7 +53,7 @@ test.for([
     { session_timeout_ms: 6_000, heartbeat_interval_ms: 5_000 },
     'heartbeat_interval_ms (5000) must be at most half of session_timeout_ms (6000)',
   ],
-  [{ security_protocol: 'SSL', ssl_truststore_location: '/no/such/file' }, 'ssl_truststore_location: ENOENT'],
+  [{ security_protocol: 'SSL', ssl_truststore_location: '/no/such/file' }, 'ssl_truststore_location can not be read: ENOENT'],
   [{ zk_connect: 'zookeeper:2181' }, 'name the brokers in bootstrap_servers'],
   [{ ssl_truststore_password: 'secret' }, 'write its certificates into a PEM file'],
 ] as const)('%j is refused with what to do', ([options, message]) => {
@@ -85,7 +85,7 @@ test('a Java keystore is refused with the command that converts it', () => {
   writeFileSync(file, Buffer.from('feedfeed00000002', 'hex'))
   expect(() => build({ security_protocol: 'SSL', ssl_keystore_location: file })).toThrow('-deststoretype PKCS12')
   expect(() => build({ security_protocol: 'SSL', ssl_truststore_location: file })).toThrow(
-    'is a Java keystore: write its certificates as PEM',
+    'is a Java keystore: write them as PEM',
   )
 })
 

@@ -91,6 +91,7 @@ class KafkaSource implements Source {
   }
 
   async run(deliver: Deliver, stop: AbortSignal, abandon: AbortSignal): Promise<void> {
+    using _following = this.#client.tls?.follow('kafka')
     const backoff = new Backoff(RETRY_FIRST_MS, RETRY_LAST_MS)
     while (!stop.aborted) {
       const started = performance.now()

@@ -1,11 +1,12 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
-import { type ConnectionOptions, connect as connectTls } from 'node:tls'
+import { connect as connectTls } from 'node:tls'
 import { Backoff } from '../../core/backoff.ts'
 import type { Deliver, InputContext, Source } from '../../core/contracts.ts'
 import { messageOf } from '../../core/errors.ts'
 import { formatAddress } from '../../network/address.ts'
+import type { ClientCertificates } from '../../network/client-tls.ts'
 import { pump, type StreamConsumer, type StreamPeer } from '../streams/pump.ts'
 
 const RETRY_FIRST_MS = 1_000
@@ -16,7 +17,7 @@ const SOUND_MS = 10_000
 interface TcpClientSettings {
   readonly host: string
   readonly port: number
-  readonly tls: ConnectionOptions | undefined
+  readonly tls: ClientCertificates | undefined
   readonly keep_alive: boolean
   readonly proxy_protocol: boolean
 }
@@ -38,7 +39,8 @@ export class TcpClient implements Source {
   }
 
   async run(deliver: Deliver, stop: AbortSignal): Promise<void> {
-    const { host, port } = this.#settings
+    const { host, port, tls } = this.#settings
+    using _following = tls?.follow('tcp')
     const backoff = new Backoff(RETRY_FIRST_MS, RETRY_MAX_MS)
     const address = formatAddress(host, port)
     while (!stop.aborted) {
@@ -60,7 +62,7 @@ export class TcpClient implements Source {
 
   async #session(deliver: Deliver, stop: AbortSignal): Promise<void> {
     const { host, port, tls, keep_alive, proxy_protocol } = this.#settings
-    const socket: Socket = tls === undefined ? connect({ host, port }) : connectTls({ host, port, ...tls })
+    const socket: Socket = tls === undefined ? connect({ host, port }) : connectTls({ host, port, ...tls.options })
     const leave = (): void => {
       socket.destroy()
     }

@@ -1,5 +1,7 @@
 import { createRequire } from 'node:module'
 import { expect, test } from 'vitest'
+import { testContext } from '../../../test/helpers/context.ts'
+import { readClientTls } from '../../network/client-tls.ts'
 import { ElasticsearchClient } from './client.ts'
 
 test('what the client loads for answers that are never asked for stays out of memory', async () => {
@@ -7,7 +9,7 @@ test('what the client loads for answers that are never asked for stays out of me
     nodes: [],
     authorization: undefined,
     headers: {},
-    tls: {},
+    tls: readClientTls({ ssl_verification_mode: 'full' }, testContext(), 'OUTPUT_CANNOT_START'),
     ca_fingerprint: undefined,
     proxy: undefined,
     timeout_ms: 1_000,

@@ -4,6 +4,7 @@ import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
 import type { Client, errors, NodeOptions } from '@elastic/elasticsearch'
 import { MillraceError, messageOf, type RuntimeCode } from '../../core/errors.ts'
+import type { ClientCertificates } from '../../network/client-tls.ts'
 import type { NodeAddress } from './nodes.ts'
 import { ANSWER_BYTES_MAX, ANSWER_TOO_LARGE, readAnswersWhole } from './whole-answer.ts'
 
@@ -12,7 +13,7 @@ export interface ClientSettings {
   /** For the nodes whose address carries none of its own. */
   readonly authorization: string | undefined
   readonly headers: { readonly [name: string]: string }
-  readonly tls: ConnectionOptions
+  readonly tls: ClientCertificates
   readonly ca_fingerprint: string | undefined
   /** An HTTP proxy that makes the connections for us; may carry user and password. */
   readonly proxy: URL | undefined
@@ -86,15 +87,34 @@ async function loadPackage(): Promise<typeof import('@elastic/elasticsearch')> {
   }
 }
 
+/** Made with the certificates of its time. */
+interface ClientInUse {
+  readonly client: Client
+  /** Those without an answer yet. */
+  requests: number
+}
+
 /** The official client, reduced to requests with ready bodies and answers as text: no retries, no parsing, own deadline. */
 export class ElasticsearchClient {
-  readonly #client: Client
+  #current: ClientInUse
+  readonly #inUse = new Set<ClientInUse>()
+  readonly #following: Disposable
   readonly #errors: typeof errors
   readonly #timeout_ms: number
   readonly #compression_level: number
 
-  private constructor(client: Client, clientErrors: typeof errors, settings: ClientSettings) {
-    this.#client = client
+  private constructor(create: (tls: ConnectionOptions) => Client, clientErrors: typeof errors, settings: ClientSettings) {
+    const use = (tls: ConnectionOptions): ClientInUse => {
+      const created = { client: create(tls), requests: 0 }
+      this.#inUse.add(created)
+      return created
+    }
+    this.#current = use(settings.tls.options)
+    this.#following = settings.tls.follow('elasticsearch', (tls) => {
+      const old = this.#current
+      this.#current = use(tls)
+      this.#closeIfIdle(old)
+    })
     this.#errors = clientErrors
     this.#timeout_ms = settings.timeout_ms
     this.#compression_level = settings.compression_level
@@ -121,24 +141,28 @@ export class ElasticsearchClient {
         readAnswersWhole(this, elastic.errors)
       }
     }
-    const client = new elastic.Client({
-      nodes: settings.nodes.map(nodeOptions(settings)),
-      headers: { 'x-elastic-product-origin': 'millrace', ...settings.headers },
-      maxRetries: 0,
-      requestTimeout: settings.timeout_ms + CLIENT_TIMEOUT_MARGIN_MS,
-      tls: settings.tls,
-      ...(settings.ca_fingerprint === undefined ? {} : { caFingerprint: settings.ca_fingerprint }),
-      ...(settings.proxy === undefined
-        ? { Connection: DirectConnection, agent: { connections: settings.concurrency + 1, keepAliveTimeout: IDLE_CONNECTION_MS } }
-        : // The client's usual connections cannot go through a proxy.
-          { proxy: settings.proxy, Connection: ProxyConnection, agent: { maxSockets: settings.concurrency + 1 } }),
-      Serializer: TextSerializer,
-      enableMetaHeader: false,
-      // The client would copy all of a failed request into its error, byte by byte: a second for every megabyte of body.
-      // Its errors never leave this file, so there is nothing to hide.
-      redaction: { type: 'off' },
-    })
-    return new ElasticsearchClient(client, elastic.errors, settings)
+    const createClient = (tls: ConnectionOptions): Client =>
+      new elastic.Client({
+        nodes: settings.nodes.map(nodeOptions(settings)),
+        headers: { 'x-elastic-product-origin': 'millrace', ...settings.headers },
+        maxRetries: 0,
+        requestTimeout: settings.timeout_ms + CLIENT_TIMEOUT_MARGIN_MS,
+        tls,
+        ...(settings.ca_fingerprint === undefined ? {} : { caFingerprint: settings.ca_fingerprint }),
+        ...(settings.proxy === undefined
+          ? {
+              Connection: DirectConnection,
+              agent: { connections: settings.concurrency + 1, keepAliveTimeout: IDLE_CONNECTION_MS },
+            }
+          : // The client's usual connections cannot go through a proxy.
+            { proxy: settings.proxy, Connection: ProxyConnection, agent: { maxSockets: settings.concurrency + 1 } }),
+        Serializer: TextSerializer,
+        enableMetaHeader: false,
+        // The client would copy all of a failed request into its error, byte by byte: a second for every megabyte of body.
+        // Its errors never leave this file, so there is nothing to hide.
+        redaction: { type: 'off' },
+      })
+    return new ElasticsearchClient(createClient, elastic.errors, settings)
   }
 
   /**
@@ -156,8 +180,10 @@ export class ElasticsearchClient {
       deadline.abort()
     }, this.#timeout_ms)
     signal.addEventListener('abort', abort, { once: true })
+    const used = this.#current
+    used.requests++
     try {
-      const result = await this.#client.transport.request<string>(
+      const result = await used.client.transport.request<string>(
         {
           method: request.method,
           path: request.path,
@@ -172,15 +198,25 @@ export class ElasticsearchClient {
       if (thrown instanceof this.#errors.ResponseError) {
         return answerOf(thrown.meta.statusCode ?? 0, thrown.meta.body, thrown.meta.headers)
       }
-      throw this.#failure(thrown, timed_out)
+      throw this.#failure(thrown, timed_out, used.client)
     } finally {
       clearTimeout(timer)
       signal.removeEventListener('abort', abort)
+      used.requests--
+      this.#closeIfIdle(used)
     }
   }
 
   async close(): Promise<void> {
-    await this.#client.close()
+    this.#following[Symbol.dispose]()
+    await Promise.all([...this.#inUse].map(({ client }) => client.close()))
+  }
+
+  /** One whose certificates were renewed has its last answer. */
+  #closeIfIdle(used: ClientInUse): void {
+    if (used === this.#current || used.requests > 0 || !this.#inUse.delete(used)) return
+    // Nobody waits for it: its connections are idle.
+    void used.client.close().catch(() => {})
   }
 
   async #encode({ body }: Request): Promise<{ body?: Buffer | string; headers: { [name: string]: string } }> {
@@ -191,13 +227,13 @@ export class ElasticsearchClient {
     return { body: compressed, headers: { ...headers, 'content-encoding': 'gzip' } }
   }
 
-  #failure(thrown: unknown, timed_out: boolean): RequestFailure {
+  #failure(thrown: unknown, timed_out: boolean, client: Client): RequestFailure {
     const known = thrown instanceof this.#errors.ElasticsearchClientError ? thrown : undefined
     const connection = known !== undefined && 'meta' in known ? connectionOf(known.meta) : undefined
     const where = connection?.url.origin ?? 'Elasticsearch'
     if (timed_out || known?.name === 'TimeoutError') {
       // The client takes only broken connections for dead nodes; a node that does not answer is no better.
-      if (connection !== undefined) this.#client.connectionPool.markDead(connection)
+      if (connection !== undefined) client.connectionPool.markDead(connection)
       return new RequestFailure('OUTPUT_TIMEOUT', `${where} gave no answer within ${this.#timeout_ms / 1000} s`, {
         may_have_arrived: true,
       })

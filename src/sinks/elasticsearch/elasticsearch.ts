@@ -65,10 +65,8 @@ At the start the index templates \`exchange-logs\` and \`exchange-alerts\` are i
       )
     }
     const index = stream?.index ?? indexOf(options, rollover, has_ecs)
-    const { ssl_certificate_authorities = [], ssl_certificate, ssl_key, template } = options
-    for (const file of [...ssl_certificate_authorities, ssl_certificate, ssl_key, template]) {
-      if (file !== undefined) context.files.reads(resolve(context.paths.config, file))
-    }
+    const { template } = options
+    if (template !== undefined) context.files.reads(resolve(context.paths.config, template))
     return new ElasticsearchSink(
       {
         client: clientSettings(options, context),

@@ -6,7 +6,8 @@ import { testContext } from '../../../test/helpers/context.ts'
 import { freePort } from '../../../test/helpers/free-port.ts'
 import { startSmtpServer } from '../../../test/helpers/smtp-server.ts'
 import { temporaryFolder } from '../../../test/helpers/temporary-folder.ts'
-import { TEST_AUTHORITY, TEST_SERVER } from '../../../test/helpers/test-certificates.ts'
+import { TEST_AUTHORITY, TEST_CLIENT, TEST_SERVER } from '../../../test/helpers/test-certificates.ts'
+import { waitFor } from '../../../test/helpers/wait-for.ts'
 import { plain } from '../../codecs/plain.ts'
 import type { Sink } from '../../core/contracts.ts'
 import { email } from './email.ts'
@@ -102,6 +103,20 @@ test('over TLS, with a password', async () => {
   const careful = await open({ ...tls, password: 'p', ssl_certificate_authorities: [] }, context)
   await expect(careful.write([eventOf(EVENT)], signal)).rejects.toThrow('certificate')
   await careful.close()
+})
+
+test('authorities that are renewed are believed from the next mail on', async () => {
+  await using folder = await temporaryFolder()
+  const authority = join(folder.path, 'ca.crt')
+  await writeFile(authority, TEST_CLIENT.cert)
+  const context = testContext({ paths: { data: folder.path, config: folder.path } })
+  await using server = await startSmtpServer({ ...TEST_SERVER, disabledCommands: ['AUTH'] })
+  const sink = await open({ port: server.port, use_tls: true, ssl_certificate_authorities: 'ca.crt' }, context)
+  await expect(sink.write([eventOf(EVENT)], signal)).rejects.toThrow('certificate')
+  await writeFile(authority, TEST_AUTHORITY)
+  await waitFor('the new authority', () => context.lines.some((said) => said.includes('certificates that were renewed')))
+  expect(await sink.write([eventOf(EVENT)], signal)).toMatchObject(stored)
+  await sink.close()
 })
 
 test('nothing is sent to a server that cannot speak TLS', async () => {

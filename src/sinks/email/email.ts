@@ -1,5 +1,6 @@
 import { accessSync, constants, readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
+import type { ConnectionOptions } from 'node:tls'
 import type { SendMailOptions, Transporter } from 'nodemailer'
 import pLimit from 'p-limit'
 import { defineOutput } from '../../core/component.ts'
@@ -12,7 +13,7 @@ import * as option from '../../core/options/options.ts'
 import type { Template } from '../../core/template.ts'
 import { type Fields, setMember } from '../../core/values.ts'
 import { unlessAborted } from '../../core/waiting.ts'
-import { readClientTls } from '../../network/client-tls.ts'
+import { type ClientCertificates, readClientTls } from '../../network/client-tls.ts'
 import { compileMustache, type Render } from './mustache.ts'
 
 const OPTIONS = {
@@ -93,10 +94,11 @@ class EmailSink implements Sink {
   readonly batching = { events_max: BATCH_EVENTS, bytes_max: 5 * 1024 * 1024, concurrency: 1 }
   readonly #options: Options
   readonly #context: OutputContext
-  readonly #settings: object
+  readonly #settings: TransportSettings
   readonly #renderHtml: Render | undefined
   readonly #attachments: readonly { readonly path: string }[]
   #transport: Transporter | undefined
+  #following: Disposable | undefined
 
   constructor(options: Options, context: OutputContext) {
     this.#options = options
@@ -111,7 +113,19 @@ class EmailSink implements Sink {
   /** nodemailer is loaded here and not before. */
   async open(): Promise<void> {
     const { createTransport } = await import('nodemailer')
-    this.#transport = createTransport(this.#settings)
+    const { tls, ...settings } = this.#settings
+    if (tls === undefined) {
+      this.#transport = createTransport(settings)
+      return
+    }
+    const create = (options: ConnectionOptions): Transporter => createTransport({ ...settings, tls: options })
+    this.#transport = create(tls.options)
+    this.#following = tls.follow('email', (options) => {
+      const old = this.#transport
+      this.#transport = create(options)
+      // Mails that are on their way get there.
+      old?.close()
+    })
   }
 
   async write(events: readonly Event[], signal: AbortSignal): Promise<WriteResult> {
@@ -123,6 +137,7 @@ class EmailSink implements Sink {
   }
 
   close(): Promise<void> {
+    this.#following?.[Symbol.dispose]()
     this.#transport?.close()
     return Promise.resolve()
   }
@@ -177,7 +192,13 @@ interface Attempt {
   readonly unreachable?: MillraceError
 }
 
-function transportSettings(options: Options, context: OutputContext): object {
+interface TransportSettings {
+  readonly tls?: ClientCertificates
+  /** What else nodemailer takes. */
+  readonly [name: string]: unknown
+}
+
+function transportSettings(options: Options, context: OutputContext): TransportSettings {
   if (options.via === 'sendmail') return { sendmail: true, newline: 'unix' }
   const { address, port, domain, authentication, use_tls } = options
   const login = readLogin(options.username, options.password, refused)

@@ -1,13 +1,14 @@
 import type { Agent, IncomingMessage, RequestOptions } from 'node:http'
 import type { Agent as TlsAgent } from 'node:https'
 import type { ConnectionOptions } from 'node:tls'
+import type { ClientCertificates } from '../../network/client-tls.ts'
 
 // As in src/ops/server.ts: an import statement would load another HTTP client.
 const http = process.getBuiltinModule('node:http')
 const https = process.getBuiltinModule('node:https')
 
 export interface ClientSettings {
-  readonly tls: ConnectionOptions
+  readonly tls: ClientCertificates
   readonly pool_max: number
   readonly pool_max_per_route: number
   readonly keep_alive: boolean
@@ -36,7 +37,11 @@ const RETRY_AFTER_MS_MAX = 300_000
 export class HttpClient {
   readonly #settings: ClientSettings
   readonly #plain: Agent
-  readonly #tls: TlsAgent
+  readonly #createTls: (tls: ConnectionOptions) => TlsAgent
+  #tls: TlsAgent
+  /** Those before it; they bring what they have to its end. */
+  readonly #retired: TlsAgent[] = []
+  #following: Disposable | undefined
 
   constructor(settings: ClientSettings) {
     this.#settings = settings
@@ -48,7 +53,13 @@ export class HttpClient {
       ...(proxy === undefined ? {} : { proxyEnv: { HTTP_PROXY: proxy, HTTPS_PROXY: proxy } }),
     }
     this.#plain = new http.Agent(pool)
-    this.#tls = new https.Agent({ ...pool, ...tls })
+    this.#createTls = (options) => new https.Agent({ ...pool, ...options })
+    this.#tls = this.#createTls(tls.options)
+  }
+
+  /** From here on renewed certificates are used. */
+  open(): void {
+    this.#following = this.#settings.tls.follow('http', (options) => this.#renew(options))
   }
 
   /** Resolves with whatever the server answers; rejects where it does not, or not in time. */
@@ -77,8 +88,18 @@ export class HttpClient {
   }
 
   close(): void {
-    this.#plain.destroy()
-    this.#tls.destroy()
+    this.#following?.[Symbol.dispose]()
+    for (const agent of [this.#plain, this.#tls, ...this.#retired]) agent.destroy()
+  }
+
+  /** Further requests go over connections of their own; one that is idle is closed, and one that is busy as soon as it no longer is. */
+  #renew(tls: ConnectionOptions): void {
+    const old = this.#tls
+    this.#tls = this.#createTls(tls)
+    old.maxFreeSockets = 0
+    for (const socket of Object.values(old.freeSockets).flat()) socket?.destroy()
+    const busy = this.#retired.filter(({ sockets }) => Object.keys(sockets).length > 0)
+    this.#retired.splice(0, Infinity, ...busy, old)
   }
 
   #exchange(

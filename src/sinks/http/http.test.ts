@@ -5,7 +5,7 @@ import { createServer as createTlsServer } from 'node:https'
 import { type AddressInfo, createServer as createTcpServer } from 'node:net'
 import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
-import type { TlsOptions } from 'node:tls'
+import type { TLSSocket, TlsOptions } from 'node:tls'
 import { gunzipSync } from 'node:zlib'
 import { expect, test } from 'vitest'
 import { buildOutput, eventOf } from '../../../test/helpers/build-output.ts'
@@ -13,6 +13,7 @@ import { testContext } from '../../../test/helpers/context.ts'
 import { freePort } from '../../../test/helpers/free-port.ts'
 import { temporaryFolder } from '../../../test/helpers/temporary-folder.ts'
 import { TEST_AUTHORITY, TEST_CLIENT, TEST_SERVER } from '../../../test/helpers/test-certificates.ts'
+import { waitFor } from '../../../test/helpers/wait-for.ts'
 import { plain } from '../../codecs/plain.ts'
 import type { Sink } from '../../core/contracts.ts'
 import { http } from './http.ts'
@@ -245,6 +246,40 @@ test('over TLS with our own certificate; a server that nobody vouches for is not
   expect(context.lines.some((said) => said.includes('http.cacert is the old name of ssl_certificate_authorities'))).toBe(true)
   await sink.close()
   await careless.close()
+})
+
+test('renewed certificates are for the next request; one that is on its way gets its answer', async () => {
+  await using folder = await temporaryFolder()
+  const use = async ({ cert, key }: { cert: string; key: string }): Promise<void> => {
+    await writeFile(join(folder.path, 'client.crt'), cert)
+    await writeFile(join(folder.path, 'client.key'), key)
+  }
+  await use(TEST_CLIENT)
+  const context = testContext({ paths: { data: folder.path, config: folder.path } })
+  const sockets: TLSSocket[] = []
+  const held: ServerResponse[] = []
+  const answer: Answer = (_request, response, count) => {
+    sockets.push(response.socket as TLSSocket)
+    if (count === 1) held.push(response)
+    else response.end('ok')
+  }
+  await using server = await stub(answer, { ...TEST_SERVER, ca: TEST_AUTHORITY, requestCert: true, rejectUnauthorized: true })
+  const tls = { ssl_certificate: 'client.crt', ssl_key: 'client.key', ssl_verification_mode: 'none' }
+  const sink = build({ url: server.url.replace('http', 'https'), ...tls }, context)
+  await sink.open(signal)
+  const first = sink.write([eventOf('{}')], signal)
+  await waitFor('the first request', () => held.length === 1)
+  await use(TEST_SERVER)
+  await waitFor('the new certificate', () => context.lines.some((said) => said.includes('certificates that were renewed')))
+  for (let count = 0; count < 2; count++) {
+    expect(await sink.write([eventOf('{}')], signal)).toMatchObject({ outcomes: [{ kind: 'stored' }] })
+  }
+  held[0]?.end('ok')
+  expect(await first).toMatchObject({ outcomes: [{ kind: 'stored' }] })
+  await waitFor('the end of the old connection', () => sockets[0]?.destroyed)
+  expect(sockets[1]?.getPeerCertificate().subject.CN).toBe('Millrace test server')
+  expect(sockets[2]).toBe(sockets[1])
+  await sink.close()
 })
 
 test.each([

@@ -95,6 +95,7 @@ class HttpSink implements Sink {
   }
 
   open(): Promise<void> {
+    this.#client.open()
     return Promise.resolve()
   }
 

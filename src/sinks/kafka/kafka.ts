@@ -89,6 +89,7 @@ class KafkaSink implements Sink {
   readonly #connection: ConnectionSettings
   readonly #headers: readonly (readonly [name: string, value: Template])[]
   #producer: Producer | undefined
+  #following: Disposable | undefined
 
   constructor(options: Options, context: OutputContext) {
     this.#options = options
@@ -102,6 +103,7 @@ class KafkaSink implements Sink {
 
   /** Brokers that are away are waited for with the first batch. */
   open(): Promise<void> {
+    this.#following = this.#connection.tls?.follow('kafka')
     return Promise.resolve()
   }
 
@@ -120,6 +122,7 @@ class KafkaSink implements Sink {
   }
 
   async close(): Promise<void> {
+    this.#following?.[Symbol.dispose]()
     const producer = this.#producer
     this.#producer = undefined
     await producer?.disconnect()

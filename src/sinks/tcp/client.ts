@@ -1,16 +1,17 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
-import { type ConnectionOptions, connect as connectTls } from 'node:tls'
+import { connect as connectTls } from 'node:tls'
 import { type OutputContext, type Sink, STORED, type WriteResult } from '../../core/contracts.ts'
 import { MillraceError, messageOf } from '../../core/errors.ts'
 import type { Event } from '../../core/event.ts'
 import { formatAddress } from '../../network/address.ts'
+import type { ClientCertificates } from '../../network/client-tls.ts'
 import { sendText } from './send.ts'
 
 export interface TcpClientSettings {
   readonly host: string
   readonly port: number
-  readonly tls: ConnectionOptions | undefined
+  readonly tls: ClientCertificates | undefined
   readonly reconnect_interval_ms: number
 }
 
@@ -22,6 +23,7 @@ export class TcpClientSink implements Sink {
   readonly #settings: TcpClientSettings
   readonly #context: OutputContext
   #socket: Socket | undefined
+  #following: Disposable | undefined
 
   constructor(settings: TcpClientSettings, context: OutputContext) {
     this.#settings = settings
@@ -32,6 +34,7 @@ export class TcpClientSink implements Sink {
   }
 
   open(): Promise<void> {
+    this.#following = this.#settings.tls?.follow('tcp')
     return Promise.resolve()
   }
 
@@ -49,6 +52,7 @@ export class TcpClientSink implements Sink {
   }
 
   async close(): Promise<void> {
+    this.#following?.[Symbol.dispose]()
     const socket = this.#socket
     this.#socket = undefined
     if (socket === undefined || socket.destroyed) return
@@ -58,7 +62,7 @@ export class TcpClientSink implements Sink {
 
   async #connect(signal: AbortSignal): Promise<Socket> {
     const { host, port, tls } = this.#settings
-    const socket: Socket = tls === undefined ? connect({ host, port }) : connectTls({ host, port, ...tls })
+    const socket: Socket = tls === undefined ? connect({ host, port }) : connectTls({ host, port, ...tls.options })
     const limit = AbortSignal.any([signal, AbortSignal.timeout(CONNECT_MS)])
     try {
       await once(socket, tls === undefined ? 'connect' : 'secureConnect', { signal: limit })

@@ -128,7 +128,7 @@ test('as a server it sends to everybody who is connected, and drops what nobody 
 
 test('a client that does not read is disconnected, the others get their events', async () => {
   const context = testContext()
-  const sink = build({ mode: 'server', port: 0, send_timeout: 0.3 }, context)
+  const sink = build({ mode: 'server', port: 0, send_timeout: 3 }, context)
   await sink.open(signal)
   const port = Number(context.address()?.split(':').at(-1))
   const [lazy, eager] = [connect(port, '127.0.0.1'), connect(port, '127.0.0.1')]
@@ -141,7 +141,7 @@ test('a client that does not read is disconnected, the others get their events',
   await waitFor('clients', async () => (await context.metrics.text()).includes('clients{output="test"} 2'))
   expect(await sink.write([event('x'.repeat(30_000_000))], signal)).toMatchObject(stored)
   await until(() => bytes === 30_000_001)
-  expect(context.lines.some((said) => said.includes('it has not taken what was sent within 0.3 s'))).toBe(true)
+  expect(context.lines.some((said) => said.includes('it has not taken what was sent within 3 s'))).toBe(true)
   await sink.close()
 })
 
