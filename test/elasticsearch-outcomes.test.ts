@@ -1,27 +1,11 @@
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
-import type { Sink, WriteResult } from '../src/core/contracts.ts'
+import type { Sink } from '../src/core/contracts.ts'
 import type { Event } from '../src/core/event.ts'
 import { KNOWN_ERROR_TYPES } from '../src/sinks/elasticsearch/outcome.ts'
 import { testContext } from './helpers/context.ts'
 import { createElasticsearchSink, eventFrom, NEVER } from './helpers/elasticsearch-sink.ts'
+import { judgedBy, rowsBelow } from './helpers/outcome-page.ts'
 import { type StubBehaviour, type StubBulk, type StubSettings, startStubElasticsearch } from './helpers/stub-elasticsearch.ts'
-
-// docs/elasticsearch-outcomes.md is the test: each row of its tables is one.
-const PAGE = readFileSync(join(import.meta.dirname, '../docs/elasticsearch-outcomes.md'), 'utf8')
-
-/** The cells of the rows of the table below a heading. */
-function rowsBelow(heading: string): string[][] {
-  const section = PAGE.split(`## ${heading}\n`)[1]?.split('\n## ')[0] ?? ''
-  const [_names, _line, ...rows] = section.split('\n').filter((line) => line.startsWith('|'))
-  return rows.map((row) =>
-    row
-      .split('|')
-      .slice(1, -1)
-      .map((cell) => cell.trim()),
-  )
-}
 
 const closing: (() => Promise<void>)[] = []
 afterEach(async () => {
@@ -56,23 +40,7 @@ const first =
 
 /** In the words of the page. */
 async function outcomesOf({ sink, lines }: Setup, events: readonly Event[]): Promise<string[]> {
-  const told = (): boolean => lines.some((line) => /^error elasticsearch_(unauthorized|refuses_requests)/.test(line))
-  let result: WriteResult
-  try {
-    result = await sink.write(events, NEVER)
-  } catch {
-    return events.map(() => (told() ? 'again, told' : 'again'))
-  }
-  const again = result.overloaded === true ? 'again, slower' : told() ? 'again, told' : 'again'
-  const words = {
-    stored: 'stored',
-    already_there: 'already there',
-    park: 'parked',
-    retry: again,
-    reject: 'dead letter',
-    drop: 'dropped',
-  }
-  return result.outcomes.map(({ kind }) => (kind === 'consumed' ? kind : words[kind]))
+  return (await judgedBy(sink, lines, events)).words
 }
 
 describe('one document in an answer to many', () => {

@@ -2,7 +2,8 @@ import type { Context, Counter, Histogram } from '../../core/context.ts'
 import { type Outcome, STORED } from '../../core/contracts.ts'
 import type { Body } from './body.ts'
 import { type Answer, type ElasticsearchClient, RequestFailure } from './client.ts'
-import { judge, type OwnRules } from './outcome.ts'
+import { memoryLimitOf } from './memory-refusal.ts'
+import { type Item, judge, type OwnRules } from './outcome.ts'
 import { BULK_FILTER_PATH, readBulkReply, readRequestError } from './reply.ts'
 import type { SizeLimit } from './size-limit.ts'
 
@@ -141,19 +142,7 @@ export class Bulk {
         const items = readBulkReply(answer.text, to - from)
         this.#limit.passed(body.sizeOf(from, to))
         if (items === undefined) result.outcomes.fill(STORED, from, to)
-        else {
-          this.#with_errors.inc()
-          for (const [offset, item] of items.entries()) {
-            const index = body.indices[from + offset] ?? ''
-            const may_be_stored = mayBeStored(from + offset) || result.uncertain.has(from + offset)
-            const judgement = judge(item, { index, may_be_stored }, this.#own)
-            result.outcomes[from + offset] = judgement.outcome
-            if (item.status >= 500) result.uncertain.add(from + offset)
-            if (judgement.for_a_field) result.refused_fields.set(from + offset, item.reason ?? '')
-            if (judgement.overloaded) result.overloaded = true
-            if (judgement.unauthorized) this.#reportUnauthorized(`for the index ${index}: ${item.reason ?? item.status}`)
-          }
-        }
+        else this.#judgeItems(items, body, from, to, mayBeStored, result)
         return 'go_on'
       }
       // A refusal may come before the body was read to its end.
@@ -207,15 +196,55 @@ export class Bulk {
     }
   }
 
+  /** The request was taken, but not each of its documents. */
+  #judgeItems(
+    items: readonly Item[],
+    body: Body,
+    from: number,
+    to: number,
+    mayBeStored: (item: number) => boolean,
+    result: BulkResult,
+  ): void {
+    const bytes = body.sizeOf(from, to)
+    let beyond_memory = 0
+    let too_large = 0
+    this.#with_errors.inc()
+    for (const [offset, item] of items.entries()) {
+      const position = from + offset
+      const index = body.indices[position] ?? ''
+      const may_be_stored = mayBeStored(position) || result.uncertain.has(position)
+      const judgement = judge(item, { index, may_be_stored }, this.#own)
+      result.outcomes[position] = judgement.outcome
+      if (item.status >= 500) result.uncertain.add(position)
+      if (judgement.for_a_field) result.refused_fields.set(position, item.reason ?? '')
+      if (judgement.overloaded) {
+        const limit = memoryLimitOf(item.reason, { bytes, documents: to - from })
+        if (limit !== undefined) beyond_memory++
+        if (limit !== undefined && (to - from === 1 || body.sizeOf(position, position + 1) > limit)) {
+          too_large++
+          result.outcomes[position] = tooLarge(`${item.type}: ${item.reason}`, body.sizeOf(position, position + 1))
+        } else result.overloaded = true
+      }
+      if (judgement.unauthorized) this.#reportUnauthorized(`for the index ${index}: ${item.reason ?? item.status}`)
+    }
+    // One too large document has its neighbours refused: without it they are taken, else they are too much together.
+    if (beyond_memory > 0 && too_large === 0) {
+      this.#limit.refused(bytes)
+      result.too_large = true
+    }
+  }
+
   /** The request as a whole was refused. */
   #judgeRefusal(answer: Answer, body: Body, from: number, to: number, result: BulkResult): Next {
     const { type, reason } = readRequestError(answer.text)
     const told = `status ${answer.status}${type === undefined ? '' : ` ${type}`}${reason === undefined ? '' : `: ${reason.slice(0, 200)}`}`
     const bytes = body.sizeOf(from, to)
-    if (answer.status === 413 || (answer.status === 429 && isTooLarge(reason))) {
+    if (
+      answer.status === 413 ||
+      (answer.status === 429 && memoryLimitOf(reason, { bytes, documents: to - from }) !== undefined)
+    ) {
       if (to - from === 1) {
-        const refusal = `${told}: the document of ${bytes} bytes is larger than Elasticsearch, or a proxy before it, takes`
-        result.outcomes[from] = { kind: 'reject', reason: refusal }
+        result.outcomes[from] = tooLarge(told, bytes)
         return 'go_on'
       }
       this.#limit.refused(bytes)
@@ -268,11 +297,7 @@ export class Bulk {
   }
 }
 
-/**
- * Whether a node refuses a request that alone is more than it takes at a time (a tenth of its heap): it would refuse it for
- * ever. `rejected execution of coordinating operation [… coordinating_operation_bytes=54539740, max_coordinating_bytes=53687091]`
- */
-function isTooLarge(reason = ''): boolean {
-  const [, bytes, bytes_max] = /_operation_bytes=(\d+), max_\w+_bytes=(\d+)/.exec(reason) ?? []
-  return bytes_max !== undefined && Number(bytes) > Number(bytes_max)
+function tooLarge(told: string, bytes: number): Outcome {
+  const reason = `${told}: the document of ${bytes} bytes is larger than Elasticsearch, or a proxy before it, takes`
+  return { kind: 'reject', reason }
 }
