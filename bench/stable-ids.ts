@@ -4,7 +4,7 @@ import { Event } from '../src/core/event.ts'
 import { parseJson } from '../src/core/json/json.ts'
 import { compileTemplate } from '../src/core/template.ts'
 import { type Fields, Timestamp } from '../src/core/values.ts'
-import { BeatsOrigin } from '../src/ingest/beats/origin.ts'
+import { BeatsOrigins } from '../src/ingest/beats/origin.ts'
 import { requestLog } from '../src/sample/request-log.ts'
 import { compileAction, isAction } from '../src/sinks/elasticsearch/action.ts'
 import { filebeatEvent } from '../test/helpers/default-pipeline.ts'
@@ -28,6 +28,7 @@ function way(name: string, document_id: string, envelopes: readonly string[]): {
     routing: undefined,
     pipeline: undefined,
   })
+  const origins = new BeatsOrigins('beats', '10.0.0.7:51312')
   const now = new Timestamp(Date.UTC(2026, 0, 2))
   return {
     name,
@@ -36,7 +37,7 @@ function way(name: string, document_id: string, envelopes: readonly string[]): {
       for (const json of envelopes) {
         const { value, exact } = parseJson(json)
         const origin =
-          document_id === 'auto' ? BeatsOrigin.capture('beats', '10.0.0.7:51312', { fields: value as Fields }, json) : undefined
+          document_id === 'auto' ? origins.of({ fields: value as Fields }, (value as Fields)['message'], json) : undefined
         const event = Event.from(value as Fields, now, { exact, origin })
         const action = actionOf(event)
         if (isAction(action)) length += action.line.length + event.toJsonText().length

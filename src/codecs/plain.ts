@@ -16,6 +16,7 @@ export const plain = defineCodec({
     const readText = createTextReader(options.charset, context)
     const ecs = context.ecs_compatibility !== 'disabled'
     return {
+      keeps_text: !ecs,
       decode: (piece) => [textEvent(readText(piece), ecs)],
       flush: () => [],
     }

@@ -106,6 +106,8 @@ export interface Decoder {
   readonly pending_bytes?: number
   /** What waits is complete when nothing came for so long: whoever feeds the decoder calls `flush` then. */
   readonly flush_after_ms?: number
+  /** A text becomes one event with this text as its `message`, and nothing else. */
+  readonly keeps_text?: boolean
   /** Takes the next piece of a stream, or one whole message, and returns what is complete. Bad data becomes a tagged event. */
   decode(piece: Buffer | string): Decoded[]
   /** The end of the stream, or of a part of it: what was left over. */

@@ -301,7 +301,8 @@ export class Pipeline {
     const books = this.ledger.input(input.id)
     return async (events) => {
       books.received.inc(events.length)
-      if (!input.yields && events.length > 0) this.#stopYielding.abort()
+      // Each call makes an exception, also when it was aborted before.
+      if (!input.yields && events.length > 0 && !this.#stopYielding.signal.aborted) this.#stopYielding.abort()
       return await books.waiting(this.#accept(events, books, input.has_room))
     }
   }

@@ -150,6 +150,18 @@ export class ScannedObject {
     return found
   }
 
+  /** Whether no member that was not taken out has another name than these. */
+  holdsOnly(names: ReadonlySet<string>, one_more: string): boolean {
+    const members = this.#members
+    for (let at = this.#start; at < this.#end; at += STRIDE) {
+      const name = members[at] ?? GONE
+      if (name === GONE) continue
+      const text = this.#names.all[name >> 1]?.text ?? ''
+      if (text !== one_more && !names.has(text)) return false
+    }
+    return this.#below?.holdsOnly(names, one_more) ?? true
+  }
+
   /** All members that were not taken out. */
   parse(): ParsedJson & { readonly value: Fields } {
     tellParsed(WHOLE_TEXT)

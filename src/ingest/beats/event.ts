@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import type { Decoded, Decoder, InputContext } from '../../core/contracts.ts'
-import { ownField, valueIn, wholeFields } from '../../core/decoded.ts'
+import { ownField, textIn, valueIn, wholeFields } from '../../core/decoded.ts'
 import { messageOf } from '../../core/errors.ts'
 import type { Event } from '../../core/event.ts'
 import { type FieldRef, parseFieldRef } from '../../core/field-ref.ts'
@@ -21,7 +21,8 @@ import { decodeWhole } from '../whole-message.ts'
 import type { Slice } from './byte-queue.ts'
 import { inOneOrder } from './field-order.ts'
 import { type DataFrame, readPairs } from './frames.ts'
-import { BeatsOrigin } from './origin.ts'
+import { KnownTexts } from './known-texts.ts'
+import { type BeatsOrigin, BeatsOrigins } from './origin.ts'
 
 /** Why a frame did not become an event. Constants, for they are counted. */
 const REFUSALS = {
@@ -63,6 +64,7 @@ export class EventMaker {
   readonly #codec_tag: string
   readonly #peer: Peer
   readonly #metadata: Metadata
+  readonly #origins: BeatsOrigins
 
   constructor(context: InputContext, enrichment: Enrichment, codec_name: string, peer: Peer) {
     this.#context = context
@@ -71,11 +73,12 @@ export class EventMaker {
     this.#codec_tag = `beats_input_codec_${codec_name}_applied`
     this.#peer = peer
     this.#metadata = metadataOf(peer, enrichment, context.ecs_compatibility !== 'disabled')
+    this.#origins = new BeatsOrigins(context.id, peer.address)
   }
 
   /** Where a frame that did not become an event came from. */
   get origin(): BeatsOrigin {
-    return BeatsOrigin.ofPeer(this.#context.id, this.#peer.address)
+    return this.#origins.peer
   }
 
   /** Appends the event of a frame, or the events where the codec finds several; or says why there is none. Never throws. */
@@ -119,8 +122,14 @@ export class EventMaker {
   #append(frame: Decoded, json: string, size_bytes: number, events: Event[]): void {
     const { fields } = frame
     readTime(frame)
-    const origin = BeatsOrigin.capture(this.#context.id, this.#peer.address, frame, json)
-    const line = findLine(frame)
+    readMetadata(frame)
+    const message = valueIn(frame, 'message')
+    const origin = this.#origins.of(frame, message, json)
+    if (typeof message === 'string' && this.#decoder.keeps_text === true) {
+      events.push(this.#finish(frame, origin, size_bytes, this.#codec_tag))
+      return
+    }
+    const line = findLine(frame, message)
     const decoded = line === undefined ? NOTHING : decodeWhole(this.#decoder, line.text)
     // A line that is already the field that the codec makes of it stays where it is, text among text.
     if (line !== undefined && !isKept(line, decoded)) remove(frame, line.name)
@@ -152,7 +161,8 @@ const NOTHING: readonly Decoded[] = []
 /** What a frame holds, mostly still as its text; or why it becomes no event. */
 function readFrame(json: string): Decoded | Refusal {
   const source = ScannedObject.read(json)
-  if (source !== undefined) return { fields: {}, exact: false, source }
+  // The names that are read first stand there from the start: V8 has one shape for all events then.
+  if (source !== undefined) return { fields: { '@timestamp': undefined, '@metadata': undefined }, exact: false, source }
   try {
     const { value, exact } = parseJson(json)
     return isFields(value) ? { fields: inOneOrder(value), exact } : REFUSALS.not_an_object
@@ -168,6 +178,21 @@ function readTime(frame: Decoded): void {
   setMember(frame.fields, '@timestamp', typeof given === 'string' ? parseTimestamp(given) : undefined)
 }
 
+const knownMetadata = new KnownTexts((text) => {
+  const { value, exact } = parseJson(text)
+  const is_flat = isFields(value) && exact === false && Object.values(value).every((one) => typeof one === 'string')
+  return is_flat ? value : undefined
+})
+
+/** What a Beat puts into its metadata is the same in each event, and mostly texts alone. */
+function readMetadata(frame: Decoded): void {
+  const text = textIn(frame, '@metadata')
+  const known = text === undefined ? undefined : knownMetadata.of(text)
+  if (known === undefined) return
+  frame.source?.cut('@metadata')
+  setMember(frame.fields, '@metadata', { ...known })
+}
+
 interface Line {
   readonly name: 'message' | 'line'
   readonly value: Value
@@ -175,8 +200,7 @@ interface Line {
 }
 
 /** What the codec decodes: `message` of a Beat, `line` of a logstash-forwarder. Maps and lists are none. */
-function findLine(frame: Decoded): Line | undefined {
-  const message = valueIn(frame, 'message') ?? null
+function findLine(frame: Decoded, message: Value = null): Line | undefined {
   const name = message === null ? 'line' : 'message'
   const value = message === null ? (valueIn(frame, 'line') ?? null) : message
   if (value === null || (typeof value === 'object' && (isFields(value) || Array.isArray(value)))) return undefined

@@ -30,7 +30,7 @@ test.each([
   // The second time the text is known.
   for (let time = 0; time < 2; time++) {
     const [scanned, parsed] = both(`{"log":${log}}`)
-    expect(scanned).toEqual([expect.objectContaining({ path, offset }), undefined])
+    expect(scanned).toMatchObject([{ file: { path }, offset }, undefined])
     expect(parsed).toEqual(scanned)
   }
 })

@@ -3,10 +3,17 @@ const KNOWN_MAX = 2_000
 /** Longer ones are read each time: they are few, and would make memory grow. */
 const KNOWN_CHARS_MAX = 1_000
 
+interface Known<T> {
+  readonly text: string
+  readonly read: T
+}
+
 /** What was read of texts that come again and again: what a Beat tells of itself is the same in each of its events. */
 export class KnownTexts<T> {
   readonly #read: (text: string) => T
-  readonly #known = new Map<string, T>()
+  readonly #known = new Map<string, Known<T>>()
+  /** The text that came last, which mostly comes again. */
+  #last: Known<T> | undefined
 
   /** @param read gives the same for the same text, and nobody changes it */
   constructor(read: (text: string) => T) {
@@ -14,13 +21,23 @@ export class KnownTexts<T> {
   }
 
   of(text: string): T {
-    const known = this.#known.get(text)
-    if (known !== undefined) return known
-    const read = this.#read(text)
-    if (text.length > KNOWN_CHARS_MAX) return read
-    if (this.#known.size >= KNOWN_MAX) this.#known.clear()
-    // A part of a text keeps the whole of it in memory: what is kept is made of its own bytes.
-    this.#known.set(Buffer.from(text, 'utf16le').toString('utf16le'), read)
-    return read
+    if (this.#last?.text === text) return this.#last.read
+    const known = this.#known.get(text) ?? this.#remember(text)
+    this.#last = known
+    return known.read
   }
+
+  #remember(text: string): Known<T> {
+    const read = this.#read(text)
+    if (text.length > KNOWN_CHARS_MAX) return { text: '', read }
+    if (this.#known.size >= KNOWN_MAX) this.#known.clear()
+    const known = { text: ownCopy(text), read }
+    this.#known.set(known.text, known)
+    return known
+  }
+}
+
+/** A part of a text keeps the whole of it in memory: what is kept is made of its own bytes. */
+export function ownCopy(text: string): string {
+  return Buffer.from(text, 'utf16le').toString('utf16le')
 }

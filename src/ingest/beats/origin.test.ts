@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Fields } from '../../core/values.ts'
-import { BeatsOrigin } from './origin.ts'
+import { type BeatsOrigin, BeatsOrigins } from './origin.ts'
 
 interface Line {
   readonly [name: string]: unknown
@@ -17,16 +17,19 @@ const BASE: Line = {
   message: 'order accepted',
 }
 
+const origins = new BeatsOrigins('beats', '10.0.0.7:51312')
+
 function originOf(line: Line): BeatsOrigin {
   const json = JSON.stringify(line)
-  return BeatsOrigin.capture('beats', '10.0.0.7:51312', { fields: JSON.parse(json) as Fields }, json)
+  const fields = JSON.parse(json) as Fields
+  return origins.of({ fields }, fields['message'], json)
 }
 
 const idOf = (line: Line): string | undefined => originOf(line).stableId()
 
 test('it tells a person where the line stands', () => {
   expect(originOf(BASE).describe()).toBe('10.0.0.7:51312 /var/log/a.log@311')
-  expect(BeatsOrigin.ofPeer('beats', '10.0.0.7:51312').describe()).toBe('10.0.0.7:51312')
+  expect(origins.peer.describe()).toBe('10.0.0.7:51312')
 })
 
 describe('the id', () => {
@@ -48,6 +51,15 @@ describe('the id', () => {
     expect(named('/var/log/a.log', 'beef')).not.toBe(named('/var/log/a.log', 'f00d'))
     // The next file may get the inode.
     expect(named('/var/log/a.log.1')).not.toBe(named('/var/log/a.log'))
+  })
+
+  test('is what it was in earlier versions: Elasticsearch knows lines by it', () => {
+    const of_fingerprint = { offset: 1, file: { path: 'p', fingerprint: 'f00d' } }
+    expect(idOf(BASE)).toBe('Hgdksu7dn3iMv3dbnbob7FEuRow')
+    expect(originOf(BASE).withOrdinal(2).stableId()).toBe('gbSBCPv1y-gXVVtEUPLatzibpn8')
+    expect(idOf({ ...BASE, message: 'zażółć \u{1f600} \ud800' })).toBe('oE4Vpt0jc3UCMni-XWfdPRMfyLY')
+    expect(idOf({ ...BASE, level: 'info' })).toBe('pM00kN4lytTzA4BwYswGwf0eYAk')
+    expect(idOf({ ...BASE, log: of_fingerprint })).toBe('k1kfeNYBveWCIrRMPGLkB0hPOi0')
   })
 
   test('differs with whatever tells lines apart', () => {
@@ -77,7 +89,7 @@ describe('the id', () => {
   test('does not change when a filter changes the event', () => {
     const json = JSON.stringify(BASE)
     const fields = JSON.parse(json) as Fields
-    const origin = BeatsOrigin.capture('beats', 'x', { fields }, json)
+    const origin = origins.of({ fields }, fields['message'], json)
     fields['message'] = 'changed'
     fields['log'] = {}
     expect(origin.stableId()).toBe(idOf(BASE))
@@ -98,7 +110,7 @@ describe('the id', () => {
   test('of several events of one line differs', () => {
     const origin = originOf(BASE)
     expect(new Set([origin, origin.withOrdinal(1), origin.withOrdinal(2)].map((one) => one.stableId())).size).toBe(3)
-    expect(origin.withOrdinal(0).stableId()).toBe(origin.stableId())
+    expect(originOf(BASE).withOrdinal(0).stableId()).toBe(origin.stableId())
   })
 
   test('is never the same for different lines, and does not fail, whatever stands in them', () => {

@@ -159,7 +159,7 @@ interface KnownIndex {
   /** The action of an event that needs no more than this. */
   bare?: Action
   /** What stands in front of an id. */
-  before_id?: { readonly text: string; readonly bytes: Buffer }
+  before_id?: Buffer
 }
 
 function bareAction({ name, beginning }: KnownIndex, operation: Operation): Action {
@@ -170,13 +170,26 @@ function bareAction({ name, beginning }: KnownIndex, operation: Operation): Acti
 const BEHIND_ID = '"}}\n'
 const BEHIND_ID_BYTES = Buffer.from(BEHIND_ID)
 
-function identifiedAction(known: KnownIndex, operation: Operation, plain_id: string): Action {
-  if (known.before_id === undefined) {
-    const text = `{"${operation}":${known.beginning},"_id":"`
-    known.before_id = { text, bytes: Buffer.from(text) }
+/** Of an event with an id and nothing else: most are that, so its line is no text unless somebody asks. */
+class IdentifiedAction implements Action {
+  readonly index: string
+  readonly line_bytes: Buffer
+  readonly plain_id: string
+
+  constructor(index: string, line_bytes: Buffer, plain_id: string) {
+    this.index = index
+    this.line_bytes = line_bytes
+    this.plain_id = plain_id
   }
-  const { text, bytes } = known.before_id
-  return { index: known.name, line: text + plain_id + BEHIND_ID, line_bytes: bytes, plain_id }
+
+  get line(): string {
+    return this.line_bytes.toString() + this.plain_id + BEHIND_ID
+  }
+}
+
+function identifiedAction(known: KnownIndex, operation: Operation, plain_id: string): Action {
+  known.before_id ??= Buffer.from(`{"${operation}":${known.beginning},"_id":"`)
+  return new IdentifiedAction(known.name, known.before_id, plain_id)
 }
 
 /** Whether an id is neither empty nor too long, and of letters that JSON prints as they are, with no `%` that begins a placeholder. */
