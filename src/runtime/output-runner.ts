@@ -309,7 +309,8 @@ export class OutputRunner {
     const retry: Event[] = []
     let after_ms = 0
     this.ledger.targets.at(this.#context.clock.now())
-    for (const [index, event] of batch.entries()) {
+    for (let index = 0; index < batch.length; index++) {
+      const event = batch[index] as Event
       const outcome = outcomes[index] as Outcome
       switch (outcome.kind) {
         case 'stored':

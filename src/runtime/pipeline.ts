@@ -73,7 +73,11 @@ export class Pipeline {
   readonly #filtered: Counter
   readonly #leaveLedger: () => void
   readonly #loses: Loses
+  /** Outputs that an event goes to. */
   readonly #taken: number[] = []
+  readonly #take = (output: number): void => {
+    this.#taken.push(output)
+  }
   readonly #tracker: EventTracker
   readonly #queued: QueuedIntake | undefined
   #whenEmpty: (() => void) | undefined
@@ -356,7 +360,7 @@ export class Pipeline {
     if (this.#spans !== undefined) trackedOf(event).receipt.trace?.link(event)
     try {
       this.#services.recent.offer(event)
-      this.#route(event, (output) => this.#taken.push(output))
+      this.#route(event, this.#take)
     } catch (thrown) {
       this.#failed(event, 'outputs', 'the conditions around outputs', thrown)
       return

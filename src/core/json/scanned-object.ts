@@ -72,7 +72,9 @@ export class ScannedObject {
 
   /** Whether a name is among its names that means something to every event: `@timestamp`, `@metadata`, `@version`, `tags`. */
   get holdsReserved(): boolean {
-    return (this.#traits & RESERVED_NAME) !== 0 && RESERVED.some((name) => this.#find(name) >= 0)
+    if ((this.#traits & RESERVED_NAME) === 0) return false
+    for (const name of RESERVED) if (this.#find(name) >= 0) return true
+    return false
   }
 
   /** Whether a name may be among its names that is no plain name as a field reference. */

@@ -1,5 +1,6 @@
 import type { SavedEvents } from '../../core/contracts.ts'
 import type { Event } from '../../core/event.ts'
+import type { TextWriter } from '../../core/json/text-writer.ts'
 import { Blocks, type Piece } from './blocks.ts'
 
 /** What is to be sent of one event: index, id and bytes are made once and stay the same through all attempts. */
@@ -19,9 +20,14 @@ export class Attempts implements SavedEvents {
   readonly #attempts = new Map<Event, Attempt>()
   readonly #blocks = new Blocks()
 
-  /** Before the first attempt. The bytes of the item are copied. */
-  prepare(event: Event, index: string, item: Buffer): void {
-    this.#attempts.set(event, { index, piece: this.#blocks.add(item), may_be_stored: false })
+  /** What the item of an event is to be written with before its first attempt; `prepare` follows. */
+  begin(): TextWriter {
+    return this.#blocks.begin()
+  }
+
+  /** The item was written. */
+  prepare(event: Event, index: string): void {
+    this.#attempts.set(event, { index, piece: this.#blocks.end(), may_be_stored: false })
   }
 
   /** After one that did not finish. */

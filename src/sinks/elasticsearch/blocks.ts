@@ -1,4 +1,9 @@
+import { TextWriter } from '../../core/json/text-writer.ts'
+
 const BLOCK_BYTES = 1024 * 1024
+/** A block with less room than this is full. What turns out longer is written elsewhere. */
+const ROOM_BYTES = 32 * 1024
+const NO_BYTES = Buffer.alloc(0)
 /** What waits between filters and requests under an even load; more is given back. */
 const KEPT_BLOCKS_MAX = 4
 
@@ -17,25 +22,34 @@ export interface Piece {
 }
 
 /**
- * Memory outside of V8's heap for what waits to be sent. Pieces are put one behind the other into blocks, and a block is used
+ * Memory outside of V8's heap for what waits to be sent. Pieces are written one behind the other into blocks, and a block is used
  * again once none of its pieces is needed any more.
  */
 export class Blocks {
   readonly #free: Block[] = []
+  readonly #writer = new TextWriter(NO_BYTES)
   #open: Block | undefined
   #used = 0
 
-  /** Copies the bytes. */
-  add(bytes: Buffer): Piece {
-    const { length } = bytes
-    if (length > BLOCK_BYTES) return { buffer: Buffer.from(bytes), start: 0, end: length }
-    const block = this.#blockFor(length)
+  /** What the next piece is to be written with, from its beginning on; `end` makes it one. */
+  begin(): TextWriter {
+    const { buffer } = this.#blockFor(ROOM_BYTES)
+    this.#writer.bytes = buffer
+    this.#writer.length = this.#used
+    return this.#writer
+  }
+
+  /** What was written since `begin`. */
+  end(): Piece {
+    const { bytes, length: end } = this.#writer
     const start = this.#used
-    const end = start + length
-    block.buffer.set(bytes, start)
+    const block = this.#open
+    // It was longer than what was left of the block.
+    if (block === undefined || block.buffer !== bytes)
+      return { buffer: Buffer.from(bytes.subarray(start, end)), start: 0, end: end - start }
     this.#used = end
     block.pieces++
-    return { buffer: block.buffer, start, end, block }
+    return { buffer: bytes, start, end, block }
   }
 
   /** The piece's bytes are not needed any more. */

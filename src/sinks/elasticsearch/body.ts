@@ -13,10 +13,13 @@ const NEWLINE = 0x0a
  *     {"create":…                                                      starts[i + 1]
  */
 export class Body {
-  /** What the next item is written with; `close` makes it one. */
-  readonly writer: TextWriter
+  readonly #writer: TextWriter
   /** Where the last item ends. */
   #length = 0
+  /** Ready items that stand one behind the other elsewhere too, and are copied together. */
+  #ready: Buffer | undefined
+  #ready_start = 0
+  #ready_end = 0
   /** Item -> where it begins. */
   readonly #starts: number[] = []
   /** Item -> position of its event in the batch. */
@@ -25,7 +28,13 @@ export class Body {
   readonly indices: string[] = []
 
   constructor(buffer: Buffer) {
-    this.writer = new TextWriter(buffer)
+    this.#writer = new TextWriter(buffer)
+  }
+
+  /** What the next item is written with; `close` makes it one. */
+  get writer(): TextWriter {
+    this.copyReady()
+    return this.#writer
   }
 
   get count(): number {
@@ -34,10 +43,7 @@ export class Body {
 
   /** What was written since the last item is the next one. */
   close(position: number, index: string): void {
-    this.#starts.push(this.#length)
-    this.positions.push(position)
-    this.indices.push(index)
-    this.#length = this.writer.length
+    this.#add(position, index, this.writer.length)
   }
 
   /** Forgets what was written since the last item. */
@@ -45,10 +51,24 @@ export class Body {
     this.writer.length = this.#length
   }
 
-  /** An item whose bytes were made before. */
+  /** An item whose bytes were made before. They have to hold until `copyReady`. */
   addReady(position: number, { index, piece }: Attempt): void {
-    this.writer.ready(piece.buffer.subarray(piece.start, piece.end))
-    this.close(position, index)
+    const { buffer, start, end } = piece
+    if (buffer !== this.#ready || start !== this.#ready_end) {
+      this.copyReady()
+      this.#ready = buffer
+      this.#ready_start = start
+    }
+    this.#ready_end = end
+    this.#add(position, index, this.#length + end - start)
+  }
+
+  /** Takes over the bytes of what `addReady` got. */
+  copyReady(): void {
+    const ready = this.#ready
+    if (ready === undefined) return
+    this.#ready = undefined
+    this.#writer.ready(ready.subarray(this.#ready_start, this.#ready_end))
   }
 
   /** The bytes of the items `from` up to (not including) `to`: not copied, and valid only as long as the body is. */
@@ -75,6 +95,13 @@ export class Body {
   /** The buffer, for another body. */
   release(): Buffer {
     return this.writer.bytes
+  }
+
+  #add(position: number, index: string, end: number): void {
+    this.#starts.push(this.#length)
+    this.positions.push(position)
+    this.indices.push(index)
+    this.#length = end
   }
 
   #startOf(item: number): number {

@@ -2,7 +2,7 @@ import type { Context } from '../../core/context.ts'
 import type { Batching, Outcome, SavedEvents, Sink, WriteResult } from '../../core/contracts.ts'
 import { messageOf } from '../../core/errors.ts'
 import type { Event } from '../../core/event.ts'
-import { TextWriter } from '../../core/json/text-writer.ts'
+import type { TextWriter } from '../../core/json/text-writer.ts'
 import type { Template } from '../../core/template.ts'
 import { type Action, indexNameFault, isAction, writeLine } from './action.ts'
 import { Attempts } from './attempts.ts'
@@ -45,9 +45,6 @@ interface RefusedDocument {
 }
 
 const NEWLINE = 0x0a
-
-/** Filled and read within one call. */
-const scratch = new TextWriter()
 
 /** A document that is refused for more fields than this, one after the other, goes to the dead letters. */
 const TRIES_MAX = 10
@@ -110,9 +107,8 @@ export class ElasticsearchSink implements Sink {
       const action = this.#actionOf(event)
       // Of an update or a deletion the bytes do not tell what the event was.
       if (!isAction(action) || action.document !== undefined) return false
-      scratch.clear()
-      const is_whole = this.#print(scratch, action, event)
-      this.#attempts.prepare(event, action.index, scratch.written)
+      const is_whole = this.#print(this.#attempts.begin(), action, event)
+      this.#attempts.prepare(event, action.index)
       // The dead letters want the event as it was.
       return is_whole
     } catch {
@@ -129,12 +125,17 @@ export class ElasticsearchSink implements Sink {
     const body = this.#pool.take()
     /** Items that an earlier attempt may have stored. */
     const suspects = new Set<number>()
-    for (const [position, event] of events.entries()) {
+    let position = 0
+    for (const event of events) {
       const refusal = this.#append(body, position, event, suspects)
-      if (refusal === undefined) continue
-      outcomes[position] = refusal
-      targets[position] = this.#indexOf(event)
+      if (refusal !== undefined) {
+        outcomes[position] = refusal
+        targets[position] = this.#indexOf(event)
+      }
+      position++
     }
+    // What it takes from the blocks is free for others from here on.
+    body.copyReady()
     if (body.count === 0) {
       this.#pool.giveBack(body)
       this.#count(outcomes)
@@ -151,7 +152,8 @@ export class ElasticsearchSink implements Sink {
       throw result.failure
     }
     const undecided: Outcome = { kind: 'retry', reason: result.failure?.message ?? 'it was not sent' }
-    for (const [item, position] of body.positions.entries()) {
+    for (let item = 0; item < body.count; item++) {
+      const position = body.positions[item] ?? 0
       outcomes[position] = result.outcomes[item] ?? undecided
       targets[position] = body.indices[item]
     }
@@ -273,7 +275,9 @@ export class ElasticsearchSink implements Sink {
 
   /** Keeps the bytes of what is to be tried again, and lets the body's buffer go where nothing needs it any more. */
   #remember(body: Body, result: BulkResult, eventOf: (item: number) => Event, mayBeStored: (item: number) => boolean): void {
-    for (const [item, outcome] of result.outcomes.entries()) {
+    for (let item = 0; item < result.outcomes.length; item++) {
+      const outcome = result.outcomes[item]
+      if (outcome?.kind === 'stored') continue
       const event = eventOf(item)
       if (outcome?.kind === 'reject' && event.hasLetFieldsGo) {
         result.outcomes[item] = { ...outcome, document: body.documentAt(item) }
