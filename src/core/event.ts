@@ -242,7 +242,7 @@ export class Event extends EventLife {
    */
   adopt(object: ScannedObject): boolean {
     if (object.holdsReserved || object.holdsBracketed) return false
-    for (const name of Object.keys(this.#fields)) {
+    for (const name in this.#fields) {
       if (this.#fields[name] !== undefined && object.has(name)) setMember(this.#fields, name, undefined)
     }
     if (this.#printed_name !== undefined && object.has(this.#printed_name)) this.#takePrinted()

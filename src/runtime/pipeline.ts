@@ -73,10 +73,11 @@ export class Pipeline {
   readonly #filtered: Counter
   readonly #leaveLedger: () => void
   readonly #loses: Loses
-  /** Outputs that an event goes to. */
+  /** Outputs that an event goes to, the first so many: a list that is emptied gives its memory away. */
   readonly #taken: number[] = []
+  #taken_count = 0
   readonly #take = (output: number): void => {
-    this.#taken.push(output)
+    this.#taken[this.#taken_count++] = output
   }
   readonly #tracker: EventTracker
   readonly #queued: QueuedIntake | undefined
@@ -351,7 +352,7 @@ export class Pipeline {
   }
 
   #passed(event: Event): void {
-    this.#taken.length = 0
+    this.#taken_count = 0
     if (this.#loses('filters')) {
       this.#tracker.filters--
       return
@@ -365,13 +366,11 @@ export class Pipeline {
       this.#failed(event, 'outputs', 'the conditions around outputs', thrown)
       return
     }
-    if (this.#taken.length === 0) {
-      this.#end(event, 'unrouted')
-      return
-    }
-    this.#tracker.routed(event, this.#taken.length)
+    const count = this.#taken_count
+    if (count === 0) return this.#end(event, 'unrouted')
+    this.#tracker.routed(event, count)
     let isNeeded = false
-    for (const output of this.#taken) if (this.outputs[output]?.push(event) !== true) isNeeded = true
+    for (let at = 0; at < count; at++) if (this.outputs[this.#taken[at] ?? 0]?.push(event) !== true) isNeeded = true
     if (!isNeeded) event.letFieldsGo()
   }
 

@@ -51,8 +51,10 @@ function writeValue(writer: TextWriter, value: Value, exact: boolean): void {
 /** Such as tags. */
 function writeTexts(writer: TextWriter, texts: readonly string[]): void {
   writer.byte(OPEN_BRACKET)
-  for (const [index, text] of texts.entries()) {
-    if (index > 0) writer.byte(COMMA)
+  let is_first = true
+  for (const text of texts) {
+    if (!is_first) writer.byte(COMMA)
+    is_first = false
     writeString(writer, text)
   }
   writer.byte(CLOSE_BRACKET)

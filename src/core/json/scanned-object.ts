@@ -12,6 +12,9 @@ import type { TextWriter } from './text-writer.ts'
 const GONE = -1
 /** So many digits are read one by one. */
 const SHORT_DIGITS = 9
+/** What `#findKept` found: one list for all, for nobody keeps it. */
+const kept: number[] = []
+
 /** Among so many members a search is as fast as an index. */
 const SEARCHED_MAX = 64
 
@@ -214,38 +217,47 @@ export class ScannedObject {
       writer.text(text)
       // Taken together where they stand now: the bytes are those of the text.
       let length = 1
-      this.#eachKept((from, end) => {
+      const count = this.#findKept()
+      for (let at = 0; at < count; at += 2) {
+        const [from, end] = [kept[at] ?? 0, kept[at + 1] ?? 0]
         writer.bytes.copyWithin(start + length, start + from, start + end)
         length += end - from
-      })
+      }
       writer.length = start + length
     } else {
       writer.byte(OPEN_BRACE)
-      this.#eachKept((from, end) => writer.text(text.slice(from, end)))
+      const count = this.#findKept()
+      for (let at = 0; at < count; at += 2) writer.text(text.slice(kept[at], kept[at + 1]))
     }
   }
 
-  /** Calls with parts of the text that are members which were not taken out, with the commas between them. */
-  #eachKept(take: (from: number, end: number) => void): void {
+  /**
+   * Notes in `kept` where parts of the text begin and end that are members which were not taken out, with the commas between
+   * them. Returns how many numbers these are.
+   */
+  #findKept(): number {
     const members = this.#members
-    let is_first = true
+    let count = 0
     /** Where the members that are to be taken next begin; below 0: nowhere. */
     let from = -1
     let end = 1
     for (let at = this.#start; at < this.#end; at += STRIDE) {
       if (members[at] === GONE) {
         if (from >= 0) {
-          take(from, end)
-          is_first = false
+          kept[count++] = from
+          kept[count++] = end
         }
         from = -1
       } else if (from < 0) {
         // The first thing behind a value is its comma.
-        from = is_first && end > 1 ? this.#text.indexOf(',', end) + 1 : end
+        from = count === 0 && end > 1 ? this.#text.indexOf(',', end) + 1 : end
       }
       end = members[at + 2] ?? 0
     }
-    if (from >= 0) take(from, end)
+    if (from < 0) return count
+    kept[count++] = from
+    kept[count++] = end
+    return count
   }
 
   /** Where in the table of members the name stands, or -1. */

@@ -161,14 +161,18 @@ const NOTHING: readonly Decoded[] = []
 /** What a frame holds, mostly still as its text; or why it becomes no event. */
 function readFrame(json: string): Decoded | Refusal {
   const source = ScannedObject.read(json)
-  // The names that are read first stand there from the start: V8 has one shape for all events then.
-  if (source !== undefined) return { fields: { '@timestamp': undefined, '@metadata': undefined }, exact: false, source }
+  if (source !== undefined) return { fields: firstFields(), exact: false, source }
   try {
     const { value, exact } = parseJson(json)
     return isFields(value) ? { fields: inOneOrder(value), exact } : REFUSALS.not_an_object
   } catch {
     return REFUSALS.not_json
   }
+}
+
+/** What every event gets at its birth has its place from the start: V8 has one shape for all of them then. */
+function firstFields(): Fields {
+  return { '@timestamp': undefined, '@metadata': undefined, '@version': undefined, tags: undefined }
 }
 
 /** A time that can not be read is replaced by the clock without a tag, as Logstash does for Beats only. */
