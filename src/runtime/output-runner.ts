@@ -3,13 +3,13 @@ import { Backoff } from '../core/backoff.ts'
 import type { Context } from '../core/context.ts'
 import type { Batching, Outcome, Sink, WriteResult } from '../core/contracts.ts'
 import { MillraceError, messageOf } from '../core/errors.ts'
-import type { Event, EventState } from '../core/event.ts'
+import type { Event } from '../core/event.ts'
 import { BatchQueue } from './batch-queue.ts'
-import type { BlockedSettings } from './blocked-settings.ts'
 import type { Rejected } from './dead-letter-box.ts'
-import type { DeliveryLedger, Loses } from './ledger.ts'
+import type { DeliveryLedger } from './ledger.ts'
 import { OutputMetrics } from './output-metrics.ts'
-import { Overflow, type OverflowServices } from './overflow.ts'
+import type { OutputServices } from './output-services.ts'
+import { Overflow } from './overflow.ts'
 import { DEFAULT_BATCHING, Pace } from './pace.ts'
 import { PUT_OFF, PutOff } from './put-off.ts'
 import { Spill } from './spill.ts'
@@ -31,18 +31,6 @@ const ASKED_PAUSE_MAX_MS = 5 * 60_000
 interface Batch {
   readonly events: Event[]
   readonly tried: () => void
-}
-
-export interface OutputServices extends Pick<OverflowServices, 'standing' | 'buffered' | 'restored' | 'returned' | 'unreadable'> {
-  readonly ledger: DeliveryLedger
-  readonly batch_size: number
-  readonly batch_delay_ms: number
-  readonly policy: BlockedSettings
-  /** An event has its outcome at this output. */
-  ended(event: Event, state: EventState): void
-  readonly loses: Loses
-  /** Keeps events among the dead letters; true once they are fsynced, false when the program leaves before. */
-  deadLetter(events: readonly Rejected[]): Promise<boolean>
 }
 
 /**
@@ -82,6 +70,8 @@ export class OutputRunner {
   #blockedUntil = 0
   #timer: NodeJS.Timeout | undefined
   #wakeQueued = false
+  /** When the turn of the loop began in which events come: a clock for each of them would cost more than the rest of `push`. */
+  #turn_ms = 0
   /** Turns of the loop since the last event came. */
   #quiet_turns = 0
 
@@ -165,9 +155,9 @@ export class OutputRunner {
   /** Takes one event, for which the process's byte budget made room. True when its fields are not needed here any more. */
   push(event: Event): boolean {
     this.ledger.handed(1)
-    if (!this.#services.loses('queue')) this.#queue.push(event, performance.now())
     this.#quiet_turns = 0
     this.#wake()
+    if (!this.#services.loses('queue')) this.#queue.push(event, this.#turn_ms)
     return this.#sink.prepare?.(event) ?? false
   }
 
@@ -192,6 +182,7 @@ export class OutputRunner {
   #wake(): void {
     if (this.#wakeQueued) return
     this.#wakeQueued = true
+    this.#turn_ms = performance.now()
     setImmediate(() => {
       this.#wakeQueued = false
       this.#pump()

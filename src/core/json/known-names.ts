@@ -108,6 +108,8 @@ export class NameTable {
   readonly all: KnownName[] = []
   /** Those at the top level. */
   readonly top = new Map<string, KnownName>()
+  /** Those of them that mean something to every event. */
+  readonly reserved: KnownName[] = []
   /** The first one of the last text. */
   first: KnownName | undefined
   /** The last object that was begun. */
@@ -143,7 +145,10 @@ export class NameTable {
     const name = new KnownName(copy, depth, this.all.length, hash)
     this.all.push(name)
     bucket.push(name)
-    if (depth === 0) this.top.set(name.text, name)
+    if (depth === 0) {
+      this.top.set(name.text, name)
+      if ((name.traits & RESERVED_NAME) !== 0) this.reserved.push(name)
+    }
     return name
   }
 }

@@ -1,9 +1,8 @@
 import { isAscii } from 'node:buffer'
-import { RESERVED } from '../reserved-fields.ts'
 import { type Fields, isFields, mergeExact, setMember, type Value } from '../values.ts'
 import { numberOf } from './exact-number.ts'
 import { type ParsedJson, parseJson } from './json.ts'
-import { BRACKETED_NAME, type NameTable, RESERVED_NAME } from './known-names.ts'
+import { BRACKETED_NAME, type KnownName, type NameTable, RESERVED_NAME } from './known-names.ts'
 import { tellParsed, WHOLE_TEXT } from './parsing-watch.ts'
 import { type Scan, STRIDE, scan, scanAscii, scanObject } from './scanner.ts'
 import type { TextWriter } from './text-writer.ts'
@@ -76,7 +75,7 @@ export class ScannedObject {
   /** Whether a name is among its names that means something to every event: `@timestamp`, `@metadata`, `@version`, `tags`. */
   get holdsReserved(): boolean {
     if ((this.#traits & RESERVED_NAME) === 0) return false
-    for (const name of RESERVED) if (this.#find(name) >= 0) return true
+    for (const name of this.#names.reserved) if (this.#place(name) >= 0) return true
     return false
   }
 
@@ -91,8 +90,27 @@ export class ScannedObject {
 
   /** Puts this object over another one: both are one from here on, where a name is in both this one's member counts. */
   putOver(other: ScannedObject): void {
-    for (const name of other.names()) if (this.has(name)) other.cut(name)
+    const knows_both = other.#names === this.#names && other.#below === undefined && this.#below === undefined
+    if (knows_both && !this.#isLarge && !other.#isLarge) this.#cutOwnOf(other)
+    else for (const name of other.names()) if (this.has(name)) other.cut(name)
     this.#below = other
+  }
+
+  /** Takes out what has the name of a member of this object. */
+  #cutOwnOf(other: ScannedObject): void {
+    const members = other.#members
+    for (let at = other.#start; at < other.#end; at += STRIDE) {
+      const name = members[at] ?? GONE
+      if (name === GONE || !this.#holds(name >> 1)) continue
+      members[at] = GONE
+      other.#gone++
+    }
+  }
+
+  #holds(number: number): boolean {
+    const members = this.#members
+    for (let at = this.#start; at < this.#end; at += STRIDE) if ((members[at] ?? GONE) >> 1 === number) return true
+    return false
   }
 
   /** The value of a member; a map or list is another one each time. */
@@ -262,16 +280,23 @@ export class ScannedObject {
 
   /** Where in the table of members the name stands, or -1. */
   #find(name: string): number {
-    const members = this.#members
-    if (this.#end - this.#start > SEARCHED_MAX * STRIDE) {
+    if (this.#isLarge) {
       const at = this.#indexed().get(name) ?? -1
-      return members[at] === GONE ? -1 : at
+      return this.#members[at] === GONE ? -1 : at
     }
     const known = this.#names.top.get(name)
-    if (known === undefined) return -1
-    const { number } = known
+    return known === undefined ? -1 : this.#place(known)
+  }
+
+  get #isLarge(): boolean {
+    return this.#end - this.#start > SEARCHED_MAX * STRIDE
+  }
+
+  /** Where in the table of members a known name stands, or -1. */
+  #place({ number, place }: KnownName): number {
+    const members = this.#members
     // Mostly it stands where it stood in the last text.
-    const expected = this.#start + known.place
+    const expected = this.#start + place
     if (expected < this.#end && (members[expected] ?? GONE) >> 1 === number) return expected
     for (let at = this.#start; at < this.#end; at += STRIDE) if ((members[at] ?? GONE) >> 1 === number) return at
     return -1
