@@ -125,14 +125,12 @@ export class ElasticsearchSink implements Sink {
     const body = this.#pool.take()
     /** Items that an earlier attempt may have stored. */
     const suspects = new Set<number>()
-    let position = 0
-    for (const event of events) {
-      const refusal = this.#append(body, position, event, suspects)
-      if (refusal !== undefined) {
-        outcomes[position] = refusal
-        targets[position] = this.#indexOf(event)
-      }
-      position++
+    for (let at = 0; at < events.length; at++) {
+      const event = events[at] as Event
+      const refusal = this.#append(body, at, event, suspects)
+      if (refusal === undefined) continue
+      outcomes[at] = refusal
+      targets[at] = this.#indexOf(event)
     }
     // What it takes from the blocks is free for others from here on.
     body.copyReady()
