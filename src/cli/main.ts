@@ -1,4 +1,5 @@
 import { ConfigError, MillraceError } from '../core/errors.ts'
+import { withoutSecrets } from '../core/secret.ts'
 import { parseArguments, usage } from './arguments.ts'
 import { type Tool, UsageError } from './tool.ts'
 import { version } from './version.ts'
@@ -44,11 +45,11 @@ async function main(words: readonly string[]): Promise<number> {
       return 1
     }
     if (thrown instanceof MillraceError) {
-      process.stderr.write(`millrace: ${thrown.message} [${thrown.code}]\n`)
+      process.stderr.write(`millrace: ${withoutSecrets(thrown.message)} [${thrown.code}]\n`)
       return 1
     }
     if (!(thrown instanceof UsageError)) throw thrown
-    process.stderr.write(`millrace: ${thrown.message}\nmillrace --help lists what there is\n`)
+    process.stderr.write(`millrace: ${withoutSecrets(thrown.message)}\nmillrace --help lists what there is\n`)
     return 1
   }
 }

@@ -15,7 +15,9 @@ export function keystorePath(settings_folder: string): string {
 }
 
 export function keystorePassword(environment: NodeJS.ProcessEnv): string {
-  return PASSWORD_VARIABLES.map((name) => environment[name]).find((value) => value !== undefined && value !== '') ?? ''
+  const password = PASSWORD_VARIABLES.map((name) => environment[name]).find((value) => value !== undefined && value !== '') ?? ''
+  keepSecret(password)
+  return password
 }
 
 /** A larger file is no secret. */

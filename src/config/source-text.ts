@@ -1,4 +1,5 @@
 import type { Position, Problem } from '../core/errors.ts'
+import { findSecret } from '../core/secret.ts'
 
 /** A config file's text, which can tell the place of an offset. */
 export class SourceText {
@@ -31,14 +32,11 @@ export class SourceText {
   }
 }
 
-/** What may stand in such a line is nobody else's business. */
-const SECRET = /passw|secret|token|api_?key|cloud_auth|credential|jaas/i
-
 /** The problems with the lines of the texts in which they are, except such lines that look like passwords. */
 export function withSourceLines(problems: readonly Problem[], sources: readonly SourceText[]): Problem[] {
   return problems.map((problem) => {
     const { file, line } = problem.at
     const text = sources.find((source) => source.file === file)?.line(line)
-    return text === undefined || text.trim() === '' || SECRET.test(text) ? problem : { ...problem, source_line: text }
+    return text === undefined || text.trim() === '' || findSecret(text) >= 0 ? problem : { ...problem, source_line: text }
   })
 }

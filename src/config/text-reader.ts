@@ -1,3 +1,5 @@
+import { findSecret } from '../core/secret.ts'
+
 /** From the first character to behind the last one, in UTF-16 units of the whole text. */
 export interface Range {
   readonly start: number
@@ -77,6 +79,19 @@ export class TextReader {
   /** What stands here, for messages. */
   get found(): string {
     const rest = this.text.slice(this.at, this.at + 20)
-    return rest === '' ? 'the end' : JSON.stringify(rest.split(/\s/, 1)[0] || rest[0])
+    const word = rest.split(/\s/, 1)[0] || rest.charAt(0)
+    if (word === '') return 'the end'
+    return this.#isInSecret ? 'something else' : JSON.stringify(word)
+  }
+
+  /** A text that stands here, for hints. */
+  quote(text: string): string {
+    return `"${this.#isInSecret ? '…' : text}"`
+  }
+
+  /** Whether a password without quotes begins or goes on here, by the name before it. */
+  get #isInSecret(): boolean {
+    const line = this.text.slice(this.text.lastIndexOf('\n', this.at - 1) + 1, this.at)
+    return /(?:=>\s*|[^\s"'{}[\]])$/.test(line) && findSecret(line) >= 0
   }
 }

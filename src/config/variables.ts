@@ -1,3 +1,5 @@
+import { keepIfSecret } from '../core/secret.ts'
+
 /** Environment variables by name. */
 export interface Variables {
   readonly [name: string]: string | undefined
@@ -12,6 +14,7 @@ export function substituteVariables(text: string, variables: Variables, missing:
   return text.replace(REFERENCE, (whole, name: string, preset: string | undefined) => {
     const value = variables[name] ?? preset
     if (value === undefined) missing(name)
+    else keepIfSecret(name, value)
     return value ?? whole
   })
 }

@@ -44,7 +44,12 @@ export class ConfigError extends Error {
   readonly problems: readonly Problem[]
 
   constructor(problems: readonly Problem[], options?: { cause?: unknown }) {
-    const told = problems.map((problem) => ({ ...problem, message: withoutSecrets(problem.message) }))
+    const told = problems.map((problem) => ({
+      ...problem,
+      message: withoutSecrets(problem.message),
+      ...(problem.hint === undefined ? {} : { hint: withoutSecrets(problem.hint) }),
+      ...(problem.source_line === undefined ? {} : { source_line: withoutSecrets(problem.source_line) }),
+    }))
     const sorted = told.toSorted(
       (a, b) => compareText(a.at.file, b.at.file) || a.at.line - b.at.line || a.at.column - b.at.column,
     )

@@ -1,4 +1,4 @@
-import type { Secret } from './secret.ts'
+import { keepCredentials, type Secret } from './secret.ts'
 
 export interface Login {
   readonly user: string
@@ -24,6 +24,7 @@ export function readLogin(
 
 /** The header `Authorization` for a login, or for a text `user:password`. */
 export function basicAuthorization(login: Login | string): string {
-  const credentials = typeof login === 'string' ? login : `${login.user}:${login.password.reveal()}`
-  return `Basic ${Buffer.from(credentials).toString('base64')}`
+  if (typeof login !== 'string') return `Basic ${keepCredentials(login.user, login.password.reveal())}`
+  const colon = login.includes(':') ? login.indexOf(':') : login.length
+  return `Basic ${keepCredentials(login.slice(0, colon), login.slice(colon + 1))}`
 }

@@ -4,6 +4,7 @@ import type { Counter, Log, Metrics } from '../core/context.ts'
 import { messageOf } from '../core/errors.ts'
 import type { Event, Origin } from '../core/event.ts'
 import type { PipelineSettings } from '../core/plan.ts'
+import { withoutSecrets } from '../core/secret.ts'
 import { Timestamp } from '../core/values.ts'
 import { type DeadLetter, DeadLetters, deadLettersFolder, documentOf, type StoragePolicy } from '../storage/dead-letters.ts'
 
@@ -29,7 +30,7 @@ export interface Rejected {
 export function entryOfEvent(event: Event, component: string, reason: string, plugin_type?: string, document?: string): Entry {
   const { origin } = event
   const from = { origin: origin?.describe(), stable_id: event.lastingId(), replays: origin?.replays }
-  return { component, plugin_type, reason, ...from, content: contentOf(event, document) }
+  return { component, plugin_type, reason: withoutSecrets(reason), ...from, content: contentOf(event, document) }
 }
 
 /** Whatever is wrong with an event, it gets into the box. */
@@ -51,7 +52,7 @@ export function entryOfRaw(
 ): Entry {
   return {
     component,
-    reason,
+    reason: withoutSecrets(reason),
     origin: origin?.describe(),
     stable_id: origin?.stableId(),
     replays: origin?.replays,

@@ -11,8 +11,12 @@ export interface ToolRun {
 const BIN = join(import.meta.dirname, '../../bin/millrace')
 
 /** Runs `bin/millrace` with these words until it ends by itself. */
-export async function runTool(words: readonly string[], stdin = ''): Promise<ToolRun> {
-  const child = spawn(BIN, words, { stdio: ['pipe', 'pipe', 'pipe'] })
+export async function runTool(
+  words: readonly string[],
+  stdin = '',
+  env: Readonly<Record<string, string>> = {},
+): Promise<ToolRun> {
+  const child = spawn(BIN, words, { env: { ...process.env, ...env }, stdio: ['pipe', 'pipe', 'pipe'] })
   let stdout = ''
   let stderr = ''
   child.stdout.setEncoding('utf8').on('data', (text: string) => {

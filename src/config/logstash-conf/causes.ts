@@ -20,7 +20,8 @@ function valueFault(reader: TextReader): SyntaxFault {
     const number = glued.startsWith('.') ? `0${glued}` : glued.slice(1)
     return new SyntaxFault(at, message, `a number is written ${number}`, meaning(at, glued, number))
   }
-  if (/^[/%*~@.]/.test(glued)) return new SyntaxFault(at, message, `write it in quotes: "${glued}"`, meaning(at, glued))
+  if (/^[/%*~@.]/.test(glued))
+    return new SyntaxFault(at, message, `write it in quotes: ${reader.quote(glued)}`, meaning(at, glued))
   return new SyntaxFault(at, message, reader.char === '}' ? 'the value is missing' : undefined)
 }
 
@@ -35,7 +36,8 @@ export function noValueFault(reader: TextReader): SyntaxFault {
   const word = reader.peek(/[^\s,\]}#"'=>{]+/y) ?? ''
   const why =
     word.length === 1 ? 'a word without quotes has two letters at least' : 'only letters, digits and _ go without quotes'
-  return new SyntaxFault(start, `expected a value, found ${word}`, `${why}: write "${word}"`, meaning(start, word))
+  const found = reader.quote(word)
+  return new SyntaxFault(start, `expected a value, found ${found}`, `${why}: write ${found}`, meaning(start, word))
 }
 
 /** What people write where `=>` should stand. */

@@ -1,4 +1,5 @@
 import type { Problem } from '../../core/errors.ts'
+import { findSecret } from '../../core/secret.ts'
 import type { SourceText } from '../source-text.ts'
 import type { Fault } from './fault.ts'
 import { type Refusal, refusalOf } from './logstash-grammar.ts'
@@ -57,7 +58,10 @@ function wordsOf(source: SourceText, { offset, expected, since }: Refusal): stri
   const { line, column } = source.position(offset)
   const list = expected.length === 1 ? expected[0] : `one of ${expected.join(', ')}`
   const passed = source.text.slice(since, offset)
-  const after = passed.length > AFTER_MAX ? `${passed.slice(0, AFTER_MAX)}…` : passed
+  const quoted = passed.slice(0, AFTER_MAX)
+  // Up to what looks like a password.
+  const shown = findSecret(quoted) < 0 ? quoted : quoted.slice(0, findSecret(quoted))
+  const after = passed.length > shown.length ? `${shown}…` : passed
   const said = offset > 0 ? ` after ${after.replaceAll('\r', '\\r').replaceAll('\n', '\\n')}` : ''
   return `Expected ${list} at line ${line}, column ${column} (byte ${offset + 1})${said}`
 }

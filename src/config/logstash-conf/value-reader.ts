@@ -1,3 +1,4 @@
+import { findSecret } from '../../core/secret.ts'
 import type { TextReader } from '../text-reader.ts'
 import { ARROW_SLIP, arrowFault, nameFault, noValueFault } from './causes.ts'
 import { type Fault, SyntaxFault } from './fault.ts'
@@ -67,9 +68,16 @@ export class ValueReader {
   /** A text that never ends. */
   #endless(start: number, quote: string): SyntaxFault {
     const { hint, resume } = this.#missingQuote(start, quote)
-    const line = this.#reader.text.slice(start, resume)
-    const message = `expected ${quote} to close the text that begins with ${line.slice(0, 30)}`
+    const message = `expected ${quote} to close the text that begins with ${this.#beginningOf(start, resume)}`
     return new SyntaxFault(this.#reader.text.length, message, hint, { resume })
+  }
+
+  /** Of a text in quotes, for messages; of a password the quote only. */
+  #beginningOf(start: number, end: number): string {
+    const { text } = this.#reader
+    const begin = text.slice(start, Math.min(end, start + 30)).split(/[\r\n]/, 1)[0] ?? ''
+    const line = text.slice(text.lastIndexOf('\n', start) + 1, start)
+    return findSecret(line + begin) < 0 ? begin : `${text.charAt(start)}…`
   }
 
   /** Why a text goes on behind its line, and where it most probably should have ended. */
@@ -94,7 +102,7 @@ export class ValueReader {
     if (text === undefined || !this.isTextTooLong(fault.offset)) return fault
     this.#longText = undefined
     const { hint, resume } = this.#missingQuote(text.start, text.quote)
-    const begin = this.#reader.text.slice(text.start, text.start + 30).split(/[\r\n]/, 1)[0]
+    const begin = this.#beginningOf(text.start, text.end)
     return new SyntaxFault(fault.offset, fault.message, `the text that begins with ${begin} goes over several lines: ${hint}`, {
       resume,
     })

@@ -1,5 +1,6 @@
 import { type ConfigCode, didYouMean, formatPosition, type Position, type Problem } from '../../core/errors.ts'
 import type { PlanWarning } from '../../core/plan.ts'
+import { keepIfSecret, keepSecretsOfAddresses } from '../../core/secret.ts'
 import { findSetting, KNOWN_SETTINGS } from './known-settings.ts'
 
 /** What one setting says, as text, and where. */
@@ -32,6 +33,8 @@ export function checkSettings(given: Settings, scope: 'pipeline' | 'program'): C
   const warnings: PlanWarning[] = []
   for (const [name, setting] of given) {
     const { at, value } = setting
+    keepIfSecret(name, value)
+    keepSecretsOfAddresses(value)
     const known = findSetting(name)
     if (known === undefined || (scope === 'pipeline' && known.scope === 'program')) {
       problems.push(unknown(name, at, known === undefined ? scope : 'pipeline'))

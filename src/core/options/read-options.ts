@@ -1,5 +1,6 @@
 import { didYouMean, formatPosition, type Position } from '../errors.ts'
 import type { ComponentNode, ConfigValue, OptionNode } from '../plan.ts'
+import { keepIfSecret, keepSecretsOfAddresses } from '../secret.ts'
 import type { OptionSpecs, OptionValues, Report } from './options.ts'
 
 /** What a component says about options that are not (or no longer) its own. */
@@ -33,6 +34,7 @@ export function readOptions<S extends OptionSpecs>(
   for (const option of node.options) {
     const name = currentName(option, node, specs, old, complain, warn)
     if (name !== undefined) values.set(name, option.value)
+    keepSecretsOf(option)
   }
   const read: { [name: string]: unknown } = {}
   // The words are Logstash's, for people search for them.
@@ -56,6 +58,22 @@ export function readOptions<S extends OptionSpecs>(
     })
   }
   return sound ? (read as OptionValues<S>) : undefined
+}
+
+/** What is no secret as a whole and holds one: addresses with passwords, headers. */
+function keepSecretsOf({ name, value }: OptionNode): void {
+  switch (value.kind) {
+    case 'string':
+      return keepSecretsOfAddresses(value.value)
+    case 'list':
+      for (const item of value.items) keepSecretsOf({ name, at: item.at, value: item })
+      return
+    case 'hash':
+      for (const entry of value.entries) {
+        if (name.endsWith('headers') && entry.value.kind === 'string') keepIfSecret(entry.name, entry.value.value)
+        keepSecretsOf(entry)
+      }
+  }
 }
 
 function currentName(

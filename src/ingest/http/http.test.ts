@@ -229,7 +229,7 @@ test('while the pipeline takes nothing, further bodies are told to come again', 
 })
 
 test('bodies that wait for each other share the room', async () => {
-  const patient = { ...TIMES, request_timeout_ms: 10_000 }
+  const patient = { ...TIMES, headers_timeout_ms: 60_000, request_timeout_ms: 60_000 }
   await using input = await start({ max_pending_bytes: 1_000 }, testContext(), undefined, new Collector(), patient)
   const first = await rawClient(input.url)
   first.write(`POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 900\r\n\r\n${'x'.repeat(800)}`)

@@ -1,6 +1,6 @@
 import { MillraceError } from '../../core/errors.ts'
 import { basicAuthorization, readLogin } from '../../core/login.ts'
-import type { Secret } from '../../core/secret.ts'
+import { keepCredentials, type Secret } from '../../core/secret.ts'
 import type { ElasticsearchOptions } from './options.ts'
 
 /** One address of Elasticsearch. The URL never holds credentials, so that it can be printed. */
@@ -75,9 +75,15 @@ export function authorizationOf(options: ElasticsearchOptions): string | undefin
   const cloud_auth = revealed(options.cloud_auth)
   const given = [login, api_key, cloud_auth].filter((way) => way !== undefined)
   if (given.length > 1) throw refused('expected one of user, api_key and cloud_auth, got several: keep one')
-  if (api_key !== undefined) return `ApiKey ${api_key.includes(':') ? Buffer.from(api_key).toString('base64') : api_key}`
+  if (api_key !== undefined) return `ApiKey ${encodedKey(api_key)}`
   if (cloud_auth !== undefined) return basicAuthorization(cloud_auth)
   return login === undefined ? undefined : basicAuthorization(login)
+}
+
+/** `id:key` goes over the wire as basic credentials do. */
+function encodedKey(api_key: string): string {
+  const colon = api_key.indexOf(':')
+  return colon < 0 ? api_key : keepCredentials(api_key.slice(0, colon), api_key.slice(colon + 1))
 }
 
 function revealed(secret: Secret | undefined): string | undefined {

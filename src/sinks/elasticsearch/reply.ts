@@ -1,3 +1,4 @@
+import { withoutSecrets } from '../../core/secret.ts'
 import { RequestFailure } from './client.ts'
 import type { Item } from './outcome.ts'
 
@@ -59,7 +60,9 @@ function readItem(entry: unknown): Item {
 
 /** What a request as a whole was refused with: `{"error":{"type":"…","reason":"…"},"status":400}`. */
 export function readRequestError(text: string): Pick<Item, 'type' | 'reason'> {
-  return readError(parse(text)?.['error'])
+  const { type, reason } = readError(parse(text)?.['error'])
+  // Proxies repeat what they were sent; it is cut off later, and a secret that is cut off could not be recognised.
+  return { type, reason: reason === undefined ? undefined : withoutSecrets(reason) }
 }
 
 function readError(error: unknown): Pick<Item, 'type' | 'reason'> {
@@ -86,7 +89,7 @@ function isObject(value: unknown): value is { readonly [name: string]: unknown }
 }
 
 function describe(text: string): string {
-  return text === '' ? 'an empty answer' : JSON.stringify(text.slice(0, 80))
+  return text === '' ? 'an empty answer' : JSON.stringify(withoutSecrets(text).slice(0, 80))
 }
 
 /** The documents may well be stored: only their outcomes are unknown. */

@@ -1,6 +1,7 @@
 import type { Agent, IncomingMessage, RequestOptions } from 'node:http'
 import type { Agent as TlsAgent } from 'node:https'
 import type { ConnectionOptions } from 'node:tls'
+import { withoutSecrets } from '../../core/secret.ts'
 import type { ClientCertificates } from '../../network/client-tls.ts'
 
 // As in src/ops/server.ts: an import statement would load another HTTP client.
@@ -28,7 +29,8 @@ export interface HttpAnswer {
 }
 
 /** What of an answer is kept, and how much of one is read before its connection is given up. */
-const EXCERPT_BYTES = 300
+const EXCERPT_LENGTH_MAX = 300
+const EXCERPT_BYTES = 4_096
 const ANSWER_BYTES_MAX = 1024 * 1024
 /** A server that asks for more patience than this is asked again nevertheless. */
 const RETRY_AFTER_MS_MAX = 300_000
@@ -159,7 +161,8 @@ async function readAnswer(response: IncomingMessage): Promise<HttpAnswer> {
     status: statusCode,
     retry_after_ms: retryAfter_ms(headers['retry-after']),
     location: headers.location,
-    excerpt: Buffer.concat(pieces).toString('utf8').replace(/\s+/g, ' ').trim(),
+    // A server may repeat what it was sent; a secret that is cut off could not be recognised.
+    excerpt: withoutSecrets(Buffer.concat(pieces).toString('utf8')).slice(0, EXCERPT_LENGTH_MAX).replace(/\s+/g, ' ').trim(),
   }
 }
 

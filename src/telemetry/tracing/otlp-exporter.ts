@@ -1,5 +1,6 @@
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http'
 import { type Resource, resourceFromAttributes } from '@opentelemetry/resources'
+import { withoutSecrets } from '../../core/secret.ts'
 import { SPAN_KINDS, type Span, type SpanId, type SpanStatus } from '../../core/span.ts'
 import type { SpanExporter } from './tracer.ts'
 
@@ -67,7 +68,10 @@ function toReadable(span: Span, resource: Resource, version: string): ReadableSp
     startTime: toHrTime(span.start_ns),
     endTime: toHrTime(span.end_ns),
     duration: toHrTime(span.end_ns - span.start_ns),
-    status: { code: STATUS_CODES[span.status], ...(span.message === undefined ? {} : { message: span.message.toWellFormed() }) },
+    status: {
+      code: STATUS_CODES[span.status],
+      ...(span.message === undefined ? {} : { message: withoutSecrets(span.message.toWellFormed()) }),
+    },
     attributes: wellFormed(span.attributes),
     links: (span.links ?? []).map((link) => ({ context: toContext(link) })),
     events: [],
