@@ -93,7 +93,7 @@ const ADVICE: readonly { readonly fits: (cause: Cause) => boolean; readonly kind
       /^(ERR_TLS|ERR_SSL|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO)|EPROTO/.test(code) || /certificate|SSL routines/.test(message),
     kind: 'kafka_tls',
     advice:
-      "check security_protocol and that ssl_truststore_location (PEM) holds the authority that signed the brokers' certificates",
+      "check security_protocol, that ssl_truststore_location (PEM) holds the authority that signed the brokers' certificates, and, where brokers ask for a client certificate, ssl_keystore_location",
   },
 ]
 

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { type ElasticsearchSecurity, elasticsearchUserFiles } from './elasticsearch-users.ts'
 import { freePort } from './free-port.ts'
 import { findJava, type Java } from './java.ts'
+import { type KafkaListener, listenerSettings } from './kafka-listeners.ts'
 import { reasonAgainstContainer, ServerContainer } from './server-container.ts'
 import { prepareServer, SERVERS_FOLDER, type ServerBackend, ServerProcess, serversCache } from './server-process.ts'
 
@@ -24,6 +25,12 @@ export interface Server extends AsyncDisposable {
 export interface KafkaServer extends Server {
   /** `host:port` each. */
   readonly brokers: readonly string[]
+}
+
+export interface KafkaOptions {
+  readonly listeners?: readonly KafkaListener[]
+  /** One that may log in by SCRAM-SHA-512; a broker in a container cannot have it. */
+  readonly user?: { readonly username: string; readonly password: string }
 }
 
 export interface ElasticsearchServer extends Server {
@@ -58,21 +65,35 @@ const ELASTICSEARCH_IMAGES = {
 /** Kafka's broker is made for Java 17 and newer, as Elasticsearch 8 is; the class files of Elasticsearch 9 are for 21. */
 const LOWEST_JAVA = { kafka: 17, 8: 17, 9: 21 } as const
 
-/** One broker with PLAINTEXT on 127.0.0.1; topics are made on first use. */
-export async function startKafka(): Promise<KafkaServer | Unavailable> {
+/** One broker with PLAINTEXT on 127.0.0.1, and what doors it shall have beside that; topics are made on first use. */
+export async function startKafka(options: KafkaOptions = {}): Promise<KafkaServer | Unavailable> {
   const [port, controllerPort] = [await freePort(), await freePort()]
   const isReady = (): Promise<boolean> => accepts(port)
+  const settings = listenerSettings(port, controllerPort, options.listeners ?? [])
+  const { user } = options
   const backend = await chooseBackend({
     image: KAFKA_IMAGE,
-    container: () =>
-      Promise.resolve(new ServerContainer({ image: KAFKA_IMAGE, environment: kafkaEnvironment(port, controllerPort), isReady })),
+    // Users with SCRAM are made when the storage is formatted, which the image does by itself.
+    ...(user === undefined
+      ? {
+          container: () => {
+            const environment = { ...KAFKA_ENVIRONMENT, ...kafkaEnvironment(controllerPort, settings) }
+            return Promise.resolve(new ServerContainer({ image: KAFKA_IMAGE, environment, isReady }))
+          },
+        }
+      : {}),
     lowestJava: LOWEST_JAVA.kafka,
     process: async (java) => {
       const home = await prepareServer('kafka', java.home)
+      const assignments = Object.entries(settings).map(([key, value]) => `${key}=${value}`)
+      const run = [join(SERVERS_FOLDER, 'run-kafka.sh'), home]
       return ServerProcess.create({
         name: 'kafka',
-        command: (data) => [join(SERVERS_FOLDER, 'run-kafka.sh'), home, data, String(port), String(controllerPort)],
-        env: { JAVA_HOME: java.home },
+        command: (data) => [...run, data, String(port), String(controllerPort), ...assignments],
+        env: {
+          JAVA_HOME: java.home,
+          ...(user === undefined ? {} : { KAFKA_SCRAM_USER: `name=${user.username},password=${user.password}` }),
+        },
         isReady,
       })
     },
@@ -117,7 +138,8 @@ export async function startElasticsearch(options: ElasticsearchOptions): Promise
 
 interface BackendChoice {
   readonly image: string
-  readonly container: () => Promise<ServerBackend>
+  /** Without it, it has to be a process. */
+  readonly container?: () => Promise<ServerBackend>
   readonly lowestJava: number
   readonly process: (java: Java) => Promise<ServerBackend>
 }
@@ -128,8 +150,8 @@ async function chooseBackend(choice: BackendChoice): Promise<ServerBackend | Una
   const reasons: string[] = []
   if (wanted !== 'processes') {
     const reason = await reasonAgainstContainer(choice.image)
-    if (reason === undefined) return choice.container()
-    reasons.push(reason)
+    if (reason === undefined && choice.container !== undefined) return choice.container()
+    reasons.push(reason ?? 'a container cannot be set up so')
   }
   if (wanted !== 'containers') {
     const java = await findJava(choice.lowestJava)
@@ -189,25 +211,27 @@ async function answersHealth(url: string): Promise<boolean> {
   return response.status === 200 || response.status === 401
 }
 
+const KAFKA_ENVIRONMENT = {
+  KAFKA_NODE_ID: '1',
+  KAFKA_PROCESS_ROLES: 'broker,controller',
+  KAFKA_CONTROLLER_LISTENER_NAMES: 'CONTROLLER',
+  KAFKA_INTER_BROKER_LISTENER_NAME: 'PLAINTEXT',
+  KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR: '1',
+  KAFKA_OFFSETS_TOPIC_NUM_PARTITIONS: '4',
+  KAFKA_TRANSACTION_STATE_LOG_REPLICATION_FACTOR: '1',
+  KAFKA_TRANSACTION_STATE_LOG_MIN_ISR: '1',
+  KAFKA_SHARE_COORDINATOR_STATE_TOPIC_REPLICATION_FACTOR: '1',
+  KAFKA_SHARE_COORDINATOR_STATE_TOPIC_MIN_ISR: '1',
+  KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS: '0',
+}
+
 /** The variables of the official image: KAFKA_A_B is its setting a.b. */
-function kafkaEnvironment(port: number, controllerPort: number): Record<string, string> {
-  return {
-    KAFKA_NODE_ID: '1',
-    KAFKA_PROCESS_ROLES: 'broker,controller',
-    KAFKA_CONTROLLER_QUORUM_VOTERS: `1@127.0.0.1:${controllerPort}`,
-    KAFKA_LISTENERS: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
-    KAFKA_ADVERTISED_LISTENERS: `PLAINTEXT://127.0.0.1:${port}`,
-    KAFKA_CONTROLLER_LISTENER_NAMES: 'CONTROLLER',
-    KAFKA_INTER_BROKER_LISTENER_NAME: 'PLAINTEXT',
-    KAFKA_LISTENER_SECURITY_PROTOCOL_MAP: 'CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT',
-    KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR: '1',
-    KAFKA_OFFSETS_TOPIC_NUM_PARTITIONS: '4',
-    KAFKA_TRANSACTION_STATE_LOG_REPLICATION_FACTOR: '1',
-    KAFKA_TRANSACTION_STATE_LOG_MIN_ISR: '1',
-    KAFKA_SHARE_COORDINATOR_STATE_TOPIC_REPLICATION_FACTOR: '1',
-    KAFKA_SHARE_COORDINATOR_STATE_TOPIC_MIN_ISR: '1',
-    KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS: '0',
-  }
+function kafkaEnvironment(controllerPort: number, settings: Readonly<Record<string, string>>): Record<string, string> {
+  const named = Object.entries(settings).map(([key, value]) => {
+    const name = key.toUpperCase().replaceAll('_', '__').replaceAll('-', '___').replaceAll('.', '_')
+    return [`KAFKA_${name}`, value]
+  })
+  return { KAFKA_CONTROLLER_QUORUM_VOTERS: `1@127.0.0.1:${controllerPort}`, ...Object.fromEntries(named) }
 }
 
 interface ElasticsearchContainer {
