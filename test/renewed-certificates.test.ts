@@ -76,3 +76,36 @@ test.skipIf(missing !== undefined)(
     expect(stub.documents.get('logs')?.size).toBe(sent)
   },
 )
+
+test.skipIf(missing !== undefined)('the names that clients must have change with the config', async () => {
+  await using folder = await temporaryFolder()
+  const maker = new CertificateMaker(folder.path)
+  maker.authority('ca', 'test authority')
+  maker.issue('server', 'ca', '/CN=server', 'IP:127.0.0.1')
+  maker.issue('client', 'ca', '/CN=x', 'DNS:web1.filebeat.example.com')
+  const port = await freePort()
+  const config = join(folder.path, 'main.conf')
+  const configure = (name: string): Promise<void> =>
+    writeFile(
+      config,
+      `input { beats { host => "127.0.0.1" port => ${port} ssl_enabled => true ssl_certificate => "server.crt" ssl_key => "server.key"
+         ssl_certificate_authorities => ["ca.crt"] ssl_client_authentication => required ssl_client_names => ["${name}"] } }
+       output { null { } }`,
+    )
+  await configure('*.elsewhere.example.com')
+  await using program = await Program.start({ args: ['-f', config, '-r', '--config.reload.interval', '100ms'] })
+  const tls = { ca: maker.read('ca.crt'), ...maker.identity('client') }
+  const isServed = async (): Promise<boolean> => {
+    try {
+      await using client = await LumberjackClient.connect({ host: '127.0.0.1', port, tls })
+      await client.send(encodeWindow([{ message: 'm' }]))
+      await client.until(() => client.isClosed || client.acks.length > 0)
+      return client.acks.length > 0
+    } catch {
+      return false
+    }
+  }
+  expect(await isServed()).toBe(false)
+  await configure('*.filebeat.example.com')
+  await program.waitUntil('being served', isServed)
+})

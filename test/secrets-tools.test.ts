@@ -6,7 +6,7 @@ import { runTool } from './helpers/run-tool.ts'
 import { temporaryFolder } from './helpers/temporary-folder.ts'
 
 // Nothing connects: the ports are only read.
-const PORTS = { refusing: 9200, mail: 25, input: 8080, nobody: 9 }
+const PORTS = { refusing: 9200, mail: 25, traces: 4318, input: 8080, nobody: 9 }
 
 test('no command prints a secret; convert writes those that stand in the config, and no variable', async () => {
   await using folder = await temporaryFolder()

@@ -20,6 +20,8 @@ const RETRY_MS = 30_000
 interface Sources {
   readonly request: RunRequest
   readonly read: readonly LoadedPipeline[]
+  /** When reading it began. */
+  readonly read_at_ms: number
   readonly pipelines: Pick<Pipelines, 'replace' | 'files'>
   readonly deadLetters: Pick<DeadLetterBox, 'limit'>
   readonly metrics: MetricsRegistry
@@ -34,6 +36,8 @@ export class Reloader {
   #read: readonly LoadedPipeline[]
   /** Files whose change has not come to the pipelines yet. */
   readonly #changed = new Set<string>()
+  /** What was written after this was not seen by anybody; until the first look. */
+  #since_ms: number | undefined
   #pending: Promise<ReloadReport> | undefined
   #last: ReloadStatus | undefined
   #told = ''
@@ -42,6 +46,7 @@ export class Reloader {
   constructor(sources: Sources) {
     this.#sources = sources
     this.#read = sources.read
+    this.#since_ms = sources.read_at_ms
     for (const result of ['loaded', 'unchanged', 'refused'] as const) this.#count(result, 0)
     const help = '0 where the last config that was read while the program ran was refused.'
     sources.metrics.gauge('millrace_config_last_reload_successful', help, {}, () => Number(this.#last?.result !== 'refused'))
@@ -54,16 +59,14 @@ export class Reloader {
 
   /** Looks every `interval_ms` whether something has changed, until `stop` aborts. */
   async watch(interval_ms: number, stop: AbortSignal): Promise<void> {
-    await this.#look()
     while (!stop.aborted) {
-      await wait(interval_ms, undefined, { signal: stop }).catch(() => {})
-      if (stop.aborted) return
       try {
         if ((await this.#look()) || performance.now() >= this.#retry_at) await this.reload()
       } catch (thrown) {
         if (!(thrown instanceof Error)) throw thrown
         this.#sources.log.error('reload_failed', `could not look whether the config has changed: ${thrown.message}`)
       }
+      await wait(interval_ms, undefined, { signal: stop }).catch(() => {}) // The loop looks at `stop` itself.
     }
   }
 
@@ -146,13 +149,16 @@ export class Reloader {
     const { request, pipelines } = this.#sources
     const folder = request.settings_folder
     const settings = folder === undefined ? [] : ['logstash.yml', 'pipelines.yml'].map((name) => join(folder, name))
-    const changed = await this.#files.changed([
+    const since_ms = this.#since_ms
+    this.#since_ms = undefined
+    const files = [
       ...settings,
       keystorePath(folder ?? SETTINGS_FOLDER),
       ...secretFiles(process.env),
       ...this.#read.flatMap(({ path }) => path ?? []),
       ...pipelines.files,
-    ])
+    ]
+    const changed = await this.#files.changed(files, since_ms)
     for (const file of changed) this.#changed.add(file)
     return changed.size > 0
   }

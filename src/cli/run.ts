@@ -28,13 +28,14 @@ import { adoptLeftovers } from './workers/adopt-leftovers.ts'
  * The first SIGTERM or SIGINT drains, a second one leaves at once; SIGHUP reads the config again.
  */
 export async function run(request: RunRequest): Promise<number> {
+  const read_at_ms = Date.now()
   const command = await resolveCommand(request)
   const terminal = new Terminal()
   // A check says what is wrong and nothing else.
   const level = command.is_test && command.log_level === 'info' ? 'warn' : command.log_level
   const log = createLog({ level, terminal, format: command.log_format })
   try {
-    return await runLogged(request, command, terminal, log)
+    return await runLogged({ request, command, terminal, log, read_at_ms })
   } catch (thrown) {
     if (thrown instanceof ConfigError) {
       terminal.writeLine(`The given configuration is invalid:\n${thrown.message}`)
@@ -49,11 +50,12 @@ export async function run(request: RunRequest): Promise<number> {
   }
 }
 
-async function runLogged(request: RunRequest, command: RunCommand, terminal: Terminal, log: MainLog): Promise<number> {
+async function runLogged(given: Omit<Ways, 'metrics' | 'read'>): Promise<number> {
+  const { command, log } = given
   const metrics = new MetricsRegistry()
   for (const [index, warning] of command.warnings.entries()) log.warn(`setting_${index + 1}`, warning)
   const read = await loadConfig(command.config)
-  const ways = { request, command, terminal, log, metrics, read }
+  const ways = { ...given, metrics, read }
   const workers = command.is_test ? 1 : countWorkers(read, log)
   return workers === 1 ? await runHere(ways) : await runInWorkers(ways, workers)
 }
@@ -65,6 +67,8 @@ interface Ways {
   readonly log: MainLog
   readonly metrics: MetricsRegistry
   readonly read: readonly LoadedPipeline[]
+  /** When reading that began. */
+  readonly read_at_ms: number
 }
 
 /** As many as the pipeline wants that wants most. */
@@ -86,7 +90,7 @@ const SHARED_PORTS: ReadonlySet<string> = new Set(['linux', 'freebsd', 'aix', 's
 
 /** Everything in this thread. */
 async function runHere(ways: Ways): Promise<number> {
-  const { request, command, log, metrics, read } = ways
+  const { request, command, log, metrics, read, read_at_ms } = ways
   const { drain_timeout_ms, data } = command
   await using tracer = command.is_test ? undefined : openTracer(command.tracing, metrics, log)
   const prepared = await preparePipelines(read, { log, metrics, data, spans: tracer })
@@ -112,7 +116,7 @@ async function runHere(ways: Ways): Promise<number> {
     deadLetters: kept.deadLetters,
     drain_timeout_ms,
   })
-  const reloader = new Reloader({ request, read, pipelines, deadLetters: kept.deadLetters, metrics, log })
+  const reloader = new Reloader({ request, read, read_at_ms, pipelines, deadLetters: kept.deadLetters, metrics, log })
   return await operate(ways, {
     reloader,
     status: new PipelineStatus({ pipelines, reloader, data, version }),
@@ -131,7 +135,7 @@ async function runHere(ways: Ways): Promise<number> {
 
 /** Everything in worker threads; this one has what there is once. */
 async function runInWorkers(ways: Ways, count: number): Promise<number> {
-  const { request, command, log, metrics, read } = ways
+  const { request, command, log, metrics, read, read_at_ms } = ways
   const { drain_timeout_ms, data, log_level, tracing, reload } = command
   const { Workers } = await import('./workers/workers.ts')
   await using kept = await openFolder(
@@ -153,7 +157,7 @@ async function runInWorkers(ways: Ways, count: number): Promise<number> {
     deadLetters: kept.deadLetters,
     last_reload: () => reloader?.last,
   })
-  reloader = new Reloader({ request, read, pipelines: workers, deadLetters: kept.deadLetters, metrics, log })
+  reloader = new Reloader({ request, read, read_at_ms, pipelines: workers, deadLetters: kept.deadLetters, metrics, log })
   return await operate(ways, {
     reloader,
     status: workers.figures,

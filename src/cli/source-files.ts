@@ -7,6 +7,8 @@ interface State {
   readonly look: string
   /** Of all content. */
   readonly hash: string
+  /** When the last of them was written or put there. */
+  readonly changed_ms: number
 }
 
 /**
@@ -16,15 +18,18 @@ interface State {
 export class SourceFiles {
   readonly #states = new Map<string, State>()
 
-  /** Of these files, folders and patterns those that are another than when they were last asked for. New ones are not. */
-  async changed(paths: Iterable<string>): Promise<Set<string>> {
+  /**
+   * Of these files, folders and patterns those that are another than when they were last asked for. New ones are not, unless they were
+   * written after `since_ms`.
+   */
+  async changed(paths: Iterable<string>, since_ms = Number.POSITIVE_INFINITY): Promise<Set<string>> {
     const changed = new Set<string>()
     const wanted = new Set(paths)
     for (const path of wanted) {
       const before = this.#states.get(path)
       const now = await stateOf(path, before)
       this.#states.set(path, now)
-      if (before !== undefined && before.hash !== now.hash) changed.add(path)
+      if (before === undefined ? now.changed_ms > since_ms : before.hash !== now.hash) changed.add(path)
     }
     for (const path of this.#states.keys()) if (!wanted.has(path)) this.#states.delete(path)
     return changed
@@ -34,17 +39,20 @@ export class SourceFiles {
 async function stateOf(path: string, before: State | undefined): Promise<State> {
   const { files } = await findFiles(path)
   const looks = await Promise.all(files.map(lookAt))
-  const look = looks.join('\n')
+  const look = looks.map(({ text }) => text).join('\n')
   if (look === before?.look) return before
   const hash = createHash('sha256')
   for (const file of files) {
     // One that went away meanwhile is as good as none.
     hash.update(`${file}\n`).update(await readFile(file).catch(() => ''))
   }
-  return { look, hash: hash.digest('hex') }
+  return { look, hash: hash.digest('hex'), changed_ms: Math.max(0, ...looks.map(({ changed_ms }) => changed_ms)) }
 }
 
-async function lookAt(file: string): Promise<string> {
+async function lookAt(file: string): Promise<{ readonly text: string; readonly changed_ms: number }> {
   const found = await stat(file, { bigint: true }).catch(() => undefined)
-  return `${file} ${found?.dev} ${found?.ino} ${found?.size} ${found?.mtimeNs} ${found?.ctimeNs}`
+  return {
+    text: `${file} ${found?.dev} ${found?.ino} ${found?.size} ${found?.mtimeNs} ${found?.ctimeNs}`,
+    changed_ms: Number(found?.ctimeMs ?? 0),
+  }
 }

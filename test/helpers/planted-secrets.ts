@@ -94,10 +94,11 @@ function formsOf(secret: string): string[] {
   return [...new Set([secret, JSON.stringify(secret).slice(1, -1), encodeURIComponent(secret), ...coded])]
 }
 
-/** Ports of a server that refuses everybody, of one for mails, of an input, and one where nobody listens. */
+/** Ports of a server that refuses everybody, of one for mails, of one for traces, of an input, and one where nobody listens. */
 export interface Ports {
   readonly refusing: number
   readonly mail: number
+  readonly traces: number
   readonly input: number
   readonly nobody: number
 }
@@ -159,13 +160,14 @@ output {
 }
 
 /** A logstash.yml with secrets. */
-export function settingsOf(secrets: PlantedSecrets, { nobody }: Pick<Ports, 'nobody'>): string {
+export function settingsOf(secrets: PlantedSecrets, { traces }: Ports): string {
   return `
 api.auth.type: token
 api.auth.token: "${secrets.odd('API_TOKEN', 'environment')}"
 xpack.monitoring.elasticsearch.password: "${secrets.odd('MONITORING', 'literal')}"
 xpack.management.elasticsearch.password: "${secrets.odd('MANAGEMENT', 'environment')}"
 cloud.auth: "ann:${secrets.odd('SETTINGS_CLOUD', 'literal')}"
-tracing.endpoint: "http://ann:${secrets.plain('TRACING', 'literal')}@127.0.0.1:${nobody}"
+tracing.endpoint: "http://ann:${secrets.plain('TRACING', 'literal')}@127.0.0.1:${traces}"
+tracing.sampling: 1
 `
 }
