@@ -69,6 +69,8 @@ export class Body {
     if (ready === undefined) return
     this.#ready = undefined
     this.#writer.ready(ready.subarray(this.#ready_start, this.#ready_end))
+    // What stood in the buffer before must never be sent in the place of an item.
+    if (this.#writer.length !== this.#length) throw new Error('the bytes of an item were gone before they were copied')
   }
 
   /** The bytes of the items `from` up to (not including) `to`: not copied, and valid only as long as the body is. */

@@ -41,6 +41,19 @@ test('what is prepared reaches the wire as it would have without, in any order a
   }
 })
 
+test('so much that memory is given back meanwhile: each item is its own', async () => {
+  const { stub, sink } = await setup()
+  // The second request uses the buffer of the first one again.
+  for (const round of [1, 2]) {
+    const events = Array.from({ length: 10_000 }, (_, n) =>
+      prepared(sink, { to: 'a', filler: 'x'.repeat(1_000) }, `${round}-${n}`),
+    )
+    const { outcomes } = await sink.write(events, NEVER)
+    expect(outcomes.filter(({ kind }) => kind !== 'stored')).toEqual([])
+    expect(stub.documents.get('logs-a')?.size).toBe(round * 10_000)
+  }
+})
+
 test('what is tried again has the bytes of the first attempt, and one that may be stored is no conflict', async () => {
   const { stub, sink } = await setup(({ number }) =>
     number === 1 ? { cut: 'after' } : number === 2 ? { item: (item) => (item.id === 'b' ? BUSY : undefined) } : undefined,

@@ -5,7 +5,7 @@ import type { Event } from '../../core/event.ts'
 import type { TextWriter } from '../../core/json/text-writer.ts'
 import type { Template } from '../../core/template.ts'
 import { type Action, indexNameFault, isAction, writeLine } from './action.ts'
-import { Attempts } from './attempts.ts'
+import { type Attempt, Attempts } from './attempts.ts'
 import { type Body, BodyPool } from './body.ts'
 import { Bulk, type BulkResult } from './bulk.ts'
 import { type ClientSettings, ElasticsearchClient } from './client.ts'
@@ -125,15 +125,24 @@ export class ElasticsearchSink implements Sink {
     const body = this.#pool.take()
     /** Items that an earlier attempt may have stored. */
     const suspects = new Set<number>()
+    const prepared: Attempt[] = []
     for (let at = 0; at < events.length; at++) {
       const event = events[at] as Event
-      const refusal = this.#append(body, at, event, suspects)
+      const attempt = this.#attempts.take(event)
+      if (attempt !== undefined) {
+        if (attempt.may_be_stored) suspects.add(body.count)
+        body.addReady(at, attempt)
+        prepared.push(attempt)
+        continue
+      }
+      const refusal = this.#append(body, at, event)
       if (refusal === undefined) continue
       outcomes[at] = refusal
       targets[at] = this.#indexOf(event)
     }
-    // What it takes from the blocks is free for others from here on.
     body.copyReady()
+    // Not before: memory that is free may be given away at once.
+    for (const attempt of prepared) this.#attempts.free(attempt)
     if (body.count === 0) {
       this.#pool.giveBack(body)
       this.#count(outcomes)
@@ -251,14 +260,7 @@ export class ElasticsearchSink implements Sink {
   }
 
   /** Adds an event to the body, or says why it cannot be a document. */
-  #append(body: Body, position: number, event: Event, suspects: Set<number>): Outcome | undefined {
-    const attempt = this.#attempts.take(event)
-    if (attempt !== undefined) {
-      if (attempt.may_be_stored) suspects.add(body.count)
-      body.addReady(position, attempt)
-      this.#attempts.free(attempt)
-      return undefined
-    }
+  #append(body: Body, position: number, event: Event): Outcome | undefined {
     try {
       const action = this.#actionOf(event)
       if (!isAction(action)) return action
