@@ -59,7 +59,10 @@ test('a variable or a header is a secret by its name, unless its value says noth
   keepIfSecret('Authorization', 'Bearer of-a-header')
   keepIfSecret('USE_TOKEN', 'true')
   keepIfSecret('REGION', 'north-of-it')
-  expect(withoutSecrets('of-a-variable of-a-header true north-of-it')).toBe('<password> <password> true north-of-it')
+  keepIfSecret('PWD', '/home/ann')
+  keepIfSecret('api.auth.basic.password_policy.mode', 'WARN')
+  const plain = 'true north-of-it /home/ann WARN'
+  expect(withoutSecrets(`of-a-variable of-a-header ${plain}`)).toBe(`<password> <password> ${plain}`)
 })
 
 test.each([

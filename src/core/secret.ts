@@ -67,6 +67,8 @@ function wholeWord(text: string): RegExp {
 
 /** Names of options, settings, variables and headers that hold secrets. */
 const SECRET_NAME = /passw|passphrase|pwd|secret|token|api[_-]?key|credential|jaas|cloud.auth|authorization|cookie/i
+/** The shell's folder, and how strict Logstash is. */
+const PLAIN_NAME = /^(?:OLD)?PWD$|password_policy/
 /** `scheme://user:password@`, at the beginning of a text also without a scheme */
 const ADDRESS_WITH_PASSWORD = /(?:^|:\/\/)(?!mailto:)([^\s:/@"'{}]*):([^\s/@"'{}]+)@/g
 /** The same without a scheme, or cut off in the password. */
@@ -83,7 +85,7 @@ export function findSecret(text: string): number {
 
 /** Keeps the value of what has such a name: a variable, a setting, a header. */
 export function keepIfSecret(name: string, value: string): void {
-  if (!SECRET_NAME.test(name) || PLAIN_WORD.test(value)) return
+  if (!SECRET_NAME.test(name) || PLAIN_NAME.test(name) || PLAIN_WORD.test(value)) return
   keepSecret(value)
   // `Bearer …`
   const [, credentials] = /^\w+ +(\S+)$/.exec(value) ?? []
