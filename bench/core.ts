@@ -157,7 +157,7 @@ async function ours(lines: readonly Buffer[]): Promise<() => number> {
   const plan = readPipelineJson(JSON.stringify(config), 'bench', {})
   const compiled = await compilePipeline(plan, await loadCatalog(componentsOf(plan)), {
     context: () => context,
-    input: () => ({ max_event_bytes: 1e7, deadLetter: () => Promise.resolve() }),
+    input: () => ({ max_event_bytes: 1e7, max_in_flight_bytes: 64 * 1024 * 1024, deadLetter: () => Promise.resolve() }),
   })
   const actionOf = compileAction({
     index: compileTemplate('%{[@metadata][index]}'),

@@ -82,7 +82,7 @@ async function way(name: string, lines: readonly Buffer[], decode: (line: Buffer
   )
   const compiled = await compilePipeline(plan, await loadCatalog(componentsOf(plan)), {
     context: () => context,
-    input: () => ({ max_event_bytes: 1e7, deadLetter: () => Promise.resolve() }),
+    input: () => ({ max_event_bytes: 1e7, max_in_flight_bytes: 64 * 1024 * 1024, deadLetter: () => Promise.resolve() }),
   })
   let printed = 0
   const chain = linkChain(compiled.chain, {

@@ -93,7 +93,7 @@ interface OwnSurroundings extends Surroundings {
 export async function preparePipeline(loaded: LoadedPipeline, surroundings: OwnSurroundings): Promise<Prepared> {
   const { log, data, spans, bus, own, is_alone, worker } = surroundings
   const { plan, problems, sources, folder } = loaded
-  const { id, ecs_compatibility, max_event_bytes } = plan.settings
+  const { id, ecs_compatibility, max_event_bytes, max_in_flight_bytes } = plan.settings
   const factory = new ContextFactory({
     log,
     metrics: labelled(own, { pipeline: id }),
@@ -108,6 +108,7 @@ export async function preparePipeline(loaded: LoadedPipeline, surroundings: OwnS
     context: (component, where, node) => factory.create(component, where, node),
     input: (input) => ({
       max_event_bytes,
+      max_in_flight_bytes: Math.floor(max_in_flight_bytes / (worker?.count ?? 1)),
       deadLetter: async (raw, reason, origin, size_bytes) =>
         await pipeline?.deadLetterRaw(input, raw, reason, origin, size_bytes),
     }),

@@ -26,7 +26,7 @@ export const INPUT_OPTIONS = {
 }
 
 /** What the runtime gives an input beside the context. */
-export type InputServices = Pick<InputContext, 'deadLetter' | 'max_event_bytes'>
+export type InputServices = Pick<InputContext, 'deadLetter' | 'max_event_bytes' | 'max_in_flight_bytes'>
 
 /** Makes one input from its place in the plan. Faults are reported at that place; then there is no source. */
 export function compileInput(

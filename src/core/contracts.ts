@@ -83,6 +83,8 @@ export interface InputContext extends Context {
    */
   deadLetter(raw: Buffer, reason: string, origin: Origin | undefined, size_bytes?: number): Promise<void>
   readonly max_event_bytes: number
+  /** What events may take in this process at once, over all inputs; what an input holds before that should be a part of it. */
+  readonly max_in_flight_bytes: number
 }
 
 /** Fields that a codec found, and where exact numbers may be among them. */

@@ -44,7 +44,11 @@ export async function runPlan(
     context: (id: string, where: string, node?: ComponentNode) => {
       return { ...context, id, where, ecs_compatibility: ecsOf(node, plan.settings.ecs_compatibility) }
     },
-    input: () => ({ max_event_bytes: plan.settings.max_event_bytes, deadLetter: () => Promise.resolve() }),
+    input: () => ({
+      max_event_bytes: plan.settings.max_event_bytes,
+      max_in_flight_bytes: 64 * 1024 * 1024,
+      deadLetter: () => Promise.resolve(),
+    }),
   }
   try {
     const compiled = await compilePipeline(plan, specs, services)

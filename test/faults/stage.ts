@@ -14,17 +14,15 @@ export interface Extent {
   readonly rate: number
   /** How long the output is blocked in that scenario. */
   readonly blocked_ms: number
-  readonly slow_clients: number
 }
 
-export const QUICK: Extent = { is_quick: true, events: 2_000, faults: 3, rate: 1_000, blocked_ms: 8_000, slow_clients: 200 }
+export const QUICK: Extent = { is_quick: true, events: 2_000, faults: 3, rate: 1_000, blocked_ms: 8_000 }
 export const FULL: Extent = {
   is_quick: false,
   events: 200_000,
   faults: 10,
   rate: 4_000,
   blocked_ms: 600_000,
-  slow_clients: 2_000,
 }
 
 /** A figure of a scenario, by what it is: `kills with events in flight` -> `9 of 10`. */

@@ -183,6 +183,7 @@ export async function startPipelines(
       },
       input: (id) => ({
         max_event_bytes: settings.max_event_bytes,
+        max_in_flight_bytes: settings.max_in_flight_bytes,
         deadLetter: async (raw, reason, origin, size) => await pipeline?.deadLetterRaw(id, raw, reason, origin, size),
       }),
     })

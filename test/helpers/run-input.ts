@@ -80,6 +80,7 @@ export function buildInput(
     context,
     {
       max_event_bytes,
+      max_in_flight_bytes: 64 * 1024 * 1024,
       deadLetter: (raw, reason) => {
         collector.deadLetters.push({ raw, reason })
         return Promise.resolve()

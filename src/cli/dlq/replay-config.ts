@@ -73,7 +73,7 @@ export async function compileReplay(
   { log, metrics, data }: { readonly log: ProgramLog; readonly metrics: MetricsRegistry; readonly data: string },
 ): Promise<CompiledReplay> {
   const bus = new PipelineBus()
-  const { id, ecs_compatibility, max_event_bytes } = plan.settings
+  const { id, ecs_compatibility, max_event_bytes, max_in_flight_bytes } = plan.settings
   const factoryFor = (config: string): ContextFactory =>
     new ContextFactory({
       log,
@@ -90,7 +90,7 @@ export async function compileReplay(
   const compiled = await compilePipeline(plan, forReplay(await loadCatalog(componentsOf(plan)), inputs), {
     context: (component, where, node) =>
       (own_filters?.files.has(node.at.file) === true ? filterFactory : factory).create(component, where, node),
-    input: () => ({ max_event_bytes, deadLetter: () => Promise.resolve() }),
+    input: () => ({ max_event_bytes, max_in_flight_bytes, deadLetter: () => Promise.resolve() }),
   })
   return { compiled: restOfTheWay(compiled, own_filters !== undefined), inputs, factory }
 }

@@ -59,7 +59,7 @@ export class DryRun {
     const shared = run.#context(plan.settings.id, config_folder)
     const compiled = await compilePipeline(plan, run.#withoutEnds(await loadCatalog(componentsOf(plan))), {
       context: (id, where, node) => ({ ...shared, id, where, ecs_compatibility: ecsOf(node, plan.settings.ecs_compatibility) }),
-      input: () => ({ max_event_bytes: plan.settings.max_event_bytes, deadLetter: () => Promise.resolve() }),
+      input: () => ({ ...plan.settings, deadLetter: () => Promise.resolve() }),
     })
     for (const { at, message } of compiled.warnings)
       run.messages.push({ level: 'warn', message: `${formatPosition(at)}: ${message}` })

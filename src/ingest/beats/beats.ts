@@ -12,6 +12,9 @@ import { BeatsServer } from './server.ts'
 /** Of 30 s after which Filebeat gives a silent server up; go-lumber's own server takes 3 s too. */
 const KEEP_ALIVE_MS = 3_000
 
+/** What was received and not decoded yet may take a quarter of the budget for events, on top of it; compressed, that is many windows. */
+const RECEIVED_PART = 4
+
 /** What users do not set. */
 export interface Internals {
   readonly keep_alive_ms: number
@@ -21,10 +24,11 @@ export interface Internals {
 /**
  * The intake is one for the process, for it is the process whose memory is bounded. Two turns: one window waits for the
  * filters while another one is inflated; decoding more at a time would be no faster, for it is one thread that does it.
+ * How much it may receive, the inputs' budgets say.
  */
 const INTERNALS: Internals = {
   keep_alive_ms: KEEP_ALIVE_MS,
-  intake: new Intake({ turns: 2, received_bytes_max: 64 * 1024 * 1024, patience_ms: 10_000 }),
+  intake: new Intake({ turns: 2, received_bytes_max: 0, patience_ms: 10_000 }),
 }
 
 const ENRICHMENTS = ['source_metadata', 'codec_metadata', 'ssl_peer_metadata', 'all', 'none'] as const
@@ -115,7 +119,10 @@ document id however often it is sent.`,
       },
     },
   ],
-  create: (options, context) => createBeats(options, context, INTERNALS),
+  create: (options, context) => {
+    INTERNALS.intake.allow(context.max_in_flight_bytes / RECEIVED_PART)
+    return createBeats(options, context, INTERNALS)
+  },
 })
 
 /**

@@ -12,7 +12,7 @@ const signal = new AbortController().signal
 async function inflate(bytes: Buffer, allowed: Partial<Allowance> = {}): Promise<[number, string][]> {
   const decoder = new FrameDecoder(LIMITS)
   decoder.push(bytes)
-  const allowance = { bytes: 256 * MIB, events: 100_000, nested: 100_000, ...allowed }
+  const allowance = { bytes: 256 * MIB, events: 100_000, nested: 100_000, is_look: true, ...allowed }
   const found: [number, string][] = []
   for await (const { events, memory } of inflateFrame(decoder.next() as CompressedFrame, LIMITS, allowance, signal)) {
     for (const { sequence, body } of events) found.push([sequence, body.source.toString('utf8', body.start, body.end)])

@@ -1,4 +1,5 @@
 import { createInflate, inflateSync } from 'node:zlib'
+import { unlessAborted } from '../../core/waiting.ts'
 import { FrameError } from './closing.ts'
 import { type CompressedFrame, type DataFrame, FrameDecoder, type FrameLimits, type WindowFrame } from './frames.ts'
 
@@ -13,10 +14,13 @@ const ONE_GO_BYTES_MAX = 6 * 1024 * 1024
 /** Above this a compressed frame goes to the thread pool at once. */
 const ONE_GO_COMPRESSED_BYTES_MAX = 1024 * 1024
 /**
- * What did not fit into one go left its megabytes to the collector, and a bomb seldom comes alone: for so long all
- * frames go to the thread pool, whose pieces are freed.
+ * What did not fit into one go left its megabytes to the collector, and a bomb seldom comes alone: for so long all larger
+ * frames go to the thread pool, whose pieces are freed. Twice as long each time that the next one comes soon after.
  */
 const TOO_LARGE_FOR_MS = 1_000
+const TOO_LARGE_FOR_MS_MAX = 30_000
+/** Deflate shrinks no more than this: a frame of some bytes is small for certain. */
+const RATIO_MAX = 1_032
 /** JSON logs shrink about 12 times at level 3: the whole then fits into one piece and is not copied together. */
 const EXPECTED_RATIO = 16
 const PIECE_BYTES_MIN = 4 * 1024
@@ -32,6 +36,8 @@ export interface Allowance {
   events: number
   /** Compressed frames that may still be found inside of others. */
   nested: number
+  /** It is only looked through: nothing that is found waits for the pipeline. */
+  readonly is_look: boolean
 }
 
 /** Memory that may be freed: what was inflated, and the events that lie across two pieces of it. */
@@ -68,7 +74,7 @@ export async function* inflateFrame(
 ): AsyncGenerator<Inflated> {
   const { source, start, end } = frame.body
   const decoder = new FrameDecoder({ ...limits, max_whole_bytes: limits.max_event_bytes })
-  for await (const piece of inflate(source.subarray(start, end), allowance.bytes, signal)) {
+  for await (const piece of inflate(source.subarray(start, end), allowance, signal, depth)) {
     allowance.bytes -= piece.length
     if (allowance.bytes < 0) {
       throw new FrameError(
@@ -120,17 +126,21 @@ function checkNested(depth: number, allowance: Allowance): void {
 }
 
 /** The content, in one piece where that is small. */
-async function* inflate(compressed: Buffer, allowed_bytes: number, signal: AbortSignal): AsyncGenerator<Buffer> {
-  const whole = inflateInOneGo(compressed, allowed_bytes)
-  if (whole === undefined) yield* inflateStreamed(compressed, signal)
-  else yield whole
+async function* inflate(compressed: Buffer, allowance: Allowance, signal: AbortSignal, depth: number): AsyncGenerator<Buffer> {
+  const whole = inflateInOneGo(compressed, allowance.bytes)
+  if (whole !== undefined) return void (yield whole)
+  // What is inside of a frame is looked at in the turn of that frame.
+  using _alone = allowance.is_look && depth === 1 ? await lookAlone(signal) : undefined
+  yield* inflateStreamed(compressed, signal)
 }
 
-let too_large_ms = -Infinity
+let pooled_until_ms = -Infinity
+let pooled_for_ms = TOO_LARGE_FOR_MS
 
 /** The whole content, or `undefined` where it is too large for that, or may be. */
 function inflateInOneGo(compressed: Buffer, allowed_bytes: number): Buffer | undefined {
-  if (compressed.length > ONE_GO_COMPRESSED_BYTES_MAX || performance.now() - too_large_ms < TOO_LARGE_FOR_MS) return undefined
+  const is_small = compressed.length * RATIO_MAX <= STREAMED_PIECE_BYTES
+  if (!is_small && (compressed.length > ONE_GO_COMPRESSED_BYTES_MAX || performance.now() < pooled_until_ms)) return undefined
   const maxOutputLength = Math.max(1, Math.min(ONE_GO_BYTES_MAX, allowed_bytes))
   const expected = compressed.length * EXPECTED_RATIO
   const chunkSize = Math.min(Math.max(expected, PIECE_BYTES_MIN), PIECE_BYTES_MAX)
@@ -138,10 +148,37 @@ function inflateInOneGo(compressed: Buffer, allowed_bytes: number): Buffer | und
     return inflateSync(compressed, { chunkSize, maxOutputLength })
   } catch (thrown) {
     if (codeOf(thrown) === 'ERR_BUFFER_TOO_LARGE') {
-      too_large_ms = performance.now()
+      sendToPool()
       return undefined
     }
     throw corrupt(thrown)
+  }
+}
+
+function sendToPool(): void {
+  const now_ms = performance.now()
+  const comes_soon = now_ms - pooled_until_ms < pooled_for_ms
+  pooled_for_ms = comes_soon ? Math.min(pooled_for_ms * 2, TOO_LARGE_FOR_MS_MAX) : TOO_LARGE_FOR_MS
+  pooled_until_ms = now_ms + pooled_for_ms
+}
+
+/** Resolves when no large frame is being looked through any more. */
+let last_look: Promise<void> = Promise.resolve()
+
+/**
+ * Waits until nobody else looks through a large frame; disposing of it lets the next one begin. One bomb at a time: two would take
+ * twice the memory and be done no sooner. Not for frames whose events are handed on, which wait for the pipeline.
+ */
+async function lookAlone(signal: AbortSignal): Promise<Disposable> {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const before = last_look
+  last_look = before.then(() => promise)
+  try {
+    await unlessAborted(before, signal)
+    return { [Symbol.dispose]: resolve }
+  } catch (thrown) {
+    resolve()
+    throw thrown
   }
 }
 

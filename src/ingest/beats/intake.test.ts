@@ -104,3 +104,17 @@ test('who is let through and does not use it gives up, so that nobody stands sti
   // On a busy machine its time may be over before it is told to read.
   expect(calls.filter((call) => call !== 'stuck reads')).toEqual(['stuck gives up', 'next reads'])
 })
+
+test('a larger budget lets those read on that wait, a smaller one changes nothing', () => {
+  const calls: string[] = []
+  const intake = new Intake({ ...LIMITS, received_bytes_max: 0 })
+  intake.allow(1_000)
+  intake.hold(1_500)
+  const waiting = reader(calls, 'a')
+  expect([intake.mustWait(reader([], 'first')), intake.mustWait(waiting)]).toEqual([false, true])
+  intake.allow(500)
+  expect(calls).toEqual([])
+  intake.allow(2_000)
+  expect(calls).toEqual(['a reads'])
+  expect(intake.mustWait(waiting)).toBe(false)
+})

@@ -9,7 +9,10 @@ export interface Reader {
 export interface IntakeLimits {
   /** Windows that may be inflated and decoded at the same time, those that wait for room in the pipeline included. */
   readonly turns: number
-  /** Bytes that may be received and not yet decoded, over all connections. Each may go over it by what one read brings. */
+  /**
+   * Bytes that may be received and not yet decoded, over all connections. Each may go over it by what one read brings.
+   * `allow` raises it.
+   */
   readonly received_bytes_max: number
   /** How long one reader may read on over that limit to complete its window, when nothing else can free memory. */
   readonly patience_ms: number
@@ -30,6 +33,7 @@ const READ_BYTES = 64 * 1024
  */
 export class Intake {
   readonly #limits: IntakeLimits
+  #received_bytes_max: number
   #turns_taken = 0
   readonly #turn_line = new Set<() => void>()
   #received_bytes = 0
@@ -39,6 +43,14 @@ export class Intake {
 
   constructor(limits: IntakeLimits) {
     this.#limits = limits
+    this.#received_bytes_max = limits.received_bytes_max
+  }
+
+  /** At least so many bytes may be received from now on: the input with the largest budget decides. */
+  allow(received_bytes_max: number): void {
+    if (received_bytes_max <= this.#received_bytes_max) return
+    this.#received_bytes_max = received_bytes_max
+    this.#wake()
   }
 
   /** Bytes received and not yet decoded. */
@@ -112,13 +124,13 @@ export class Intake {
   }
 
   get #isFull(): boolean {
-    return this.#received_bytes > this.#limits.received_bytes_max
+    return this.#received_bytes > this.#received_bytes_max
   }
 
   #wake(): void {
     if (this.#isFull) return
     this.#endLettingThrough()
-    let reads = Math.ceil((this.#limits.received_bytes_max - this.#received_bytes + 1) / READ_BYTES)
+    let reads = Math.ceil((this.#received_bytes_max - this.#received_bytes + 1) / READ_BYTES)
     for (const reader of this.#reading_line) {
       if (reads-- <= 0) break
       this.#reading_line.delete(reader)

@@ -119,7 +119,7 @@ export class Window {
    * @throws FrameError for damaged or too large compressed frames
    */
   async isWhole(signal: AbortSignal): Promise<boolean> {
-    const allowance = this.#allowance(this.#events)
+    const allowance = this.#allowance(this.#events, true)
     let isWhole = false
     try {
       // Frames may be added while one is inflated.
@@ -143,7 +143,7 @@ export class Window {
    * into those handed out when the next ones are asked for: their memory is freed.
    */
   async *takeEvents(signal: AbortSignal): AsyncGenerator<readonly DataFrame[]> {
-    const allowance = this.#allowance(0)
+    const allowance = this.#allowance(0, false)
     let next: Kept = { events: [], memory: new Set() }
     let next_bytes = 0
     for (const part of this.#parts.splice(0)) {
@@ -200,8 +200,8 @@ export class Window {
     this.#events += count
   }
 
-  #allowance(events: number): Allowance {
-    return { bytes: this.#limits.max_inflated_bytes, events: this.count - events, nested: this.count }
+  #allowance(events: number, is_look: boolean): Allowance {
+    return { bytes: this.#limits.max_inflated_bytes, events: this.count - events, nested: this.count, is_look }
   }
 }
 
