@@ -8,7 +8,7 @@ import { type Fields, parseTimestamp, setMember, Timestamp, type Value } from '.
 import { unreadableReason } from '../../kafka/compression.ts'
 import { decodeWhole } from '../whole-message.ts'
 import type { KafkaRecord, TopicPartition } from './client.ts'
-import { KafkaOrigin } from './origin.ts'
+import { KafkaOrigin, RecordPlace } from './origin.ts'
 
 /** What some records gave. */
 export interface DecodedRecords {
@@ -42,6 +42,8 @@ export class RecordDecoder {
   readonly #context: InputContext
   readonly #settings: DecodeSettings
   readonly #decoder: Decoder
+  /** Of the last record: the next one is mostly of the same partition. */
+  #place = new RecordPlace('', -1)
 
   constructor(context: InputContext, settings: DecodeSettings) {
     this.#context = context
@@ -50,13 +52,11 @@ export class RecordDecoder {
   }
 
   /** Appends what the record gives to `into`: any number of events, or one refusal. Never throws. */
-  decode(place: TopicPartition, record: KafkaRecord, into: DecodedRecords): void {
-    const { offset, timestamp } = record
-    const at = { topic: place.topic, partition: place.partition, offset, timestamp }
+  decode({ topic, partition }: TopicPartition, record: KafkaRecord, into: DecodedRecords): void {
+    if (topic !== this.#place.topic || partition !== this.#place.partition) this.#place = new RecordPlace(topic, partition)
     const unreadable = unreadableReason(record.headers)
     if (unreadable !== undefined) {
-      if (unreadable !== '')
-        this.#refuse('unreadable_batch', record, at, `the record batch that starts here: ${unreadable}`, into)
+      if (unreadable !== '') this.#refuse('unreadable_batch', record, `the record batch that starts here: ${unreadable}`, into)
       return
     }
     const bytes = record.value?.length ?? 0
@@ -64,23 +64,28 @@ export class RecordDecoder {
       return this.#refuse(
         'too_large',
         record,
-        at,
         `${bytes} bytes are more than max_event_bytes (${this.#context.max_event_bytes})`,
         into,
       )
     }
-    const events: Event[] = []
+    const { events } = into
+    const known = events.length
     try {
       // No value (a tombstone) is empty text, as in Logstash.
       const decoded = decodeWhole(this.#decoder, record.value ?? NO_BYTES)
       const size_bytes = Math.ceil((bytes + (record.key?.length ?? 0)) / Math.max(1, decoded.length))
-      for (const [ordinal, one] of decoded.entries()) {
-        events.push(this.#createEvent(one, new KafkaOrigin(this.#context.id, at, ordinal), size_bytes, record))
+      for (let ordinal = 0; ordinal < decoded.length; ordinal++) {
+        const one = decoded[ordinal] as Decoded
+        events.push(this.#createEvent(one, this.#originOf(record, ordinal), size_bytes, record))
       }
     } catch (thrown) {
-      return this.#refuse('undecodable', record, at, messageOf(thrown), into)
+      events.length = known
+      this.#refuse('undecodable', record, messageOf(thrown), into)
     }
-    for (const event of events) into.events.push(event)
+  }
+
+  #originOf(record: KafkaRecord, ordinal: number): KafkaOrigin {
+    return new KafkaOrigin(this.#context.id, this.#place, record, ordinal)
   }
 
   #createEvent(decoded: Decoded, origin: KafkaOrigin, size_bytes: number, record: KafkaRecord): Event {
@@ -96,9 +101,9 @@ export class RecordDecoder {
 
   #metadata(origin: KafkaOrigin, record: KafkaRecord): Fields {
     const fields: Fields = {
-      topic: origin.topic,
+      topic: origin.place.topic,
       consumer_group: this.#settings.group_id,
-      partition: origin.partition,
+      partition: origin.place.partition,
       offset: Number(record.offset),
       key: record.key === null ? null : record.key.toString('utf8'),
       timestamp: Number(record.timestamp),
@@ -107,14 +112,8 @@ export class RecordDecoder {
     return fields
   }
 
-  #refuse(
-    reason: Refused['reason'],
-    record: KafkaRecord,
-    at: ConstructorParameters<typeof KafkaOrigin>[1],
-    why: string,
-    into: DecodedRecords,
-  ): void {
-    const origin = new KafkaOrigin(this.#context.id, at, 0)
+  #refuse(reason: Refused['reason'], record: KafkaRecord, why: string, into: DecodedRecords): void {
+    const origin = this.#originOf(record, 0)
     const message = `${this.#context.where}: ${origin.describe()} cannot become an event: ${why}; its first 64 kB are among the dead letters`
     this.#context.log.error(`kafka_${reason}`, message)
     into.refused.push({ raw: record.value ?? NO_BYTES, reason, origin })
