@@ -8,6 +8,8 @@ type Fate = (typeof FATES)[number]
 
 export interface FaultyProxyOptions {
   readonly port: number
+  /** Where it listens; default: any free one. */
+  readonly own_port?: number
   readonly random: () => number
   /** Share of the connections that get each fate; what is left passes. */
   readonly shares?: { readonly [fate in Exclude<Fate, 'pass'>]?: number }
@@ -35,7 +37,7 @@ export class FaultyProxy implements AsyncDisposable {
 
   static async start(options: FaultyProxyOptions): Promise<FaultyProxy> {
     const proxy = new FaultyProxy(options)
-    proxy.#server.listen(0, '127.0.0.1')
+    proxy.#server.listen(options.own_port ?? 0, '127.0.0.1')
     await once(proxy.#server, 'listening')
     const address = proxy.#server.address()
     if (address === null || typeof address === 'string') throw new Error('expected a TCP address')

@@ -1,4 +1,5 @@
 import { createRandom } from '../../src/sample/random.ts'
+import { freePort } from '../helpers/free-port.ts'
 import { startKafka } from '../helpers/servers.ts'
 import { RealStore, type Store, StubStore } from './store.ts'
 import { Topic } from './topic.ts'
@@ -39,6 +40,8 @@ export interface Scenario {
 
 /** The real servers of a run, started when the first scenario asks for them. */
 export class Servers implements AsyncDisposable {
+  /** Kafka has a door whose clients are sent to the port of a proxy. */
+  readonly proxied = { port: 0, advertised_port: 0 }
   #store: Promise<RealStore> | undefined
   #kafka: ReturnType<typeof startKafka> | undefined
 
@@ -50,10 +53,16 @@ export class Servers implements AsyncDisposable {
   }
 
   async topic(): Promise<Topic> {
-    this.#kafka ??= startKafka()
+    this.#kafka ??= this.#startKafka()
     const kafka = await this.#kafka
     if ('unavailable' in kafka) throw new Error(kafka.unavailable)
     return Topic.create(kafka)
+  }
+
+  async #startKafka(): ReturnType<typeof startKafka> {
+    this.proxied.port = await freePort()
+    this.proxied.advertised_port = await freePort()
+    return startKafka({ listeners: [{ name: 'PROXIED', protocol: 'PLAINTEXT', ...this.proxied }] })
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

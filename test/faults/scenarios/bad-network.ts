@@ -6,7 +6,7 @@ import { Traffic } from '../traffic.ts'
 /** Longer than the pause between keep-alives, 3 s, and shorter than Filebeat's 30 s, so that a run has room for many. */
 const PATIENCE_MS = 4_500
 
-/** Connections that are cut in mid-frame, slow, or silent for ever, on both sides of the program. */
+/** Connections that are cut in mid-frame, slow, or silent for ever, on all sides of the program. */
 export const badNetwork: Scenario = {
   letter: 'E',
   title: 'connections cut, slow and half-open on both sides',
@@ -18,14 +18,19 @@ export const badNetwork: Scenario = {
     await using store = await stage.store()
     await using behind = await FaultyProxy.start({ port: store.port, random, shares, bytes_max: bytes_max * 10 })
     const output = { timeout: is_quick ? 3 : 10 }
-    await using millrace = await Millrace.start({ elasticsearch_url: `http://127.0.0.1:${behind.port}`, output })
+    await using topic = await stage.topic()
+    const { port, advertised_port: own_port } = stage.servers.proxied
+    await using aside = topic === undefined ? undefined : await FaultyProxy.start({ port, own_port, random, shares, bytes_max })
+    const kafka = topic === undefined ? {} : { kafka: { brokers: [`127.0.0.1:${own_port}`], topic: topic.name } }
+    await using millrace = await Millrace.start({ elasticsearch_url: `http://127.0.0.1:${behind.port}`, output, ...kafka })
     await using front = await FaultyProxy.start({ port: millrace.beats_port, random, shares, bytes_max })
-    await using traffic = new Traffic(stage, front.port, undefined, PATIENCE_MS)
+    await using traffic = new Traffic(stage, front.port, topic, PATIENCE_MS)
     await traffic.expectAllStored(millrace, store)
-    const count = (fate: 'cut' | 'slow' | 'half_open'): string => `${front.fates.get(fate)} + ${behind.fates.get(fate)}`
+    const count = (fate: 'cut' | 'slow' | 'half_open'): string =>
+      [front, behind, ...(aside === undefined ? [] : [aside])].map(({ fates }) => fates.get(fate)).join(' + ')
     return {
       events,
-      'cut (senders + Elasticsearch)': count('cut'),
+      'cut (senders + Elasticsearch + Kafka)': count('cut'),
       slow: count('slow'),
       'half-open': count('half_open'),
       'windows sent again': traffic.repeated_windows,
