@@ -3,6 +3,8 @@ import { TextWriter } from '../../core/json/text-writer.ts'
 const BLOCK_BYTES = 1024 * 1024
 /** A block with less room than this is full. What turns out longer is written elsewhere. */
 const ROOM_BYTES = 32 * 1024
+/** What is so long and did not fit into the rest of a block gets memory of its own: blocks with a few such would be half empty. */
+const LONG_BYTES_MIN = 128 * 1024
 const NO_BYTES = Buffer.alloc(0)
 /** What waits between filters and requests under an even load; more is given back. */
 const KEPT_BLOCKS_MAX = 4
@@ -44,12 +46,27 @@ export class Blocks {
     const { bytes, length: end } = this.#writer
     const start = this.#used
     const block = this.#open
-    // It was longer than what was left of the block.
-    if (block === undefined || block.buffer !== bytes)
-      return { buffer: Buffer.from(bytes.subarray(start, end)), start: 0, end: end - start }
+    if (block === undefined || block.buffer !== bytes) return this.#moved(bytes.subarray(start, end))
     this.#used = end
     block.pieces++
     return { buffer: bytes, start, end, block }
+  }
+
+  /**
+   * A piece that was longer than what was left of the block, for which its writer took other memory, as much as two blocks:
+   * that goes at once, and the next block is begun, so that the pieces behind it do not need the same.
+   */
+  #moved(written: Buffer): Piece {
+    const { length } = written
+    const block = length < LONG_BYTES_MIN ? this.#blockFor(BLOCK_BYTES) : undefined
+    const buffer = block?.buffer ?? Buffer.allocUnsafeSlow(length)
+    buffer.set(written)
+    this.#writer.bytes = NO_BYTES
+    letGo(written)
+    if (block === undefined) return { buffer, start: 0, end: length }
+    this.#used = length
+    block.pieces++
+    return { buffer, start: 0, end: length, block }
   }
 
   /** The piece's bytes are not needed any more. */
@@ -74,7 +91,11 @@ export class Blocks {
 
   #keep(block: Block): void {
     if (this.#free.length < KEPT_BLOCKS_MAX) this.#free.push(block)
-    // Left to the collector, megabytes stay until one of its rare full rounds.
-    else if (block.buffer.buffer instanceof ArrayBuffer) block.buffer.buffer.transfer(0)
+    else letGo(block.buffer)
   }
+}
+
+/** Left to the collector, megabytes stay until one of its rare full rounds. */
+function letGo({ buffer }: Buffer): void {
+  if (buffer instanceof ArrayBuffer) buffer.transfer(0)
 }

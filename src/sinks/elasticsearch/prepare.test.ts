@@ -1,4 +1,4 @@
-import { afterEach, expect, test } from 'vitest'
+import { afterEach, expect, test, vi } from 'vitest'
 import { createElasticsearchSink, eventFrom, NEVER } from '../../../test/helpers/elasticsearch-sink.ts'
 import { type StubBehaviour, type StubBulk, startStubElasticsearch } from '../../../test/helpers/stub-elasticsearch.ts'
 import type { Sink } from '../../core/contracts.ts'
@@ -52,6 +52,26 @@ test('so much that memory is given back meanwhile: each item is its own', async 
     expect(outcomes.filter(({ kind }) => kind !== 'stored')).toEqual([])
     expect(stub.documents.get('logs-a')?.size).toBe(round * 10_000)
   }
+})
+
+test.each([20_000, 100_000, 300_000])('items of %d characters take about the memory that they have', async (length) => {
+  const { stub, sink } = await setup()
+  const allocate = vi.spyOn(Buffer, 'allocUnsafeSlow')
+  const count = 24_000_000 / length
+  const events = Array.from({ length: count }, (_, n) =>
+    prepared(sink, { to: 'a', n: `${n}`, filler: 'x'.repeat(length) }, `${n}`),
+  )
+  const bytes = allocate.mock.calls.map(([size]) => size)
+  allocate.mockRestore()
+  const kept_bytes = bytes.filter((size) => size <= 1024 * 1024).reduce((sum, size) => sum + size, 0)
+  expect(kept_bytes).toBeLessThan(24_000_000 * 1.5)
+  // What an item needs that does not fit into its block is more, but not for each one.
+  if (length < 128 * 1024) expect(bytes.length).toBeLessThan(count / 2)
+  for (let at = 0; at < count; at += 50) {
+    const { outcomes } = await sink.write(events.slice(at, at + 50), NEVER)
+    expect(outcomes.filter(({ kind }) => kind !== 'stored')).toEqual([])
+  }
+  for (let n = 0; n < count; n++) expect(stub.documents.get('logs-a')?.get(`${n}`)).toContain(`"n":"${n}"`)
 })
 
 test('what is tried again has the bytes of the first attempt, and one that may be stored is no conflict', async () => {
