@@ -35,15 +35,9 @@ export class Attempts implements SavedEvents {
     this.#attempts.set(event, attempt)
   }
 
-  /** Takes an attempt out. Its bytes hold until `free`. */
-  take(event: Event): Attempt | undefined {
-    const attempt = this.#attempts.get(event)
-    if (attempt !== undefined) this.#attempts.delete(event)
-    return attempt
-  }
-
-  free({ piece }: Attempt): void {
-    this.#blocks.free(piece)
+  /** Its bytes hold until `forget`. */
+  get(event: Event): Attempt | undefined {
+    return this.#attempts.get(event)
   }
 
   /** may_be_stored u8, length of the index u16, index, bytes */
@@ -69,7 +63,9 @@ export class Attempts implements SavedEvents {
   }
 
   forget(event: Event): void {
-    const attempt = this.take(event)
-    if (attempt !== undefined) this.free(attempt)
+    const attempt = this.#attempts.get(event)
+    if (attempt === undefined) return
+    this.#attempts.delete(event)
+    this.#blocks.free(attempt.piece)
   }
 }

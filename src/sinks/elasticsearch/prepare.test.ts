@@ -74,6 +74,26 @@ test.each([20_000, 100_000, 300_000])('items of %d characters take about the mem
   for (let n = 0; n < count; n++) expect(stub.documents.get('logs-a')?.get(`${n}`)).toContain(`"n":"${n}"`)
 })
 
+test('what could not be put together for lack of memory is whole at the next attempt', async () => {
+  const { stub, sink } = await setup()
+  const documents = Array.from({ length: 3_000 }, (_, n) => ({ to: 'a', n: `${n}`, filler: 'x'.repeat(1_000) }))
+  const events = documents.map((document, n) => prepared(sink, document, `${n}`))
+  const allocate = vi.spyOn(Buffer, 'allocUnsafeSlow').mockImplementation((size) => {
+    if (size > 1024 * 1024) throw new RangeError('Array buffer allocation failed')
+    return Buffer.alloc(size)
+  })
+  await expect(sink.write(events, NEVER)).rejects.toThrow('allocation failed')
+  allocate.mockRestore()
+  // Others come and go in between.
+  const others = Array.from({ length: 3_000 }, (_, n) => prepared(sink, { to: 'y', filler: 'y'.repeat(1_000) }, `other ${n}`))
+  await sink.write(others, NEVER)
+  const { outcomes } = await sink.write(events, NEVER)
+  expect(outcomes.filter(({ kind }) => kind !== 'stored')).toEqual([])
+  for (const [n, document] of documents.entries()) {
+    expect(stub.documents.get('logs-a')?.get(`${n}`)).toBe(eventFrom(document, `${n}`).toJsonText())
+  }
+})
+
 test('what is tried again has the bytes of the first attempt, and one that may be stored is no conflict', async () => {
   const { stub, sink } = await setup(({ number }) =>
     number === 1 ? { cut: 'after' } : number === 2 ? { item: (item) => (item.id === 'b' ? BUSY : undefined) } : undefined,

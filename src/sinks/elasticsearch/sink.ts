@@ -5,7 +5,7 @@ import type { Event } from '../../core/event.ts'
 import type { TextWriter } from '../../core/json/text-writer.ts'
 import type { Template } from '../../core/template.ts'
 import { type Action, indexNameFault, isAction, writeLine } from './action.ts'
-import { type Attempt, Attempts } from './attempts.ts'
+import { Attempts } from './attempts.ts'
 import { type Body, BodyPool } from './body.ts'
 import { Bulk, type BulkResult } from './bulk.ts'
 import { type ClientSettings, ElasticsearchClient } from './client.ts'
@@ -125,14 +125,14 @@ export class ElasticsearchSink implements Sink {
     const body = this.#pool.take()
     /** Items that an earlier attempt may have stored. */
     const suspects = new Set<number>()
-    const prepared: Attempt[] = []
+    const prepared: Event[] = []
     for (let at = 0; at < events.length; at++) {
       const event = events[at] as Event
-      const attempt = this.#attempts.take(event)
+      const attempt = this.#attempts.get(event)
       if (attempt !== undefined) {
         if (attempt.may_be_stored) suspects.add(body.count)
         body.addReady(at, attempt)
-        prepared.push(attempt)
+        prepared.push(event)
         continue
       }
       const refusal = this.#append(body, at, event)
@@ -141,8 +141,8 @@ export class ElasticsearchSink implements Sink {
       targets[at] = this.#indexOf(event)
     }
     body.copyReady()
-    // Not before: memory that is free may be given away at once.
-    for (const attempt of prepared) this.#attempts.free(attempt)
+    // Not before: memory that is free may be given away at once, and where it could not be copied an event has nothing else.
+    for (const event of prepared) this.#attempts.forget(event)
     if (body.count === 0) {
       this.#pool.giveBack(body)
       this.#count(outcomes)
