@@ -108,6 +108,46 @@ test('a copy is on its own', () => {
   expect([object.get('a'), copy.get('a'), copy.get('b')]).toEqual([1, undefined, 2])
 })
 
+test('an object over another one: of each name one member is left, the upper one, whatever was taken out before', () => {
+  const names = ['a', 'b', 'é', 'tags', '__proto__', ...Array.from({ length: 90 }, (_, n) => `n${n}`)]
+  const some = fc.oneof(fc.subarray(names.slice(0, 8)), fc.subarray(names), fc.constant(names))
+  const part = fc.tuple(some, fc.subarray(names.slice(0, 8)), fc.constantFrom('1', '"é"', '{"a":1}'))
+  fc.assert(
+    fc.property(part, part, fc.boolean(), ([below, gone_below, one], [above, gone_above, other], is_renewed) => {
+      const textOf = (of: string[], value: string) => `{${of.map((name) => `${JSON.stringify(name)}:${value}`).join(', ')}}`
+      const lower = read(textOf(below, one))
+      for (const name of gone_below) lower.cut(name)
+      // So many names that all are forgotten: the two objects number theirs differently.
+      if (is_renewed) for (let n = 0; n < 2; n++) read(textOf(freshNames(), '1'))
+      const upper = read(textOf(above, other))
+      for (const name of gone_above) upper.cut(name)
+      upper.putOver(lower)
+      const kept = [
+        ...below.filter((name) => !gone_below.includes(name) && (!above.includes(name) || gone_above.includes(name))),
+        ...above.filter((name) => !gone_above.includes(name)),
+      ]
+      expect(upper.names()).toEqual(kept)
+      expect(upper.holdsReserved).toBe(above.includes('tags') && !gone_above.includes('tags'))
+      expect([
+        upper.holdsOnly(new Set(kept.slice(1)), kept[0] ?? ''),
+        upper.holdsOnly(new Set(kept.slice(2)), kept[0] ?? ''),
+      ]).toEqual([true, kept.length < 2])
+      const writer = new TextWriter()
+      upper.print(writer)
+      const printed = parseJson(`${writer.written.toString()}}`).value as Fields
+      expect(Object.keys(printed)).toEqual(kept)
+      expect(upper.parse().value).toEqual(printed)
+    }),
+    { numRuns: 500 },
+  )
+})
+
+let fresh = 0
+
+function freshNames(): string[] {
+  return Array.from({ length: 2_100 }, () => `fresh-${fresh++}`)
+}
+
 const REFS = [
   'a',
   'b',

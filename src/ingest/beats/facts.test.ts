@@ -61,3 +61,37 @@ test('a frame tells the same as text and parsed, whatever it holds', () => {
     { numRuns: 2_000 },
   )
 })
+
+test('of lines of many files in turn, whose logs differ in a few letters', () => {
+  const number = fc.constantFrom(
+    '0',
+    '7',
+    '12',
+    '123456789012345',
+    '1234567890123456',
+    '0e5',
+    '12e5',
+    '12.0',
+    '-7',
+    '" 7"',
+    'null',
+  )
+  const file = fc.constantFrom(...Array.from({ length: 20 }, (_, n) => `"file":{"path":"/var/log/${n % 10}.log","inode":${n}}`))
+  const shape = fc.constantFrom(
+    (offset: string, named: string) => `{"offset":${offset},${named}}`,
+    (offset: string, named: string) => `{${named},"offset":${offset}}`,
+    (offset: string, named: string) => `{${named},"offset": ${offset} ,"flags":["multiline"]}`,
+    (offset: string, named: string) => `{${named},"offset":${offset},"flags":[{"offset":7}]}`,
+    (offset: string, named: string) => `{"flags":{"offset":${offset}},${named}}`,
+  )
+  const log = fc.tuple(shape, number, file).map(([print, offset, named]) => print(offset, named))
+  fc.assert(
+    fc.property(fc.array(log, { minLength: 20, maxLength: 60 }), (logs) => {
+      for (const text of logs) {
+        const [scanned, parsed] = both(`{"log":${text}}`)
+        expect(scanned).toEqual(parsed)
+      }
+    }),
+    { numRuns: 200 },
+  )
+})

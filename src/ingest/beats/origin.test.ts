@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Fields } from '../../core/values.ts'
@@ -60,6 +61,28 @@ describe('the id', () => {
     expect(idOf({ ...BASE, message: 'zażółć \u{1f600} \ud800' })).toBe('oE4Vpt0jc3UCMni-XWfdPRMfyLY')
     expect(idOf({ ...BASE, level: 'info' })).toBe('pM00kN4lytTzA4BwYswGwf0eYAk')
     expect(idOf({ ...BASE, log: of_fingerprint })).toBe('k1kfeNYBveWCIrRMPGLkB0hPOi0')
+  })
+
+  test('is of the parts behind their lengths, whatever stands in them and from whichever file the last line was', () => {
+    const text = fc.oneof(fc.string({ unit: 'binary' }), fc.constantFrom('', '-', '1:a', '漢'.repeat(9_000)))
+    const part = fc.option(text, { nil: undefined })
+    const line = fc.record({ name: part, path: text, inode: part, fingerprint: part, offset: text, message: text })
+    const partOf = (value: string | undefined): string => (value === undefined ? '-' : `${value.length}:${value}`)
+    fc.assert(
+      fc.property(fc.array(fc.tuple(line, fc.nat(2)), { minLength: 1, maxLength: 5 }), (lines) => {
+        for (const [{ name, path, inode, fingerprint, offset, message }, ordinal] of lines) {
+          const file =
+            fingerprint === undefined ? [path, undefined, inode, undefined] : [undefined, undefined, undefined, fingerprint]
+          const parts = [name, ...file, offset, message].map(partOf).join('')
+          const id = createHash('sha1')
+            .update(`${ordinal === 0 ? '' : `${ordinal};`}${parts}`)
+            .digest('base64url')
+          const fields = { agent: { name }, log: { offset, file: { path, inode, fingerprint } }, message } as Fields
+          const origin = origins.of({ fields }, message, '').withOrdinal(ordinal)
+          expect([origin.stableId(), origin.stableId()]).toEqual([id, id])
+        }
+      }),
+    )
   })
 
   test('differs with whatever tells lines apart', () => {
