@@ -1,8 +1,10 @@
 import { readFileSync } from 'node:fs'
+import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { testContext } from '../../../test/helpers/context.ts'
 import { encodeWindow } from '../../../test/helpers/lumberjack-client.ts'
 import { startBeats } from '../../../test/helpers/start-beats.ts'
+import { parseFieldRef } from '../../core/field-ref.ts'
 import type { EcsCompatibility } from '../../core/plan.ts'
 
 interface Case {
@@ -119,6 +121,61 @@ test('numbers keep their text', async () => {
   await client.until(() => client.answers.length === 1)
   expect(input.collector.events[0]?.toJsonText()).toContain('"order_id":12345678901234567890,"price":0.10,')
   expect(input.collector.events[0]?.toJsonText()).toContain('"id":98765432109876543210')
+})
+
+test.each([
+  ['plain', 'disabled'],
+  ['plain', 'v8'],
+  ['json', 'disabled'],
+] as const)('a frame becomes the same event as text and parsed, with codec %s and ECS %s', async (codec, ecs) => {
+  const text = fc.oneof(
+    fc.string(),
+    fc.constantFrom('', 'é', '{"a":1,"message":"q"}', '[{"a":1},{"tags":"x"}]', '2024-05-01T08:00:00.123Z'),
+  )
+  const map = fc.dictionary(
+    fc.constantFrom('name', 'beat', 'input', '1', '__proto__'),
+    fc.oneof(text, fc.nat(), fc.constant({ a: 1 })),
+  )
+  const value = fc.oneof({ weight: 3, arbitrary: text }, map, fc.nat(), fc.constantFrom<unknown>(null, [], ['t'], ['t', 1], true))
+  const members = fc.dictionary(
+    fc.constantFrom(
+      '@timestamp',
+      '@metadata',
+      '@version',
+      'tags',
+      '_tags',
+      '_@timestamp',
+      'message',
+      'line',
+      'host',
+      'agent',
+      'a',
+      'event',
+    ),
+    value,
+    { minKeys: 1 },
+  )
+  const frames = fc.sample(members, { numRuns: 500, seed: 11 }).map((frame) => JSON.stringify(frame))
+  // Not in one line: such a frame is parsed as a whole.
+  const pairs = frames.flatMap((frame) => [frame, `{\n${frame.slice(1)}`])
+  await using input = await startBeats({ options: { codec, type: 't' }, context: testContext({ ecs_compatibility: ecs }) })
+  await using client = await input.connect()
+  // Each is in a batch of its own: a codec may find several events in one.
+  for (const pair of pairs) {
+    const done = client.answers.length
+    await client.send(encodeWindow([pair]))
+    await client.until(() => client.answers.length > done)
+  }
+  const shown = input.collector.batches.map(({ events }) =>
+    events.map((event) => {
+      const shows = [JSON.parse(event.toJsonText()), JSON.parse(JSON.stringify(event.metadata))] as unknown[]
+      // The metadata of the next event must not know of it.
+      event.set(parseFieldRef('[@metadata][beat]'), 'changed')
+      return shows
+    }),
+  )
+  expect(shown).toHaveLength(pairs.length)
+  for (const [n, frame] of frames.entries()) expect(shown[2 * n], frame).toEqual(shown[2 * n + 1])
 })
 
 test('metadata is set also where the sender put a scalar in its way', async () => {
