@@ -14,12 +14,8 @@ const PLACE = { topic: 'exchange-logs', partition: 3 }
 const METADATA = parseFieldRef('[@metadata][kafka]')
 const RECORD_TIME_MS = Date.UTC(2026, 0, 1, 23, 59, 59, 7)
 
-/** Decodes one record with the context that a real input has. */
-function decode(
-  record: Partial<KafkaRecord> & { readonly text?: string },
-  options: { readonly [name: string]: unknown } = {},
-  settings: Partial<DecodeSettings> = {},
-): DecodedRecords {
+/** A decoder with the context that a real input has. */
+function decoderWith(options: { readonly [name: string]: unknown } = {}, settings: Partial<DecodeSettings> = {}): RecordDecoder {
   let context: InputContext | undefined
   const probe = defineInput({
     name: 'probe',
@@ -33,17 +29,28 @@ function decode(
     },
   })
   buildInput(probe, [plain, json, line], options, new Collector(), testContext(), 1_000)
-  const decoder = new RecordDecoder(context as unknown as InputContext, {
+  return new RecordDecoder(context as unknown as InputContext, {
     group_id: 'logstash',
     decorate_events: 'none',
     timestamp: 'record',
     ...settings,
   })
+}
+
+/** Decodes one record. */
+function decode(
+  record: Partial<KafkaRecord> & { readonly text?: string },
+  options: { readonly [name: string]: unknown } = {},
+  settings: Partial<DecodeSettings> = {},
+): DecodedRecords {
   const into: DecodedRecords = { events: [], refused: [] }
-  const { text, ...rest } = record
-  const value = text === undefined ? null : Buffer.from(text)
-  decoder.decode(PLACE, { offset: '1205', timestamp: String(RECORD_TIME_MS), key: null, value, ...rest }, into)
+  decoderWith(options, settings).decode(PLACE, recordOf(record), into)
   return into
+}
+
+function recordOf({ text, ...rest }: Partial<KafkaRecord> & { readonly text?: string }): KafkaRecord {
+  const value = text === undefined ? null : Buffer.from(text)
+  return { offset: '1205', timestamp: String(RECORD_TIME_MS), key: null, value, ...rest }
 }
 
 test('an event tells where it came from, and has an id that is the same at every delivery', () => {
@@ -59,6 +66,32 @@ test('the events of one record have ids of their own', () => {
     [0, 1].map((ordinal) => `exchange-logs:3:1205:${RECORD_TIME_MS}:${ordinal}`),
   )
   expect(events[1]?.origin?.describe()).toBe('exchange-logs/3@1205#1')
+})
+
+test('records of several partitions, one after the other, and one that fails between them, keep their places', () => {
+  const decoder = decoderWith({ codec: 'json', add_field: { '[a][b]': 'x' } })
+  const into: DecodedRecords = { events: [], refused: [] }
+  const places = [
+    ['t', 0, '{"n":1}'],
+    ['t', 1, '{"n":2}'],
+    ['u', 1, '[{"n":3},{"a":1}]'],
+    ['t', 1, '[{"n":4},{"n":5}]'],
+    ['t', 0, '{"n":6}'],
+  ] as const
+  for (const [offset, [topic, partition, text]] of places.entries()) {
+    decoder.decode({ topic, partition }, recordOf({ text, offset: String(offset) }), into)
+  }
+  expect(into.events.map((event) => [event.get(parseFieldRef('n')), event.origin?.describe()])).toEqual([
+    [1, 't/0@0'],
+    [2, 't/1@1'],
+    [4, 't/1@3'],
+    [5, 't/1@3#1'],
+    [6, 't/0@4'],
+  ])
+  expect(into.refused).toMatchObject([{ reason: 'undecodable', origin: { place: { topic: 'u', partition: 1 } } }])
+  expect(into.events.map((event) => event.stableId())).toEqual(
+    ['t:0:0', 't:1:1', 't:1:3', 't:1:3', 't:0:4'].map((id, at) => `${id}:${RECORD_TIME_MS}:${at === 3 ? 1 : 0}`),
+  )
 })
 
 test('an event without a time of its own takes that of the record', () => {
