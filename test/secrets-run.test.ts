@@ -83,7 +83,11 @@ test.each(['1', '2'])('what is refused, unreachable or asked says no secret, wit
     expect(await send(secrets.valueOf('HTTP_INPUT'))).toBe(0)
     for (const complaint of COMPLAINTS) await program.waitUntil(complaint, () => program.stderr.includes(complaint))
 
-    for (const path of PAGES) said[path] = await (await fetch(`${program.apiUrl}${path}`, { headers })).text()
+    const page = async (path: string): Promise<string> => (await fetch(`${program.apiUrl}${path}`, { headers })).text()
+    // One worker may have been refused before the others.
+    for (const path of ['/readyz', '/api/status'])
+      await program.waitUntil(`a refusal in ${path}`, async () => (await page(path)).includes('<password>'))
+    for (const path of PAGES) said[path] = await page(path)
     said['/api/stream'] = await firstOf(await fetch(`${program.apiUrl}/api/stream`, { headers }))
     said['wrong token'] = await (await fetch(`${program.apiUrl}/api/status`, { headers: { authorization: 'Bearer x' } })).text()
     said['ledger'] = Object.values(

@@ -56,10 +56,11 @@ export class DryRun {
     adapt: (compiled: CompiledPipeline) => CompiledPipeline = (compiled) => compiled,
   ): Promise<DryRun> {
     const run = new DryRun(plan)
-    const shared = run.#context(plan.settings.id, config_folder)
+    const { id: pipeline, max_event_bytes, max_in_flight_bytes } = plan.settings
+    const shared = run.#context(pipeline, config_folder)
     const compiled = await compilePipeline(plan, run.#withoutEnds(await loadCatalog(componentsOf(plan))), {
       context: (id, where, node) => ({ ...shared, id, where, ecs_compatibility: ecsOf(node, plan.settings.ecs_compatibility) }),
-      input: () => ({ ...plan.settings, deadLetter: () => Promise.resolve() }),
+      input: () => ({ max_event_bytes, max_in_flight_bytes, deadLetter: () => Promise.resolve() }),
     })
     for (const { at, message } of compiled.warnings)
       run.messages.push({ level: 'warn', message: `${formatPosition(at)}: ${message}` })
