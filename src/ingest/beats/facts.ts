@@ -1,7 +1,8 @@
 import { type FoundFields, textIn, valueIn } from '../../core/decoded.ts'
 import { parseJson } from '../../core/json/json.ts'
+import { copyOf } from '../../core/text-copy.ts'
 import { type Fields, isFields, isNumber, member, type Value } from '../../core/values.ts'
-import { KnownTexts, ownCopy } from './known-texts.ts'
+import { KnownTexts } from './known-texts.ts'
 
 /** What `log` tells of the file that a line is from. */
 export interface LogFile {
@@ -93,7 +94,7 @@ function newFacts(text: string): LogFacts | undefined {
   const other = factsOf(parseJson(`${text.slice(0, start)}0${text.slice(end)}`).value)
   if (other?.offset !== '0') return facts
   if (knownLogs.length >= KNOWN_LOGS_MAX) knownLogs.pop()
-  knownLogs.unshift({ before: ownCopy(text.slice(0, start)), after: ownCopy(text.slice(end)), file: facts.file })
+  knownLogs.unshift({ before: copyOf(text.slice(0, start)), after: copyOf(text.slice(end)), file: facts.file })
   return facts
 }
 

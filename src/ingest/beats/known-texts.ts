@@ -1,3 +1,5 @@
+import { copyOf } from '../../core/text-copy.ts'
+
 /** So many texts are remembered; then all are forgotten, and those that are still sent are soon back. */
 const KNOWN_MAX = 2_000
 /** Longer ones are read each time: they are few, and would make memory grow. */
@@ -21,6 +23,7 @@ export class KnownTexts<T> {
   }
 
   of(text: string): T {
+    if (text.length > KNOWN_CHARS_MAX) return this.#read(text)
     if (this.#last?.text === text) return this.#last.read
     const known = this.#known.get(text) ?? this.#remember(text)
     this.#last = known
@@ -28,16 +31,9 @@ export class KnownTexts<T> {
   }
 
   #remember(text: string): Known<T> {
-    const read = this.#read(text)
-    if (text.length > KNOWN_CHARS_MAX) return { text: '', read }
     if (this.#known.size >= KNOWN_MAX) this.#known.clear()
-    const known = { text: ownCopy(text), read }
+    const known = { text: copyOf(text), read: this.#read(text) }
     this.#known.set(known.text, known)
     return known
   }
-}
-
-/** A part of a text keeps the whole of it in memory: what is kept is made of its own bytes. */
-export function ownCopy(text: string): string {
-  return Buffer.from(text, 'utf16le').toString('utf16le')
 }
