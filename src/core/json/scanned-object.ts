@@ -101,16 +101,11 @@ export class ScannedObject {
     const members = other.#members
     for (let at = other.#start; at < other.#end; at += STRIDE) {
       const name = members[at] ?? GONE
-      if (name === GONE || !this.#holds(name >> 1)) continue
+      const known = name === GONE ? undefined : this.#names.all[name >> 1]
+      if (known === undefined || this.#place(known) < 0) continue
       members[at] = GONE
       other.#gone++
     }
-  }
-
-  #holds(number: number): boolean {
-    const members = this.#members
-    for (let at = this.#start; at < this.#end; at += STRIDE) if ((members[at] ?? GONE) >> 1 === number) return true
-    return false
   }
 
   /** The value of a member; a map or list is another one each time. */
