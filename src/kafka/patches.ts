@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module'
+import type { Socket } from 'node:net'
 
 /** The part of kafkajs' request queue (src/network/requestQueue) that is replaced. */
 interface RequestQueue {
@@ -8,8 +9,19 @@ interface RequestQueue {
   checkPendingRequests(): void
 }
 
+/** The part of kafkajs' connection (src/network/connection) that is used. */
+interface Connection {
+  readonly socket?: Socket
+  send: (this: Connection, request: unknown) => Promise<unknown>
+  /** What waits for an answer fails. */
+  rejectRequests(error: Error): void
+  disconnect(): Promise<unknown>
+}
+
 /** How often kafkajs itself looks again when requests wait without being throttled. */
 const CHECK_PENDING_MS = 10
+
+let is_patched = false
 
 /**
  * Mends kafkajs 2.2.4, once for the process; to be called before the first connection.
@@ -18,11 +30,19 @@ const CHECK_PENDING_MS = 10
  * `throttledUntil` is -1 unless a broker throttles, so the delay is hugely negative, Node makes 1 ms of it (and warns
  * once: TimeoutNegativeWarning), and each check arms the next one: about 810 timers a second and 4 % of a core for each
  * idle connection, for ever (tulios/kafkajs#1751). The replacement arms a timer only while a request waits.
+ *
+ * A request that is not answered in time fails, but its connection stays in use: where the other end is silent for good, each
+ * attempt waits for the whole `request_timeout_ms` again, and reading stands still for minutes. Now that connection is given up, as
+ * Kafka's own client does, and the next attempt makes another.
  */
 export function patchKafkajs(): void {
+  if (is_patched) return
+  is_patched = true
   const require = createRequire(import.meta.url)
   const queue = require('kafkajs/src/network/requestQueue') as { readonly prototype: { scheduleCheckPendingRequests(): void } }
   queue.prototype.scheduleCheckPendingRequests = scheduleCheckPendingRequests
+  const { prototype: connection } = require('kafkajs/src/network/connection') as { readonly prototype: Connection }
+  connection.send = giveUpWhenSilent(connection.send)
 }
 
 function scheduleCheckPendingRequests(this: RequestQueue): void {
@@ -35,4 +55,22 @@ function scheduleCheckPendingRequests(this: RequestQueue): void {
     },
     throttled_ms > 0 ? throttled_ms : CHECK_PENDING_MS,
   )
+}
+
+function giveUpWhenSilent(send: Connection['send']): Connection['send'] {
+  return async function (this: Connection, request) {
+    const { socket } = this
+    try {
+      return await send.call(this, request)
+    } catch (thrown) {
+      const is_silent = thrown instanceof Error && thrown.name === 'KafkaJSRequestTimeoutError'
+      // By now there may be another, which is not to blame.
+      if (is_silent && socket !== undefined && this.socket === socket && !socket.destroyed) {
+        this.rejectRequests(thrown)
+        socket.destroy()
+        await this.disconnect()
+      }
+      throw thrown
+    }
+  }
 }

@@ -26,6 +26,8 @@ export class FaultyProxy implements AsyncDisposable {
   readonly #options: FaultyProxyOptions
   readonly #server: Server
   readonly #open = new Set<Socket>()
+  /** What makes each connection fall silent. */
+  readonly #silence = new Set<() => void>()
   #isDown = false
   #isFaulty = true
   #port = 0
@@ -59,6 +61,11 @@ export class FaultyProxy implements AsyncDisposable {
     this.#isDown = false
   }
 
+  /** The connections that are open now carry nothing any more, and neither side learns of it. */
+  silence(): void {
+    for (const fallSilent of this.#silence) fallSilent()
+  }
+
   /** From now on connections only pass; those that are broken already stay so. */
   heal(): void {
     this.#isFaulty = false
@@ -75,6 +82,10 @@ export class FaultyProxy implements AsyncDisposable {
     const far = connect(this.#options.port, '127.0.0.1')
     const both = [near, far] as const
     let isSilent = false
+    const fallSilent = (): void => {
+      isSilent = true
+    }
+    this.#silence.add(fallSilent)
     const end = (): void => {
       for (const socket of both) socket.destroy()
     }
@@ -84,6 +95,7 @@ export class FaultyProxy implements AsyncDisposable {
       socket.on('error', () => {})
       socket.on('close', () => {
         this.#open.delete(socket)
+        this.#silence.delete(fallSilent)
         // On a half-open connection neither side learns that the other is gone.
         if (!isSilent) end()
       })
@@ -102,7 +114,7 @@ export class FaultyProxy implements AsyncDisposable {
         if (left > 0 && !to.write(piece.length > left ? piece.subarray(0, left) : piece)) await once(to, 'drain')
         if (passed >= limit && fate === 'cut') return end()
         if (passed >= limit) {
-          isSilent = true
+          fallSilent()
           // To leave the loop would close the connection.
           await new Promise(() => {})
         }

@@ -84,10 +84,10 @@ export class Traffic implements AsyncDisposable {
     this.#stage.progress('waiting for the last acknowledgement')
     try {
       await this.#until('the last acknowledgement', () => this.#isThere(this.#isDone))
+      await this.#topic?.untilCommitted(STUCK_MS)
     } catch (thrown) {
-      throw new Error(`the senders did not finish\n${millrace.program.stderr.slice(-3_000)}`, { cause: thrown })
+      throw new Error(`the senders or the consumer did not finish\n${millrace.program.stderr.slice(-5_000)}`, { cause: thrown })
     }
-    await this.#topic?.untilCommitted(STUCK_MS)
     await millrace.settle(STUCK_MS)
     const ids = this.#lines.map(({ id }) => id)
     expectEachOnce('the documents', ids, await store.stored())

@@ -90,6 +90,8 @@ export interface KafkaClient {
   /** Commits for the generation that the member is in now; never tries again by itself once that one is over. */
   commit(offsets: readonly PartitionOffset[]): Promise<void>
   seek(to: PartitionOffset): void
+  /** Milliseconds for which the slowest broker has owed the answer to a fetch, beyond the wait that was asked for; 0 when none does. */
+  owed_ms(): number
   pause(partitions: readonly TopicPartition[]): void
   resume(partitions: readonly TopicPartition[]): void
   /** Leaves the group. Never rejects and takes `LEAVE_MS` at most. */

@@ -19,6 +19,9 @@ import { aborted, describePartitions, orAborted, type Partition, type Partitions
 const PIECE_BYTES_MAX = 4 * 1024 * 1024
 /** The lag of a partition that brings nothing is looked up this often. */
 const LAG_INTERVAL_MS = 15_000
+/** A broker that owes an answer for so long is told of: it is silent, or the network is. Looked at this often. */
+const SILENT_MS = 10_000
+const SILENCE_INTERVAL_MS = 2_000
 /** Before the positions of new partitions are asked for again. */
 const OPEN_AGAIN_MS = 1_000
 /** When the topics change, what is on its way may still settle this long, so that it need not be read again. */
@@ -66,6 +69,7 @@ export class GroupReader implements Consumption {
   #assignment = 0
   #ours: Partition[] = []
   #is_rebalancing = false
+  #is_silent = false
   #committing: Promise<void> | undefined
 
   constructor(parts: ReaderParts) {
@@ -88,6 +92,7 @@ export class GroupReader implements Consumption {
     const loops = [
       this.#every(this.#settings.commit_interval_ms, () => this.#commit()),
       this.#every(LAG_INTERVAL_MS, () => this.#lookUpLag()),
+      this.#every(SILENCE_INTERVAL_MS, () => this.#tellSilence()),
     ]
     try {
       const joined = this.#client.consume(topics, this).catch((thrown: unknown) => this.#fail(thrown))
@@ -310,11 +315,24 @@ export class GroupReader implements Consumption {
     }
   }
 
-  async #every(interval_ms: number, action: () => Promise<void>): Promise<void> {
+  #tellSilence(): void {
+    const owed_ms = this.#client.owed_ms()
+    const was_silent = this.#is_silent
+    this.#is_silent = owed_ms > SILENT_MS
+    if (this.#is_silent) {
+      const message = `a broker has not answered for ${Math.round(owed_ms / 1_000)} s`
+      this.#context.health.unwell(message)
+      if (was_silent) return
+      const advice = 'its connection is given up after request_timeout_ms, and another one made'
+      this.#context.log.warn('kafka_silent', `${this.#context.where}: ${message}; ${advice}`)
+    } else if (was_silent) this.#context.health.well()
+  }
+
+  async #every(interval_ms: number, action: () => Promise<void> | void): Promise<void> {
     const { signal } = this.#ended
     while (!signal.aborted) {
       await delay(interval_ms, undefined, { signal }).catch(() => {})
-      if (!signal.aborted) await orAborted(action(), signal)
+      if (!signal.aborted) await orAborted(Promise.resolve(action()), signal)
     }
   }
 
