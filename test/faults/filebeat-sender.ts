@@ -13,6 +13,8 @@ export interface FilebeatSenderOptions {
   readonly rate?: number
   /** Without any answer for so long, keep-alives included, it hangs up. Filebeat waits 30 s. */
   readonly patience_ms?: number
+  /** After so many windows it takes another connection, as Filebeat does with a `ttl`. Default: it stays. */
+  readonly windows_a_connection?: number
 }
 
 /** Windows on the wire beside the one whose answer is next, as in Filebeat. */
@@ -42,7 +44,7 @@ export class FilebeatSender {
   #writtenWindows = 0
 
   constructor(options: FilebeatSenderOptions) {
-    this.#options = { window_events: 200, rate: Infinity, patience_ms: 30_000, ...options }
+    this.#options = { window_events: 200, rate: Infinity, patience_ms: 30_000, windows_a_connection: Infinity, ...options }
     this.#windows = Math.ceil(options.lines.length / this.#options.window_events)
   }
 
@@ -66,8 +68,9 @@ export class FilebeatSender {
     }
   }
 
-  /** Sends from the first unacknowledged window on, until all is acknowledged or the connection is gone. */
+  /** Sends from the first unacknowledged window on, until what this connection is for is acknowledged, or it is gone. */
   async #ship(client: LumberjackClient, signal: AbortSignal): Promise<void> {
+    const end = Math.min(this.#windows, this.#next + this.#options.windows_a_connection)
     const hangUp = (): void => client.close()
     signal.addEventListener('abort', hangUp, { once: true })
     let seen = 0
@@ -95,7 +98,7 @@ export class FilebeatSender {
       if (silence_ms > this.#options.patience_ms) client.close()
     }, LOOK_MS)
     try {
-      for (let written = this.#next; written < this.#windows && !client.isClosed; written++) {
+      for (let written = this.#next; written < end && !client.isClosed; written++) {
         await client.until(() => {
           countAnswers()
           return client.isClosed || written - this.#next <= PIPELINING
@@ -106,7 +109,7 @@ export class FilebeatSender {
       }
       await client.until(() => {
         countAnswers()
-        return client.isClosed || this.#next === this.#windows
+        return client.isClosed || this.#next === end
       }, Infinity)
     } finally {
       clearInterval(watch)

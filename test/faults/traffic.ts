@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { sum } from '../helpers/books.ts'
-import { FilebeatSender } from './filebeat-sender.ts'
+import { FilebeatSender, type FilebeatSenderOptions } from './filebeat-sender.ts'
 import { expectEachOnce, type LogLine, linesAcrossMidnight } from './log-lines.ts'
 import type { Millrace } from './millrace.ts'
 import type { Stage } from './stage.ts'
@@ -22,7 +22,12 @@ export class Traffic implements AsyncDisposable {
   #failure: unknown
   #isDone = false
 
-  constructor(stage: Stage, port: number, topic?: Topic, patience_ms?: number) {
+  constructor(
+    stage: Stage,
+    port: number,
+    topic?: Topic,
+    habits: Pick<FilebeatSenderOptions, 'patience_ms' | 'windows_a_connection'> = {},
+  ) {
     const { events, rate } = stage.extent
     this.#stage = stage
     this.#topic = topic
@@ -36,7 +41,7 @@ export class Traffic implements AsyncDisposable {
           lines: shareOf(share),
           path: `/var/log/exchange/${share}.log`,
           rate: rate / shares,
-          ...(patience_ms === undefined ? {} : { patience_ms }),
+          ...habits,
         }),
     )
     const { signal } = this.#stop

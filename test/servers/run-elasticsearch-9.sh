@@ -17,7 +17,7 @@ appender.console.layout.pattern = [%d][%-5p][%c{1.}] %m%n
 rootLogger.level = info
 rootLogger.appenderRef.console.ref = console
 P
-exec "$JAVA_HOME/bin/java" -Xms512m -Xmx512m -XX:+UseSerialGC \
+exec "$JAVA_HOME/bin/java" -Xms512m -Xmx512m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 \
   --enable-native-access=ALL-UNNAMED,org.elasticsearch.nativeaccess,org.elasticsearch.foreign,org.apache.lucene.core \
   -Dlog4j2.configurationFile="$data/config/log4j2.properties" -Dio.netty.noUnsafe=true -Dio.netty.noKeySetOptimization=true \
   --module-path "$home/lib" --add-modules=ALL-MODULE-PATH,java.net.http,jdk.net,jdk.management.agent \

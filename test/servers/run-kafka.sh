@@ -38,4 +38,4 @@ if [ ! -f "$data/logs/meta.properties" ]; then
   "$java" -cp "$home/lib/*" kafka.tools.StorageTool format -t "$id" -c "$data/server.properties" \
     ${KAFKA_SCRAM_USER:+--add-scram "SCRAM-SHA-512=[$KAFKA_SCRAM_USER]"}
 fi
-exec "$java" -Xms256m -Xmx512m -XX:+UseSerialGC -Djava.awt.headless=true -cp "$home/lib/*" kafka.Kafka "$data/server.properties"
+exec "$java" -Xms256m -Xmx512m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Djava.awt.headless=true -cp "$home/lib/*" kafka.Kafka "$data/server.properties"

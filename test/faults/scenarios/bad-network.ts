@@ -6,6 +6,9 @@ import { Traffic } from '../traffic.ts'
 /** Longer than the pause between keep-alives, 3 s, and shorter than Filebeat's 30 s, so that a run has room for many. */
 const PATIENCE_MS = 4_500
 
+/** One that passes would else last for the whole run, and nothing more would happen to its sender. */
+const WINDOWS_A_CONNECTION = 25
+
 /** Connections that are cut in mid-frame, slow, or silent for ever, on all sides of the program. */
 export const badNetwork: Scenario = {
   letter: 'E',
@@ -24,7 +27,10 @@ export const badNetwork: Scenario = {
     const kafka = topic === undefined ? {} : { kafka: { brokers: [`127.0.0.1:${own_port}`], topic: topic.name } }
     await using millrace = await Millrace.start({ elasticsearch_url: `http://127.0.0.1:${behind.port}`, output, ...kafka })
     await using front = await FaultyProxy.start({ port: millrace.beats_port, random, shares, bytes_max })
-    await using traffic = new Traffic(stage, front.port, topic, PATIENCE_MS)
+    await using traffic = new Traffic(stage, front.port, topic, {
+      patience_ms: PATIENCE_MS,
+      windows_a_connection: WINDOWS_A_CONNECTION,
+    })
     await traffic.expectAllStored(millrace, store)
     const count = (fate: 'cut' | 'slow' | 'half_open'): string =>
       [front, behind, ...(aside === undefined ? [] : [aside])].map(({ fates }) => fates.get(fate)).join(' + ')
