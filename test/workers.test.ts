@@ -115,6 +115,33 @@ test('two workers share a port, inputs that cannot be spread run once, and the b
   expect(await program.stop()).toEqual({ code: 0, signal: null })
 })
 
+test('whoever is let in while the workers start is served, and not hung up on', { timeout: 120_000 }, async () => {
+  const port = await freePort()
+  const config = join(folder.path, 'pipeline.conf')
+  await writeFile(config, toElasticsearch(port))
+  const bytes = encodeWindow([{ id: '0-0', message: 'x' }])
+  await using program = await Program.spawn({ args: ['-f', config, '-w', '2'] })
+  let served = 0
+  for (let connection = 0; served < CONNECTIONS; connection++) {
+    // Without a wait between: the moment in which an address is tried is short.
+    const client = await LumberjackClient.connect({ host: '127.0.0.1', port }).catch(() => undefined)
+    if (client === undefined) continue
+    await client.send(bytes)
+    await client.until(() => client.isClosed || client.acks.length > 0, 90_000)
+    expect(client.acks, `connection ${connection}`).toEqual([1])
+    client.close()
+    served++
+  }
+  expect(await program.stop()).toEqual({ code: 0, signal: null })
+})
+
+test('an address that another program shares is told, for it gets a part of the connections', async () => {
+  await using first = await start((port) => toElasticsearch(port))
+  await using second = await Program.start({ args: ['-f', first.config, '-w', '2', '--log.format', 'plain'] })
+  await second.waitUntil('a line about it', () => second.stderr.includes(`another program listens on 127.0.0.1:${first.port}`))
+  expect(first.program.stderr).not.toContain('another program listens')
+})
+
 test('a worker that crashes is replaced, and what it held is stored all the same', async () => {
   const { promise: until, resolve: release } = Promise.withResolvers<void>()
   elasticsearch.onBulk = () => ({ until })

@@ -1,4 +1,6 @@
-import { createServer } from 'node:net'
+import { lookup } from 'node:dns/promises'
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { LoadedPipeline } from '../../config/load.ts'
 import { Backoff } from '../../core/backoff.ts'
@@ -46,6 +48,8 @@ const RESTART_MAX_MS = 30_000
 const SOUND_MS = 60_000
 /** Beyond the time for draining, which each worker keeps by itself. */
 const LEAVING_MS = 3_000
+/** Nobody listens there as a rule, and it does not matter whether somebody does. */
+const DISCARD_PORT = 9
 /** Inputs that read what the program was given. */
 const STDIN_READERS: ReadonlySet<string> = new Set(['stdin', 'generator'])
 
@@ -297,13 +301,24 @@ export class Workers {
   }
 }
 
-/** Whether somebody listens there already, also one who would share the port. */
+/**
+ * Whether somebody listens there already, also one who would share the port. Found by a client that takes the address for its own end:
+ * a server would let clients in for a moment, and hang up on them.
+ */
 async function isTaken(host: string, port: number): Promise<boolean> {
-  const probe = createServer()
-  const { promise, resolve } = Promise.withResolvers<boolean>()
-  probe.once('error', (thrown: NodeJS.ErrnoException) => resolve(thrown.code === 'EADDRINUSE'))
-  probe.listen({ host, port, exclusive: true }, () => probe.close(() => resolve(false)))
-  return await promise
+  let probe: Socket | undefined
+  try {
+    const { address: localAddress, family } = await lookup(host)
+    const loopback = family === 6 ? '::1' : '127.0.0.1'
+    const is_any = localAddress === '::' || localAddress === '0.0.0.0'
+    probe = connect({ host: is_any ? loopback : localAddress, port: DISCARD_PORT, localAddress, localPort: port })
+    await once(probe, 'connect')
+    return false
+  } catch (thrown) {
+    return thrown instanceof Error && 'code' in thrown && thrown.code === 'EADDRINUSE'
+  } finally {
+    probe?.destroy()
+  }
 }
 
 function readsStdin({ inputs }: Plan): boolean {
