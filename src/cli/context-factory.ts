@@ -2,6 +2,7 @@ import { hrtime } from 'node:process'
 import type { Clock, Context, Metrics, Paths } from '../core/context.ts'
 import type { EventBus } from '../core/event-bus.ts'
 import type { ComponentNode, EcsCompatibility } from '../core/plan.ts'
+import { withoutSecrets } from '../core/secret.ts'
 import type { Spans } from '../core/span.ts'
 import { Timestamp } from '../core/values.ts'
 import type { ProgramLog } from '../telemetry/log.ts'
@@ -31,7 +32,7 @@ export const systemClock: Clock = {
 /** Makes the context of every component of a pipeline, and remembers where components listen. */
 export class ContextFactory {
   readonly listening: Listening[] = []
-  /** Component -> why it cannot do its work. */
+  /** Component -> why it cannot do its work, without secrets. */
   readonly unwell = new Map<string, string>()
   /** What components have read while they were made. */
   readonly files = new Set<string>()
@@ -53,7 +54,7 @@ export class ContextFactory {
       paths: this.#shared.paths,
       bus: this.#shared.bus,
       spans: this.#shared.spans,
-      health: { unwell: (reason) => this.unwell.set(id, reason), well: () => this.unwell.delete(id) },
+      health: { unwell: (reason) => this.unwell.set(id, withoutSecrets(reason)), well: () => this.unwell.delete(id) },
       files: { reads: (path) => this.files.add(path) },
       addresses: { listening: (component, address) => this.listening.push({ component, address }) },
     }

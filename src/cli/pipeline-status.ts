@@ -1,7 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import type { CompiledPipeline } from '../compile/pipeline.ts'
 import { EVENT_STATES } from '../core/event.ts'
-import { withoutSecrets } from '../core/secret.ts'
 import type { Books } from '../ops/ledger.ts'
 import type { ComponentStatus, Status, StatusSource, Totals } from '../ops/status.ts'
 import { type LedgerTotals, MADE_BY_FILTERS } from '../runtime/ledger.ts'
@@ -94,12 +93,12 @@ export class PipelineStatus implements StatusSource {
       const awaited = plan.settings.queue_type === 'persisted' ? [] : compiled.outputs
       const closed = awaited.flatMap(({ id }, index) => {
         const output = pipeline.outputs[index]
-        const state = withoutSecrets(factory.unwell.get(id) ?? output?.state ?? '')
+        const state = factory.unwell.get(id) ?? output?.state ?? ''
         return output === undefined || output.isOpen ? [] : [`${this.#name(member, id)}: ${state}`]
       })
       return [...silentInputs(member).map((id) => `${this.#name(member, id)} does not listen`), ...closed]
     })
-    return [...[...failed].map(([id, why]) => `the pipeline ${id} does not run: ${withoutSecrets(why)}`), ...reasons]
+    return [...[...failed].map(([id, why]) => `the pipeline ${id} does not run: ${why}`), ...reasons]
   }
 
   /** With the pipeline's name in front where there are several. */
@@ -138,9 +137,7 @@ export class PipelineStatus implements StatusSource {
         id: this.#name(member, id),
         name,
         where: address ?? where,
-        state: pipeline.hasEnded(id)
-          ? 'ended'
-          : withoutSecrets(factory.unwell.get(id) ?? (address === undefined ? 'reading' : 'listening')),
+        state: pipeline.hasEnded(id) ? 'ended' : (factory.unwell.get(id) ?? (address === undefined ? 'reading' : 'listening')),
         is_well: !factory.unwell.has(id),
         counts: { received: pipeline.ledger.input(id).received.value },
       }
@@ -152,7 +149,7 @@ export class PipelineStatus implements StatusSource {
     return compiled.outputs.flatMap(({ id, name, where }, index) => {
       const output = pipeline.outputs[index]
       if (output === undefined) return []
-      const state = withoutSecrets(factory.unwell.get(id) ?? output.state)
+      const state = factory.unwell.get(id) ?? output.state
       const counts = { ...output.ledger.totals().outcomes }
       return { id: this.#name(member, id), name, where, state, is_well: state === 'open', counts }
     })

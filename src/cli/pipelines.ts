@@ -2,6 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { closeFilters } from '../compile/chain/nodes.ts'
 import type { LoadedPipeline } from '../config/load.ts'
 import { MillraceError, messageOf } from '../core/errors.ts'
+import { withoutSecrets } from '../core/secret.ts'
 import { untilAborted } from '../core/waiting.ts'
 import type { Reservation } from '../network/listeners.ts'
 import { ByteBudget } from '../runtime/byte-budget.ts'
@@ -339,7 +340,7 @@ export class Pipelines implements Stage {
   }
 
   #fail(id: string, thrown: unknown): void {
-    this.failed.set(id, messageOf(thrown))
+    this.failed.set(id, withoutSecrets(messageOf(thrown)))
     this.#settings.log.error(`pipeline_failed_${id}`, `the pipeline ${id} does not run: ${messageOf(thrown)}`)
   }
 }

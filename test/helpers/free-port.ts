@@ -34,8 +34,9 @@ function isClaimed(port: number): boolean {
     if (Date.now() - (statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? Date.now()) > CLAIM_MS) rmSync(file, { force: true })
     writeFileSync(file, '', { flag: 'wx' })
     return true
-  } catch {
-    return false
+  } catch (thrown) {
+    if (thrown instanceof Error && 'code' in thrown && thrown.code === 'EEXIST') return false
+    throw thrown
   }
 }
 
