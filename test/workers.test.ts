@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { writeDatabase } from '../src/geoip/mmdb-writer.ts'
 import { readBooks, readSamples, settledBooks, sum } from './helpers/books.ts'
 import { listLetters } from './helpers/dead-letters.ts'
 import { freePort } from './helpers/free-port.ts'
@@ -133,6 +134,32 @@ test('whoever is let in while the workers start is served, and not hung up on', 
     served++
   }
   expect(await program.stop()).toEqual({ code: 0, signal: null })
+})
+
+test('workers find places in one copy of a database, and take a new one over together', { timeout: 180_000 }, async () => {
+  const database = join(folder.path, 'places.mmdb')
+  const databaseOf = (iso_code: string): Buffer =>
+    writeDatabase({
+      database_type: 'Country',
+      description: 'a test',
+      build_time_s: 1_767_225_600,
+      networks: [{ network: '81.2.69.0/24', record: { country: { iso_code } } }],
+    })
+  await writeFile(database, databaseOf('GB'))
+  const locate = `mutate { add_field => { "ip" => "81.2.69.142" } } geoip { source => "ip" target => "geo" database => "${database}" }`
+  await using started = await start((port) => toElasticsearch(port, locate))
+  const countriesOf = async (connections: readonly number[]): Promise<Set<string>> => {
+    await Promise.all(connections.map((connection) => sendUntilStored(started.port, connection)))
+    const documents = connections.flatMap(idsOf).map((id) => elasticsearch.documents.get('logs')?.get(id) ?? '')
+    return new Set(documents.map((document) => /"country_iso_code":"(..)"/.exec(document)?.[1] ?? document))
+  }
+  expect(await countriesOf(ALL_CONNECTIONS)).toEqual(new Set(['GB']))
+
+  await writeFile(database, databaseOf('SE'))
+  await started.program.waitUntil('both workers to take it over', () =>
+    [0, 1].every((worker) => new RegExp(`worker_${worker}/\\S+: took over a new state`).test(started.program.stderr)),
+  )
+  expect(await countriesOf(ALL_CONNECTIONS.map((connection) => connection + CONNECTIONS))).toEqual(new Set(['SE']))
 })
 
 test('an address that another program shares is told, for it gets a part of the connections', async () => {

@@ -1,12 +1,9 @@
-import { constants } from 'node:fs'
-import { type FileHandle, open } from 'node:fs/promises'
 import { Reader, type Response } from 'maxmind'
-import { MillraceError, messageOf } from '../core/errors.ts'
+import { messageOf } from '../core/errors.ts'
 import type { Address } from './address.ts'
+import { unreadable } from './database-file.ts'
 import { SearchTree } from './search-tree.ts'
 
-/** The whole file is held in memory, and Node reads at most 2 GiB in one go. The largest city database has 130 MB. */
-const DATABASE_BYTES_MAX = 1024 ** 3
 /** Zero bytes between the search tree and the data section. */
 const SEPARATOR_BYTES = 16
 
@@ -43,7 +40,7 @@ export class Database {
   }
 
   /** Whether a file with these bytes would be the same database. */
-  holds(bytes: Buffer): boolean {
+  holds(bytes: Uint8Array): boolean {
     return this.#bytes.equals(bytes)
   }
 }
@@ -68,51 +65,4 @@ function parse(path: string, bytes: Buffer): Reader<Response> {
     separator.every((byte) => byte === 0)
   if (!sound) throw unreadable(path, 'expected a complete MaxMind DB (.mmdb) of format 2: its metadata and its data do not fit')
   return reader
-}
-
-function unreadable(path: string, why: string, cause?: unknown): MillraceError {
-  return new MillraceError('GEOIP_DATABASE_UNREADABLE', `cannot read the GeoIP database ${path}: ${why}`, { cause })
-}
-
-/** What tells one state of a file from the next without reading it. */
-export type FileState = string
-
-/** The state of a file now. @throws MillraceError GEOIP_DATABASE_UNREADABLE */
-export function readFileState(path: string): Promise<FileState> {
-  return withFile(path, async (file) => (await statOf(path, file)).state)
-}
-
-/**
- * The bytes of a database file.
- * @throws MillraceError GEOIP_DATABASE_UNREADABLE also when somebody writes to the file meanwhile
- */
-export function readDatabaseFile(path: string): Promise<{ readonly bytes: Buffer; readonly state: FileState }> {
-  return withFile(path, async (file) => {
-    const before = await statOf(path, file)
-    if (before.size > DATABASE_BYTES_MAX)
-      throw unreadable(path, `expected at most ${DATABASE_BYTES_MAX} bytes, got ${before.size}`)
-    const bytes = await file.readFile()
-    const after = await statOf(path, file)
-    if (before.state !== after.state) throw unreadable(path, 'it is being written to')
-    return { bytes, state: after.state }
-  })
-}
-
-async function withFile<T>(path: string, work: (file: FileHandle) => Promise<T>): Promise<T> {
-  let file: FileHandle | undefined
-  try {
-    // Non-blocking: opening a named pipe would wait for its writer for ever.
-    file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
-    return await work(file)
-  } catch (thrown) {
-    throw thrown instanceof MillraceError ? thrown : unreadable(path, messageOf(thrown), thrown)
-  } finally {
-    await file?.close()
-  }
-}
-
-async function statOf(path: string, file: FileHandle): Promise<{ readonly state: FileState; readonly size: number }> {
-  const stat = await file.stat()
-  if (!stat.isFile()) throw unreadable(path, 'expected a file')
-  return { state: `${stat.ino} ${stat.size} ${stat.mtimeMs} ${stat.ctimeMs}`, size: stat.size }
 }

@@ -1,6 +1,7 @@
 import type { Context } from '../core/context.ts'
 import { messageOf } from '../core/errors.ts'
-import { Database, type FileState, readDatabaseFile, readFileState } from './database.ts'
+import { Database } from './database.ts'
+import { type FileState, readDatabaseFile, readFileState } from './database-file.ts'
 
 /** New databases appear once or twice a week: half a minute is soon enough, and a look is one stat of a file. */
 const POLL_MS = 30_000
@@ -102,7 +103,8 @@ export class WatchedDatabase {
   }
 }
 
-function shared(path: string, bytes: Buffer): Database {
+function shared(path: string, whole: Uint8Array): Database {
+  const bytes = Buffer.from(whole.buffer, whole.byteOffset, whole.byteLength)
   const open = open_databases.get(path)?.deref()
   if (open?.holds(bytes) === true) return open
   for (const [other, database] of open_databases) if (database.deref() === undefined) open_databases.delete(other)

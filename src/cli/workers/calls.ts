@@ -2,6 +2,7 @@ import type { LoadedPipeline } from '../../config/load.ts'
 import type { Binding } from '../../core/contracts.ts'
 import type { Problem } from '../../core/errors.ts'
 import type { Plan, PlanWarning } from '../../core/plan.ts'
+import type { DatabaseFile } from '../../geoip/database-file.ts'
 import type { Books } from '../../ops/ledger.ts'
 import type { Status } from '../../ops/status.ts'
 import type { Entry } from '../../runtime/dead-letter-box.ts'
@@ -108,6 +109,8 @@ export type MainCalls = {
     readonly asks: { readonly pipeline: string; readonly entries: readonly Entry[] }
     readonly answers: boolean
   }
+  /** A GeoIP database, of which there is one copy for all. */
+  readonly database: { readonly asks: string; readonly answers: DatabaseFile }
   /** It cannot go on: its last words. */
   readonly crashed: {
     readonly asks: { readonly message: string; readonly stack: string | undefined; readonly snapshot: Snapshot | undefined }

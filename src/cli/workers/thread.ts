@@ -5,6 +5,7 @@ import { SourceText } from '../../config/source-text.ts'
 import { messageOf } from '../../core/errors.ts'
 import { keepSecret } from '../../core/secret.ts'
 import { unlessAborted } from '../../core/waiting.ts'
+import { readDatabasesBy } from '../../geoip/database-file.ts'
 import { listeners } from '../../network/listeners.ts'
 import type { Entry } from '../../runtime/dead-letter-box.ts'
 import { TurnGuard } from '../../runtime/turn-guard.ts'
@@ -72,6 +73,7 @@ class WorkerThread {
       },
       remove: ({ id }) => this.#running.remove(id) as undefined,
     })
+    readDatabasesBy((path) => this.#main.ask('database', path))
     const log = createThreadLog(task.log_level, (line, count_of_it) => this.#main.tell('log', { line, count: count_of_it }))
     // Two that wrote into one file would spoil it.
     const own = workerFolder(data, index)

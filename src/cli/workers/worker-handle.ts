@@ -2,6 +2,7 @@ import type { Writable } from 'node:stream'
 import { getHeapStatistics } from 'node:v8'
 import { Worker } from 'node:worker_threads'
 import { MillraceError, messageOf } from '../../core/errors.ts'
+import type { SharedDatabaseFiles } from '../../geoip/database-file.ts'
 import type { DeadLetterBox, Entry } from '../../runtime/dead-letter-box.ts'
 import { readTurnMemory } from '../../runtime/turn-guard.ts'
 import type { MainLog } from '../../telemetry/log.ts'
@@ -19,6 +20,7 @@ const ENDING_MS = 2_000
 export interface HandleServices {
   readonly log: MainLog
   readonly deadLetters: Pick<DeadLetterBox, 'keep'>
+  readonly databases: SharedDatabaseFiles
   /** The program leaves without waiting any longer. */
   readonly abandon: AbortSignal
   /** Its standard input goes to this worker. */
@@ -52,7 +54,7 @@ export class WorkerHandle {
   #has_exited = false
   #crash: Error | undefined
 
-  constructor(task: WorkerTask, { log, deadLetters, abandon, has_stdin }: HandleServices) {
+  constructor(task: WorkerTask, { log, deadLetters, databases, abandon, has_stdin }: HandleServices) {
     const { index, count } = task
     this.index = index
     this.#turn_memory = task.turn_memory
@@ -74,6 +76,7 @@ export class WorkerHandle {
         return log.relay({ ...line, component }, count_of_it) as undefined
       },
       keep: async ({ pipeline, entries }) => await deadLetters.keep(pipeline, entries.map(withBuffer), abandon),
+      database: async (path) => await databases.read(path),
       crashed: ({ message, stack, snapshot }) => {
         this.#crash = Object.assign(new Error(message), { stack })
         if (snapshot !== undefined) this.#note(snapshot)

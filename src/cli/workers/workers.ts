@@ -7,6 +7,7 @@ import { Backoff } from '../../core/backoff.ts'
 import { ConfigError, formatPosition } from '../../core/errors.ts'
 import type { Plan } from '../../core/plan.ts'
 import { keptSecrets } from '../../core/secret.ts'
+import { SharedDatabaseFiles } from '../../geoip/database-file.ts'
 import { formatAddress } from '../../network/address.ts'
 import type { ReloadStatus } from '../../ops/status.ts'
 import type { DeadLetterBox } from '../../runtime/dead-letter-box.ts'
@@ -68,6 +69,7 @@ export class Workers {
   readonly #handles = new Map<number, WorkerHandle>()
   /** A worker is being made, or a config taken over: one at a time. */
   readonly #line = new Line()
+  readonly #databases = new SharedDatabaseFiles()
 
   private constructor(settings: WorkersSettings) {
     const { read, count, metrics, version, last_reload } = settings
@@ -223,7 +225,13 @@ export class Workers {
       secrets: keptSecrets(),
     }
     const has_stdin = index === 0 && read.some(({ plan }) => readsStdin(plan))
-    const handle = new WorkerHandle(task, { log, deadLetters, abandon: this.#abandon.signal, has_stdin })
+    const handle = new WorkerHandle(task, {
+      log,
+      deadLetters,
+      databases: this.#databases,
+      abandon: this.#abandon.signal,
+      has_stdin,
+    })
     this.#handles.set(index, handle)
     return await handle.prepared
   }
