@@ -12,12 +12,28 @@ interface RequestQueue {
 /** The part of kafkajs' connection (src/network/connection) that is used. */
 interface Connection {
   readonly socket?: Socket
+  readonly requestQueue: {
+    /** What every request may take, in milliseconds; some may take longer. */
+    readonly requestTimeout: number
+    readonly inflight: ReadonlyMap<number, { readonly requestTimeout: number }>
+  }
+  /** What there is of an answer that has not come as a whole. */
+  chunks: Buffer[]
+  bytesBuffered: number
+  bytesNeeded: number
+  readonly connectionTimeout: number
+  isConnected(): boolean
+  connect: (this: Connection) => Promise<unknown>
   send: (this: Connection, request: unknown) => Promise<unknown>
   /** What waits for an answer fails. */
   rejectRequests(error: Error): void
   disconnect(): Promise<unknown>
 }
 
+/** After its own time-out a connection is taken down, and then whoever waits is told. */
+const SETTLING_MS = 1_000
+/** Of the length in front of each answer. */
+const LENGTH_BYTES = 4
 /** How often kafkajs itself looks again when requests wait without being throttled. */
 const CHECK_PENDING_MS = 10
 
@@ -33,7 +49,12 @@ let is_patched = false
  *
  * A request that is not answered in time fails, but its connection stays in use: where the other end is silent for good, each
  * attempt waits for the whole `request_timeout_ms` again, and reading stands still for minutes. Now that connection is given up, as
- * Kafka's own client does, and the next attempt makes another.
+ * Kafka's own client does, and the next attempt makes another. Not while an earlier request on it, to join the group, may still take
+ * minutes: a broker answers in order, so what was sent behind that says nothing about the connection.
+ *
+ * A connection that breaks in the middle of an answer keeps the first half of it, and reads what comes over the next socket as the
+ * other half: a RangeError out of a socket's listener. Two requests that find it closed make a socket each. And where the other end
+ * hangs up before a connection is made, whoever waits for it may wait for ever.
  */
 export function patchKafkajs(): void {
   if (is_patched) return
@@ -43,6 +64,8 @@ export function patchKafkajs(): void {
   queue.prototype.scheduleCheckPendingRequests = scheduleCheckPendingRequests
   const { prototype: connection } = require('kafkajs/src/network/connection') as { readonly prototype: Connection }
   connection.send = giveUpWhenSilent(connection.send)
+  const { KafkaJSConnectionError } = require('kafkajs/src/errors') as { readonly KafkaJSConnectionError: ErrorConstructor }
+  connection.connect = connectAnew(connection.connect, () => new KafkaJSConnectionError('the connection ended while it was made'))
 }
 
 function scheduleCheckPendingRequests(this: RequestQueue): void {
@@ -58,12 +81,12 @@ function scheduleCheckPendingRequests(this: RequestQueue): void {
 }
 
 function giveUpWhenSilent(send: Connection['send']): Connection['send'] {
-  return async function (this: Connection, request) {
+  return async function (request) {
     const { socket } = this
     try {
       return await send.call(this, request)
     } catch (thrown) {
-      const is_silent = thrown instanceof Error && thrown.name === 'KafkaJSRequestTimeoutError'
+      const is_silent = thrown instanceof Error && thrown.name === 'KafkaJSRequestTimeoutError' && !waitsLonger(this)
       // By now there may be another, which is not to blame.
       if (is_silent && socket !== undefined && this.socket === socket && !socket.destroyed) {
         this.rejectRequests(thrown)
@@ -72,5 +95,31 @@ function giveUpWhenSilent(send: Connection['send']): Connection['send'] {
       }
       throw thrown
     }
+  }
+}
+
+function waitsLonger({ requestQueue }: Connection): boolean {
+  return [...requestQueue.inflight.values()].some(({ requestTimeout }) => requestTimeout > requestQueue.requestTimeout)
+}
+
+function connectAnew(connect: Connection['connect'], failure: () => Error): Connection['connect'] {
+  const connecting = new WeakMap<Connection, Promise<unknown>>()
+  return function () {
+    const under_way = connecting.get(this)
+    if (under_way !== undefined) return under_way
+    if (!this.isConnected()) {
+      this.chunks = []
+      this.bytesBuffered = 0
+      this.bytesNeeded = LENGTH_BYTES
+    }
+    const { promise: overdue, reject } = Promise.withResolvers<never>()
+    // Later than its own time-out, which tells more.
+    const timer = setTimeout(() => reject(failure()), this.connectionTimeout + SETTLING_MS)
+    const connected = Promise.race([connect.call(this), overdue]).finally(() => {
+      clearTimeout(timer)
+      connecting.delete(this)
+    })
+    connecting.set(this, connected)
+    return connected
   }
 }

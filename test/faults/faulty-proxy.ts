@@ -61,7 +61,7 @@ export class FaultyProxy implements AsyncDisposable {
     this.#isDown = false
   }
 
-  /** The connections that are open now carry nothing any more, and neither side learns of it. */
+  /** The connections that are open now carry half of the next answer and then nothing any more, and neither side learns of it. */
   silence(): void {
     for (const fallSilent of this.#silence) fallSilent()
   }
@@ -82,8 +82,10 @@ export class FaultyProxy implements AsyncDisposable {
     const far = connect(this.#options.port, '127.0.0.1')
     const both = [near, far] as const
     let isSilent = false
+    /** With the next answer, of which half still passes. */
+    let fallsSilent = false
     const fallSilent = (): void => {
-      isSilent = true
+      fallsSilent = true
     }
     this.#silence.add(fallSilent)
     const end = (): void => {
@@ -111,15 +113,20 @@ export class FaultyProxy implements AsyncDisposable {
         const left = limit - passed
         passed += piece.length
         if (isSilent) continue
+        if (fallsSilent && from === far) {
+          isSilent = true
+          to.write(piece.subarray(0, Math.ceil(piece.length / 2)))
+          continue
+        }
         if (left > 0 && !to.write(piece.length > left ? piece.subarray(0, left) : piece)) await once(to, 'drain')
         if (passed >= limit && fate === 'cut') return end()
         if (passed >= limit) {
-          fallSilent()
+          isSilent = true
           // To leave the loop would close the connection.
           await new Promise(() => {})
         }
       }
-      to.end()
+      if (!isSilent) to.end()
     }
     // A connection that breaks is what this proxy is for.
     pump(near, far).catch(end)

@@ -51,6 +51,8 @@ const SOUND_MS = 60_000
 const LEAVING_MS = 3_000
 /** Nobody listens there as a rule, and it does not matter whether somebody does. */
 const DISCARD_PORT = 9
+/** That an address is taken is known at once; that nobody answers there does not matter. */
+const PROBE_MS = 1_000
 /** Inputs that read what the program was given. */
 const STDIN_READERS: ReadonlySet<string> = new Set(['stdin', 'generator'])
 
@@ -320,7 +322,7 @@ async function isTaken(host: string, port: number): Promise<boolean> {
     const loopback = family === 6 ? '::1' : '127.0.0.1'
     const is_any = localAddress === '::' || localAddress === '0.0.0.0'
     probe = connect({ host: is_any ? loopback : localAddress, port: DISCARD_PORT, localAddress, localPort: port })
-    await once(probe, 'connect')
+    await once(probe, 'connect', { signal: AbortSignal.timeout(PROBE_MS) })
     return false
   } catch (thrown) {
     return thrown instanceof Error && 'code' in thrown && thrown.code === 'EADDRINUSE'

@@ -19,7 +19,7 @@ import { aborted, describePartitions, orAborted, type Partition, type Partitions
 const PIECE_BYTES_MAX = 4 * 1024 * 1024
 /** The lag of a partition that brings nothing is looked up this often. */
 const LAG_INTERVAL_MS = 15_000
-/** A broker that owes an answer for so long is told of: it is silent, or the network is. Looked at this often. */
+/** An answer that is so late is told of: the broker is silent, or the network, or slow. Looked at this often. */
 const SILENT_MS = 10_000
 const SILENCE_INTERVAL_MS = 2_000
 /** Before the positions of new partitions are asked for again. */
@@ -70,6 +70,8 @@ export class GroupReader implements Consumption {
   #ours: Partition[] = []
   #is_rebalancing = false
   #is_silent = false
+  /** Why reading of new partitions cannot begin. */
+  #positions_trouble: string | undefined
   #committing: Promise<void> | undefined
 
   constructor(parts: ReaderParts) {
@@ -123,6 +125,7 @@ export class GroupReader implements Consumption {
 
   assigned(places: readonly TopicPartition[], is_same_member: boolean): void {
     this.#assignment++
+    this.#positions_trouble = undefined
     this.#context.health.well()
     this.#is_rebalancing = false
     const before = new Set(is_same_member ? this.#ours.filter(({ offsets }) => offsets !== undefined) : [])
@@ -160,11 +163,13 @@ export class GroupReader implements Consumption {
           partition.open(offset, high)
           this.#client.seek({ ...place, offset })
         }
+        this.#positions_trouble = undefined
         this.#context.health.well()
         return this.#client.resume(fresh)
       } catch (thrown) {
         if (isOver()) return
         const message = `could not find where to start in ${describePartitions(fresh)}: ${messageOf(thrown)}`
+        this.#positions_trouble = message
         this.#context.health.unwell(message)
         this.#context.log.warn('kafka_positions', `${message}; trying again`)
         await delay(OPEN_AGAIN_MS, undefined, { signal: this.#stopping.signal }).catch(() => {})
@@ -320,12 +325,15 @@ export class GroupReader implements Consumption {
     const was_silent = this.#is_silent
     this.#is_silent = owed_ms > SILENT_MS
     if (this.#is_silent) {
-      const message = `a broker has not answered for ${Math.round(owed_ms / 1_000)} s`
+      const message = `a broker's answer is ${Math.round(owed_ms / 1_000)} s late`
       this.#context.health.unwell(message)
       if (was_silent) return
       const advice = 'its connection is given up after request_timeout_ms, and another one made'
       this.#context.log.warn('kafka_silent', `${this.#context.where}: ${message}; ${advice}`)
-    } else if (was_silent) this.#context.health.well()
+    } else if (was_silent) {
+      if (this.#positions_trouble === undefined) this.#context.health.well()
+      else this.#context.health.unwell(this.#positions_trouble)
+    }
   }
 
   async #every(interval_ms: number, action: () => Promise<void> | void): Promise<void> {

@@ -37,8 +37,8 @@ class KafkajsClient implements KafkaClient {
   /** Aborts the batches at work when a heartbeat fails, with its error as the reason. A new one with each fetch. */
   #interrupt = new AbortController()
   #batches = 0
-  /** When each broker was asked for records that it has not sent yet, by `performance.now()`. */
-  readonly #asked_ms = new Map<string, number>()
+  /** When each broker was asked for records that it has not sent yet, at first and at last, by `performance.now()`. */
+  readonly #asked = new Map<string, { readonly first_ms: number; readonly last_ms: number }>()
   #is_over = false
 
   constructor(kafka: Kafka, settings: ClientSettings, log: Log) {
@@ -88,20 +88,23 @@ class KafkajsClient implements KafkaClient {
   async consume(topics: readonly string[], consumption: Consumption): Promise<void> {
     const { GROUP_JOIN, REBALANCING, CRASH, FETCH_START, FETCH } = this.#consumer.events
     this.#consumer.on(GROUP_JOIN, ({ payload }) => {
+      this.#asked.clear()
       const is_same_member = payload.memberId === this.#member_id
       this.#member_id = payload.memberId
       if (!this.#is_over) consumption.assigned(partitionsOf(payload.memberAssignment), is_same_member)
     })
     this.#consumer.on(REBALANCING, () => {
-      this.#asked_ms.clear()
+      this.#asked.clear()
       if (!this.#is_over) consumption.rebalancing()
     })
     this.#consumer.on(CRASH, ({ payload }) => consumption.crashed(payload.error))
     this.#consumer.on(FETCH_START, ({ payload }) => {
-      this.#asked_ms.set(String(payload.nodeId), performance.now())
+      const last_ms = performance.now()
+      const { first_ms = last_ms } = this.#asked.get(String(payload.nodeId)) ?? {}
+      this.#asked.set(String(payload.nodeId), { first_ms, last_ms })
       if (this.#interrupt.signal.aborted) this.#interrupt = new AbortController()
     })
-    this.#consumer.on(FETCH, ({ payload }) => void this.#asked_ms.delete(String(payload.nodeId)))
+    this.#consumer.on(FETCH, ({ payload }) => void this.#asked.delete(String(payload.nodeId)))
     await this.#consumer.subscribe({ topics: [...topics], fromBeginning: this.#settings.reads_from_start })
     this.#joining = this.#consumer.run({
       autoCommit: false,
@@ -159,11 +162,10 @@ class KafkajsClient implements KafkaClient {
     const { fetch_max_wait_ms, request_timeout_ms } = this.#settings
     const now_ms = performance.now()
     let owed_ms = 0
-    for (const [broker, asked_ms] of this.#asked_ms) {
-      const ms = now_ms - asked_ms - fetch_max_wait_ms
-      // Such a request has failed, and no other followed: the broker has no partitions of ours any more.
-      if (ms > request_timeout_ms * 2) this.#asked_ms.delete(broker)
-      else owed_ms = Math.max(owed_ms, ms)
+    for (const [broker, { first_ms, last_ms }] of this.#asked) {
+      // That request has failed, and no other followed: the broker has no partitions of ours any more.
+      if (now_ms - last_ms > request_timeout_ms + fetch_max_wait_ms) this.#asked.delete(broker)
+      else owed_ms = Math.max(owed_ms, now_ms - first_ms - fetch_max_wait_ms)
     }
     return owed_ms
   }
