@@ -21,7 +21,7 @@ const ARROWS: { readonly [folder: string]: readonly string[] } = {
   runtime: ['compile', 'storage', 'telemetry', 'core'],
   ops: ['runtime', 'telemetry', 'core'],
   'components.ts': ['ingest', 'transform', 'sinks', 'codecs', 'core'],
-  cli: ['ops', 'runtime', 'network', 'compile', 'config', 'telemetry', 'sample', 'storage', 'core', 'components.ts'],
+  cli: ['ops', 'runtime', 'network', 'compile', 'config', 'telemetry', 'sample', 'geoip', 'storage', 'core', 'components.ts'],
   'index.ts': ['cli', 'ops', 'runtime', 'compile', 'config', 'telemetry', 'storage', 'core', 'components.ts'],
 }
 
