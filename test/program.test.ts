@@ -181,6 +181,21 @@ describe.concurrent('SIGTERM', () => {
     expect(program.stderr).toContain('Filebeat, Kafka and files bring them again')
   })
 
+  test('with an Elasticsearch that takes requests and never answers it ends by the deadline too', async () => {
+    const never = Promise.withResolvers<void>()
+    const stub = await startStubElasticsearch({ onBulk: () => ({ until: never.promise }) })
+    await using pipeline = await startDefaultPipeline({ elasticsearch_url: stub.url, flags: ['--drain.timeout', '1'] })
+    const { program } = pipeline
+    await using client = await pipeline.connect()
+    await client.send(windowOf(100))
+    await program.waitUntil('a bulk request', () => stub.bulks.length > 0)
+    expect(await program.stop()).toEqual({ code: 1, signal: null })
+    expect(client.acks).toEqual([])
+    expect(program.stderr).toContain('with 100 events not stored')
+    never.resolve()
+    await stub.close()
+  })
+
   test('with an Elasticsearch that never was there it ends by the deadline too', async () => {
     const url = `http://127.0.0.1:${await freePort()}`
     await using pipeline = await startDefaultPipeline({

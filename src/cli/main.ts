@@ -18,6 +18,9 @@ const TOOLS: { readonly [name: string]: () => Promise<Tool> } = {
   test: async () => (await import('./test-cases/test-cases.ts')).test,
 }
 
+/** Once everything has ended or was given up: what is written last is out by then. */
+const LEAVE_MS = 1_000
+
 /** Exit codes are Logstash's: 0 for a normal end, 1 for everything else. */
 process.exitCode = await main(process.argv.slice(2))
 
@@ -36,7 +39,10 @@ async function main(words: readonly string[]): Promise<number> {
         return 0
       case 'run': {
         const { run } = await import('./run.ts')
-        return await run(command)
+        const code = await run(command)
+        // A client whose server is silent waits for its answer as long as ever, and would keep the process.
+        setTimeout(() => process.exit(code), LEAVE_MS).unref()
+        return code
       }
     }
   } catch (thrown) {

@@ -4,6 +4,7 @@ import type { Context } from '../core/context.ts'
 import type { Batching, Outcome, Sink, WriteResult } from '../core/contracts.ts'
 import { MillraceError, messageOf } from '../core/errors.ts'
 import type { Event } from '../core/event.ts'
+import { unlessAborted } from '../core/waiting.ts'
 import { BatchQueue } from './batch-queue.ts'
 import type { Rejected } from './dead-letter-box.ts'
 import type { DeliveryLedger } from './ledger.ts'
@@ -26,6 +27,9 @@ const RETRY_FIRST_MS = 200
 const RETRY_MAX_MS = 30_000
 /** The other side may ask for a longer pause, and is asked again all the same. */
 const ASKED_PAUSE_MAX_MS = 5 * 60_000
+
+/** To take leave of the other side. */
+const SINK_CLOSE_MS = 5_000
 
 /** Events for one write, and what to call when it is over. */
 interface Batch {
@@ -174,7 +178,11 @@ export class OutputRunner {
     await this.#overflow.moved
     this.ledger.on_disk += this.buffered
     await this.#spill[Symbol.asyncDispose]()
-    await this.#sink.close()
+    const patience = AbortSignal.timeout(SINK_CLOSE_MS)
+    // What it has was stored or given up before; a broker that is silent must not keep the program.
+    await unlessAborted(this.#sink.close(), patience).catch((thrown: unknown) => {
+      if (!patience.aborted) throw thrown
+    })
     this.#leaveLedger(gives_back)
   }
 

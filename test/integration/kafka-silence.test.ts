@@ -2,11 +2,13 @@ import { randomUUID } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Kafka, logLevel } from 'kafkajs'
-import { expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { patchKafkajs } from '../../src/kafka/patches.ts'
 import { FaultyProxy } from '../faults/faulty-proxy.ts'
+import { readBooks } from '../helpers/books.ts'
 import { freePort } from '../helpers/free-port.ts'
 import { EACH_ONCE } from '../helpers/kafka-producer.ts'
+import { encodeWindow, LumberjackClient } from '../helpers/lumberjack-client.ts'
 import { Program } from '../helpers/program.ts'
 import { FIRST_START_TIMEOUT_MS, orSkip, startKafka } from '../helpers/servers.ts'
 import { startStubElasticsearch } from '../helpers/stub-elasticsearch.ts'
@@ -16,13 +18,20 @@ const MESSAGES = 100
 /** Longer than until silence is told, 10 s. */
 const REQUEST_TIMEOUT_MS = 15_000
 
-test('connections that fall silent in the middle of an answer are told of, given up after request_timeout_ms, and reading goes on over others', {
-  timeout: FIRST_START_TIMEOUT_MS,
-}, async (context) => {
+const [port, own_port] = [await freePort(), await freePort()]
+let started: Awaited<ReturnType<typeof startKafka>>
+beforeAll(async () => {
   patchKafkajs()
-  const [port, own_port] = [await freePort(), await freePort()]
-  const proxied = { name: 'PROXIED', protocol: 'PLAINTEXT', port, advertised_port: own_port } as const
-  await using server = orSkip(context, await startKafka({ listeners: [proxied] }))
+  started = await startKafka({ listeners: [{ name: 'PROXIED', protocol: 'PLAINTEXT', port, advertised_port: own_port }] })
+}, FIRST_START_TIMEOUT_MS)
+afterAll(async () => {
+  if (!('unavailable' in started)) await started[Symbol.asyncDispose]()
+})
+
+test('connections that fall silent in the middle of an answer are told of, given up after request_timeout_ms, and reading goes on over others', {
+  timeout: 240_000,
+}, async (context) => {
+  const server = orSkip(context, started)
   await using proxy = await FaultyProxy.start({ port, own_port, random: Math.random })
   await using folder = await temporaryFolder()
   const stub = await startStubElasticsearch()
@@ -68,4 +77,30 @@ test('connections that fall silent in the middle of an answer are told of, given
 
   await Promise.all([admin.disconnect(), producer.disconnect()])
   await stub.close()
+})
+
+/** Draining, taking leave, and a busy machine; a request alone would wait for 40 s. */
+const STOP_MAX_MS = 25_000
+
+test('an output whose broker falls silent does not keep the program', { timeout: 240_000 }, async (context) => {
+  orSkip(context, started)
+  await using proxy = await FaultyProxy.start({ port, own_port, random: Math.random })
+  await using folder = await temporaryFolder()
+  const beats_port = await freePort()
+  const path = join(folder.path, 'pipeline.json')
+  const inputs = [{ beats: { host: '127.0.0.1', port: beats_port } }]
+  const outputs = [{ kafka: { bootstrap_servers: `127.0.0.1:${own_port}`, topic_id: `topic-${randomUUID()}`, codec: 'json' } }]
+  await writeFile(path, JSON.stringify({ inputs, filters: [], outputs }))
+  await using program = await Program.start({ args: ['-f', path, '--drain.timeout', '1'] })
+  await using client = await LumberjackClient.connect({ host: '127.0.0.1', port: beats_port })
+  await client.send(encodeWindow([{ message: 'first' }]))
+  await client.until(() => client.acks.length === 1, 90_000)
+
+  proxy.silence()
+  await client.send(encodeWindow([{ message: 'second' }]))
+  await program.waitUntil('the second event', async () => (await readBooks(program)).received === 2)
+  const stopped_ms = performance.now()
+  expect(await program.stop()).toEqual({ code: 1, signal: null })
+  expect(performance.now() - stopped_ms).toBeLessThan(STOP_MAX_MS)
+  expect(program.stderr).toContain('with 1 events not stored')
 })
