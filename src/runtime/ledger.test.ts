@@ -60,6 +60,15 @@ test.each(Object.entries(ANSWERS) as [Holder | DeliveryHolder, Outcome['kind']][
   },
 )
 
+test('an event that one input lost and another has twice do not make up for each other', async () => {
+  await using running = await startPipeline(CONFIG, new TestEnds())
+  const { ledger } = running.pipeline
+  ledger.input('in').received.inc()
+  ledger.input('other').states.stored.inc()
+  expect(ledger.totals().unbalanced).toBe(0)
+  expect(await samplesOf(running, 'millrace_ledger_unbalanced_events')).toEqual([2])
+})
+
 function settledOf({ pipeline }: RunningPipeline): number {
   return Object.values(pipeline.ledger.totals().states).reduce((sum, count) => sum + count, 0)
 }

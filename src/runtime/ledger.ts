@@ -165,10 +165,14 @@ export class EventLedger {
     this.#deliveries.add(deliveries)
   }
 
-  /** Events and deliveries that are nowhere or twice: anything but 0 is a fault of the program. */
+  /**
+   * Events and deliveries that are nowhere or twice: anything but 0 is a fault of the program. Inputs one by one too, for what one of
+   * them loses another could have twice.
+   */
   get unbalanced(): number {
     const deliveries = [...this.#deliveries].map((ledger) => Math.abs(ledger.totals().unbalanced))
-    return Math.abs(this.totals().unbalanced) + sum(deliveries)
+    const inputs = [...this.#inputs.values()].map((books) => Math.abs(books.totals().unbalanced))
+    return Math.max(Math.abs(this.totals().unbalanced), sum(inputs)) + sum(deliveries)
   }
 
   totals(): LedgerTotals {
