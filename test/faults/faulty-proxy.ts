@@ -26,8 +26,8 @@ export class FaultyProxy implements AsyncDisposable {
   readonly #options: FaultyProxyOptions
   readonly #server: Server
   readonly #open = new Set<Socket>()
-  /** What makes each connection fall silent. */
-  readonly #silence = new Set<() => void>()
+  /** How often the connections of the moment were silenced. */
+  #silences = 0
   #isDown = false
   #isFaulty = true
   #port = 0
@@ -63,7 +63,7 @@ export class FaultyProxy implements AsyncDisposable {
 
   /** The connections that are open now carry half of the next answer and then nothing any more, and neither side learns of it. */
   silence(): void {
-    for (const fallSilent of this.#silence) fallSilent()
+    this.#silences++
   }
 
   /** From now on connections only pass; those that are broken already stay so. */
@@ -82,12 +82,7 @@ export class FaultyProxy implements AsyncDisposable {
     const far = connect(this.#options.port, '127.0.0.1')
     const both = [near, far] as const
     let isSilent = false
-    /** With the next answer, of which half still passes. */
-    let fallsSilent = false
-    const fallSilent = (): void => {
-      fallsSilent = true
-    }
-    this.#silence.add(fallSilent)
+    const silences = this.#silences
     const end = (): void => {
       for (const socket of both) socket.destroy()
     }
@@ -97,7 +92,6 @@ export class FaultyProxy implements AsyncDisposable {
       socket.on('error', () => {})
       socket.on('close', () => {
         this.#open.delete(socket)
-        this.#silence.delete(fallSilent)
         // On a half-open connection neither side learns that the other is gone.
         if (!isSilent) end()
       })
@@ -113,7 +107,7 @@ export class FaultyProxy implements AsyncDisposable {
         const left = limit - passed
         passed += piece.length
         if (isSilent) continue
-        if (fallsSilent && from === far) {
+        if (silences < this.#silences && from === far) {
           isSilent = true
           to.write(piece.subarray(0, Math.ceil(piece.length / 2)))
           continue

@@ -20,13 +20,13 @@ const CLAIM_MS = 10 * 60_000
 export async function freePort(): Promise<number> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const port = randomInt(LOWEST_PORT, HIGHEST_PORT)
-    if (isClaimed(port) && (await isFree(port))) return port
+    if (claim(port) && (await isFree(port))) return port
   }
   throw new Error(`no free port between ${LOWEST_PORT} and ${HIGHEST_PORT} on 127.0.0.1 after ${ATTEMPTS} attempts`)
 }
 
-/** Whether the port is ours from here on: a file stands for each that somebody on this machine has claimed. */
-function isClaimed(port: number): boolean {
+/** Takes the port, unless it is taken: a file stands for each that somebody on this machine has claimed. */
+function claim(port: number): boolean {
   const folder = join(tmpdir(), 'millrace-test-ports')
   const file = join(folder, String(port))
   try {
