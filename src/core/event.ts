@@ -176,8 +176,9 @@ export class Event extends EventLife {
 
   /** The text that holds the value at `ref`, if that is anywhere. */
   #sourceOf(ref: FieldRef): ScannedObject | undefined {
-    if (this.#owns_more || ref.in_metadata || ref.path.length > 1) return undefined
-    return isReserved(ref.path[0] ?? '') ? undefined : this.#source
+    const name = ref.path[0] ?? ''
+    if (ref.in_metadata || ref.path.length > 1 || isReserved(name)) return undefined
+    return this.#owns_more && member(this.#fields, name) !== undefined ? undefined : this.#source
   }
 
   /** Whether there is a value, also where it is the `null` of a map. That of a list is none. */
