@@ -53,18 +53,18 @@ export class BeatsOrigins {
 
   #placeOf(host: string | undefined, path: string, file: LogFile | undefined, shipper_fields: ReadonlySet<string>): Place {
     const last = this.#last
-    if (
-      last !== undefined &&
-      last.file === file &&
-      last.path === path &&
-      last.host === host &&
-      last.shipper_fields === shipper_fields
-    ) {
+    if (last?.path === path && last.host === host && last.shipper_fields === shipper_fields && isSameFile(last.file, file)) {
       return last
     }
     this.#last = new Place(host, path, file, shipper_fields)
     return this.#last
   }
+}
+
+/** Also of two that were read from two events. */
+function isSameFile(a: LogFile | undefined, b: LogFile | undefined): boolean {
+  if (a === b) return true
+  return a?.path === b?.path && a?.device === b?.device && a?.inode === b?.inode && a?.fingerprint === b?.fingerprint
 }
 
 /** A file on a host, as its Beat told it. */
