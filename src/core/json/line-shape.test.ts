@@ -1,6 +1,7 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { JSON_LINE, mutated, randomFrom } from '../../../test/helpers/json-lines.ts'
+import { ShapeSlot } from './line-shape.ts'
 import { ScannedObject } from './scanned-object.ts'
 
 /** Enough that the shape of a line is learned, and fewer. */
@@ -70,4 +71,21 @@ test('a text that ends where the memory for it ends is read to its end, also whe
     const text = `{"a":"${'x'.repeat(length - 20)}","nn":1}`
     expect(ScannedObject.readAscii(Buffer.from(text))?.names()).toEqual(['a', 'nn'])
   }
+})
+
+test('a shape that lines fit stays, whatever comes between them, and is learned anew once none fits any more', () => {
+  const slot = new ShapeSlot()
+  const misfits = (count: number) => Array.from({ length: count }, () => slot.misfits()).filter((learns) => learns).length
+  // What never comes again is learned ever more rarely, but not without bound.
+  expect(misfits(1_000)).toBeGreaterThan(2)
+  expect(misfits(1_000_000)).toBeLessThan(300)
+  expect(misfits(20_000)).toBeGreaterThan(0)
+  // Batches of envelopes and of the lines in them take turns.
+  let learned = 0
+  for (let batch = 0; batch < 1_000; batch++) {
+    for (let line = 0; line < 256; line++) slot.fits()
+    learned += misfits(256)
+  }
+  expect(learned).toBeLessThan(2)
+  expect(misfits(20_000)).toBeGreaterThan(0)
 })

@@ -4,8 +4,16 @@ import type { KnownName } from './known-names.ts'
 const MEMBERS_MAX = 64
 /** Longer ones hold blanks for the eye. */
 const FRAGMENT_BYTES_MAX = 256
-/** So many lines must not fit before their shape is learned; then twice as many, and so on: what has no shape costs little. */
+/**
+ * So many lines must not fit before the shape of one is learned; then twice as many, and so on, up to a bound: what has no shape costs
+ * little. From the bound on there are many batches between two times, so that it does not matter what came last.
+ */
 const LEARNED_AFTER = 64
+const LEARNED_AFTER_MAX = 8_192
+/** Less by chance, at most by this part: of lines that take turns another one is learned each time. */
+const JITTER = 0.5
+/** A shape stays where for so many lines that do not fit one does. */
+const USEFUL_PART = 4
 
 const QUOTE = 0x22
 const MINUS = 0x2d
@@ -148,15 +156,28 @@ table[used + ${place + 2}] = at
 /** A place for the shape of lines that begin alike. */
 export class ShapeSlot {
   shape: LineShape | undefined
+  #fits = 0
   #misfits = 0
+  #span = LEARNED_AFTER
   #learned_after = LEARNED_AFTER
 
-  /** To be called for a sound line that did not fit as a whole. True where its shape is to be learned. */
+  /** To be called for a line that fitted as a whole. */
+  fits(): void {
+    this.#fits++
+  }
+
+  /**
+   * To be called for a sound line that did not fit as a whole. True where its shape is to be learned: a shape that many lines
+   * fit stays, whatever comes between them (an envelope in random order begins as the line in it does).
+   */
   misfits(): boolean {
     if (++this.#misfits < this.#learned_after) return false
+    const is_useful = this.#fits * USEFUL_PART >= this.#misfits
+    this.#fits = 0
     this.#misfits = 0
-    this.#learned_after *= 2
-    return true
+    this.#span = Math.min(this.#span * 2, LEARNED_AFTER_MAX)
+    this.#learned_after = this.#span * (1 - JITTER * Math.random())
+    return !is_useful
   }
 }
 

@@ -157,6 +157,7 @@ function endOfRoot(): number {
     at = table[used - 1] ?? 0
     if (matched === slot.shape.names.length && text[at] === CLOSE_BRACE) {
       traits = slot.shape.traits
+      slot.fits()
       return at + 1
     }
     last = takeOver(slot.shape.names, matched, own)
