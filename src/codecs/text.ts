@@ -43,13 +43,15 @@ export function keepOriginal(fields: Fields, text: string): void {
 /** Sets a value in decoded fields unless there is one; where a scalar stands in the way, nothing happens. */
 export function setIfMissing(fields: Fields, path: readonly string[], value: Value): void {
   let holder = fields
-  for (const segment of path.slice(0, -1)) {
+  const depth = path.length - 1
+  for (let at = 0; at < depth; at++) {
+    const segment = path[at] ?? ''
     const present = member(holder, segment)
     const next: Fields = isFields(present) ? present : {}
     if (present === undefined || present === null) setMember(holder, segment, next)
     else if (next !== present) return
     holder = next
   }
-  const last = path[path.length - 1] ?? ''
+  const last = path[depth] ?? ''
   if (member(holder, last) === undefined) setMember(holder, last, value)
 }

@@ -10,6 +10,9 @@ import type { TrackedFile } from './tracked-file.ts'
 /** Why something in a file is no event. */
 export type Refusal = 'too_large' | 'too_deep' | 'undecodable'
 
+const METADATA_PATH = ['@metadata', 'path']
+const METADATA_HOST = ['@metadata', 'host']
+
 /** Makes the events of a file: fields, host and path in Logstash's places, and an origin. */
 export class EventBuilder {
   readonly #context: InputContext
@@ -32,14 +35,17 @@ export class EventBuilder {
 
   ofDecoded(file: TrackedFile, decoded: readonly Decoded[], offset: number, checksum: number, size_bytes: number): Event[] {
     const each_bytes = Math.ceil(size_bytes / Math.max(1, decoded.length))
-    return decoded.map((one, ordinal) => {
+    const events: Event[] = []
+    for (let ordinal = 0; ordinal < decoded.length; ordinal++) {
+      const one = decoded[ordinal] as Decoded
       placeIfMissing(one, this.#host_path, this.#host)
       placeIfMissing(one, this.#path_path, file.path)
-      placeIfMissing(one, ['@metadata', 'path'], file.path)
-      placeIfMissing(one, ['@metadata', 'host'], this.#host)
+      placeIfMissing(one, METADATA_PATH, file.path)
+      placeIfMissing(one, METADATA_HOST, this.#host)
       const origin = new FileOrigin(this.#context.id, file.path, file.id, offset, checksum, ordinal)
-      return this.#context.createEvent(one, origin, each_bytes)
-    })
+      events.push(this.#context.createEvent(one, origin, each_bytes))
+    }
+    return events
   }
 
   /** Keeps the beginning of what cannot be an event among the dead letters. Resolves once it is on the disk. */

@@ -12,6 +12,8 @@ interface Unsettled {
 /** One file that is followed by its inode: what is open, what was handed on, what is stored. */
 export class TrackedFile {
   readonly key: string
+  /** Stands for the file in the ids of its events. */
+  id: string
   path: string
   /** All before it was handed on; reading goes on here. Bytes, or elements of a JSON list. */
   handed_offset: number
@@ -40,13 +42,9 @@ export class TrackedFile {
     this.path = found.path
     this.#store = store
     this.#position = position
+    this.id = idOf(position)
     this.handed_offset = position.offset
     store.set(this.key, position)
-  }
-
-  /** Stands for the file in the ids of its events. */
-  get id(): string {
-    return `${this.#position.id}-${this.#position.generation}`
   }
 
   get has_unsettled(): boolean {
@@ -84,6 +82,7 @@ export class TrackedFile {
     this.finished = false
     this.damaged = false
     this.#moveTo({ offset: 0, generation: this.#position.generation + 1, fingerprint: NO_FINGERPRINT })
+    this.id = idOf(this.#position)
   }
 
   seen(now_ms: number): void {
@@ -129,4 +128,8 @@ export class TrackedFile {
     this.handle = undefined
     await handle?.close()
   }
+}
+
+function idOf({ id, generation }: FilePosition): string {
+  return `${id}-${generation}`
 }
