@@ -11,6 +11,8 @@ export class OutputMetrics {
   readonly #batch_events: Histogram
   readonly #write_seconds: Histogram
   readonly #age_seconds: Histogram
+  /** When the last write ended: its events are stored since then. */
+  #written_ms = 0
 
   constructor(metrics: Metrics, output: string) {
     const labels = { output }
@@ -29,12 +31,13 @@ export class OutputMetrics {
     try {
       return await writing
     } finally {
+      this.#written_ms = Date.now()
       this.#write_seconds.observe((performance.now() - started_ms) / 1_000)
     }
   }
 
-  /** A clock that is ahead of ours makes no negative age. */
+  /** Of an event of the write that has just ended. A clock that is ahead of ours makes no negative age. */
   stored({ timestamp }: Event): void {
-    if (timestamp !== undefined) this.#age_seconds.observe(Math.max(0, Date.now() - timestamp.epoch_ms) / 1_000)
+    if (timestamp !== undefined) this.#age_seconds.observe(Math.max(0, this.#written_ms - timestamp.epoch_ms) / 1_000)
   }
 }
