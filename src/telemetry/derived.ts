@@ -64,7 +64,8 @@ const COUNTER: Kind<CounterSlot> = {
 
 interface GaugeSlot {
   value: number
-  event_time_ms: number
+  /** Of the newest event that has set it. */
+  event_time_ms: number | undefined
   /** When it changed last, by our clock. */
   changed_ms: number
 }
@@ -72,18 +73,25 @@ interface GaugeSlot {
 /** @param max_age_ms how long a gauge stays that nobody changes; 0 for good */
 function gaugeKind(max_age_ms: number, now: () => number): Kind<GaugeSlot> {
   const kind: Kind<GaugeSlot> = {
-    create: () => ({ value: 0, event_time_ms: -Infinity, changed_ms: now() }),
+    create: () => ({ value: 0, event_time_ms: undefined, changed_ms: now() }),
     record: (slot, value) => {
       slot.value += value
       slot.changed_ms = now()
     },
     set: (slot, value, event_time_ms) => {
-      if (event_time_ms < slot.event_time_ms) return
+      if (slot.event_time_ms !== undefined && event_time_ms < slot.event_time_ms) return
       slot.value = value
       slot.event_time_ms = event_time_ms
       slot.changed_ms = now()
     },
-    samples: (slot, labels) => [{ labels, value: slot.value, event_time_ms: slot.event_time_ms }],
+    samples: ({ value, event_time_ms, changed_ms }, labels) => [
+      {
+        labels,
+        value,
+        ...(event_time_ms === undefined ? { is_counted: true } : { event_time_ms }),
+        ...(max_age_ms === 0 ? {} : { stays_ms: max_age_ms - (now() - changed_ms) }),
+      },
+    ],
   }
   return max_age_ms === 0 ? kind : { ...kind, isOver: ({ changed_ms }) => now() - changed_ms > max_age_ms }
 }

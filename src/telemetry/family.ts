@@ -11,8 +11,12 @@ export interface Sample {
   /** Labels printed after `labels`; prom-client keeps their text as long as the object lives. */
   readonly sharedLabels?: Labels
   readonly value: number
-  /** Of a gauge that events set: when the newest of them happened. */
+  /** Of a gauge that events set: when the newest of them happened, -Infinity where it does not tell. */
   readonly event_time_ms?: number
+  /** Of a gauge that events count up and down. */
+  readonly is_counted?: boolean
+  /** How long from now on it is told, should no event change it; left out where for good. */
+  readonly stays_ms?: number
   /** When it was so, printed beside the value; without it, now. */
   readonly timestamp_ms?: number
 }

@@ -54,9 +54,20 @@ export function lastingFamilies(families: readonly FamilySnapshot[]): FamilySnap
   return families.flatMap((family): FamilySnapshot | [] => {
     const { type, samples, summaries } = family
     if (type !== 'gauge') return { ...family, ...(summaries && { summaries: summaries.map(withoutValues) }) }
-    const set_by_events = samples.filter(({ event_time_ms }) => event_time_ms !== undefined)
-    return set_by_events.length === 0 ? [] : { ...family, samples: set_by_events }
+    const said_by_events = samples.filter(({ event_time_ms, is_counted }) => event_time_ms !== undefined || is_counted)
+    return said_by_events.length === 0 ? [] : { ...family, samples: said_by_events }
   })
+}
+
+/** Families whose thread is gone `age_ms` after they were told: without the gauges that have been left alone for too long by now. */
+export function agedFamilies(families: readonly FamilySnapshot[], age_ms: number): FamilySnapshot[] {
+  return families.map((family) => ({
+    ...family,
+    samples: family.samples.flatMap((sample): Sample | [] => {
+      if (sample.stays_ms === undefined) return sample
+      return sample.stays_ms < age_ms ? [] : { ...sample, stays_ms: sample.stays_ms - age_ms }
+    }),
+  }))
 }
 
 /** As `printFamilies` takes it. */
@@ -125,10 +136,11 @@ function largest(a: Sample, b: Sample): Sample {
 }
 
 function newestOrSum(a: Sample, b: Sample): Sample {
-  // A gauge that no event has set with a time counts up and down.
-  const [a_ms = -Infinity, b_ms = -Infinity] = [a.event_time_ms, b.event_time_ms]
-  if (a_ms === -Infinity && b_ms === -Infinity) return total(a, b)
-  return b_ms > a_ms ? b : a
+  if (a.event_time_ms === undefined && b.event_time_ms === undefined) {
+    const stays = Math.max(a.stays_ms ?? -Infinity, b.stays_ms ?? -Infinity)
+    return { ...total(a, b), ...(stays === -Infinity ? {} : { stays_ms: stays }) }
+  }
+  return a.event_time_ms === undefined || (b.event_time_ms ?? -Infinity) > a.event_time_ms ? b : a
 }
 
 function withoutValues(part: SummaryPart): SummaryPart {
