@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises'
+import { rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { writeDatabase } from '../src/geoip/mmdb-writer.ts'
@@ -29,24 +29,29 @@ interface Started extends AsyncDisposable {
   readonly program: Program
   readonly port: number
   readonly config: string
-  crash(worker: number): Promise<void>
+  /** As test/helpers/crash-worker.ts reads it. */
+  crash(what: string): Promise<void>
+}
+
+function withCrashes(): { readonly [name: string]: string } {
+  const helper = join(import.meta.dirname, 'helpers/crash-worker.ts')
+  return { NODE_OPTIONS: `--import ${helper}`, CRASH_WORKER: join(folder.path, 'crash') }
 }
 
 async function start(configOf: (port: number) => string, args: readonly string[] = ['-w', '2'], data?: string): Promise<Started> {
   const port = await freePort()
   const config = join(folder.path, 'pipeline.conf')
   await writeFile(config, configOf(port))
-  const crashFile = join(folder.path, 'crash')
   const program = await Program.start({
     args: ['-f', config, '--log.format', 'plain', ...args],
     ...(data === undefined ? {} : { data }),
-    env: { NODE_OPTIONS: `--import ${join(import.meta.dirname, 'helpers/crash-worker.ts')}`, CRASH_WORKER: crashFile },
+    env: withCrashes(),
   })
   return {
     program,
     port,
     config,
-    crash: (worker) => writeFile(crashFile, String(worker)),
+    crash: (what) => writeFile(join(folder.path, 'crash'), what),
     [Symbol.asyncDispose]: () => program[Symbol.asyncDispose](),
   }
 }
@@ -177,7 +182,7 @@ test('a worker that crashes is replaced, and what it held is stored all the same
   const sending = ALL_CONNECTIONS.map((connection) => sendUntilStored(port, connection))
   await program.waitUntil('all events to be held', async () => (await readBooks(program)).held >= ALL_IDS.length)
   const held = (await valuesOf(program, 'millrace_worker_events_received_total'))['1']
-  await started.crash(1)
+  await started.crash('1')
   await program.waitUntil('the crash', async () => (await valuesOf(program, 'millrace_worker_crashes_total'))['1'] === 1)
   release()
   await Promise.all(sending)
@@ -244,9 +249,107 @@ test('a new config takes its place in all workers or, where one refuses it, in n
   await writeFile(config, toElasticsearch(port, '', 'stdin { }'))
   expect(await reload()).toMatchObject({ result: 'refused' })
   // A worker that comes later runs what runs, and not what lies in the file.
-  await started.crash(1)
+  await started.crash('1')
   await program.waitUntil('the crash', async () => (await valuesOf(program, 'millrace_worker_crashes_total'))['1'] === 1)
   await Promise.all(ALL_CONNECTIONS.map((connection) => sendUntilStored(port, connection)))
   const documents = [...(elasticsearch.documents.get('logs')?.values() ?? [])].map((text) => JSON.parse(text) as { v?: string })
   expect(new Set(documents.map(({ v }) => v))).toEqual(new Set(['2']))
+})
+
+/** A filter that needs a file to be made. */
+async function withDictionary(): Promise<{ readonly path: string; readonly filter: string }> {
+  const path = join(folder.path, 'names.json')
+  await writeFile(path, '{ "x": "found" }')
+  return { path, filter: `translate { source => "message" target => "found" dictionary_path => "${path}" }` }
+}
+
+test('a worker whose config is refused when it is to come back is told of and tried until it is taken', {
+  timeout: 180_000,
+}, async () => {
+  const { path, filter } = await withDictionary()
+  await using started = await start((port) => toElasticsearch(port, filter))
+  const { program, port } = started
+  await rename(path, `${path}.away`)
+  await started.crash('1')
+  await program.waitUntil('a line about it', () =>
+    program.stderr.includes('worker 1 cannot start again and is tried again by itself'),
+  )
+  expect(program.stderr).toMatch(/Put right what is said here[^]*names\.json/)
+  expect(await program.metrics()).toContain('\nmillrace_workers_running 1\n')
+  const ready = await fetch(`${program.apiUrl}/readyz`)
+  expect({ status: ready.status, text: await ready.text() }).toEqual({
+    status: 503,
+    text: expect.stringMatching(/worker 1 cannot start again: .*names\.json/) as string,
+  })
+  await rename(`${path}.away`, path)
+  await program.waitUntil('both workers', async () => (await program.metrics()).includes('\nmillrace_workers_running 2\n'))
+  await program.waitUntil('being ready', async () => (await fetch(`${program.apiUrl}/readyz`)).status === 200)
+  await Promise.all(ALL_CONNECTIONS.map((connection) => sendUntilStored(port, connection)))
+  expect(storedIds()).toEqual(ALL_IDS)
+  expect(await program.stop()).toEqual({ code: 0, signal: null })
+})
+
+test('a config that any worker refuses at the start ends the program', async () => {
+  const { path, filter } = await withDictionary()
+  const config = join(folder.path, 'pipeline.conf')
+  await writeFile(config, toElasticsearch(await freePort(), filter))
+  await writeFile(join(folder.path, 'crash'), `1 without ${path}`)
+  await using program = await Program.spawn({ args: ['-f', config, '-w', '2'], env: withCrashes() })
+  expect(await program.exited).toEqual({ code: 1, signal: null })
+  expect(program.stderr).toMatch(/The given configuration is invalid:[^]*names\.json/)
+})
+
+test.each([
+  ['cannot listen', undefined],
+  ['dies listening', 1],
+])(
+  'a worker that %s when it takes a new config over is replaced by one that has it',
+  { timeout: 180_000 },
+  async (what, crashes) => {
+    await using started = await start((port) => toElasticsearch(port, 'mutate { add_field => { "v" => "1" } }'))
+    const { program, port, config } = started
+    await started.crash(`1 ${what}`)
+    await writeFile(config, toElasticsearch(port, 'mutate { add_field => { "v" => "2" } }'))
+    const response = await fetch(`${program.apiUrl}/api/pipeline`, { method: 'PUT' })
+    expect({ status: response.status, answer: await response.json() }).toMatchObject({
+      status: 200,
+      answer: { result: 'loaded', changed: ['main'], problems: [] },
+    })
+    await program.waitUntil('both workers', async () => (await program.metrics()).includes('\nmillrace_workers_running 2\n'))
+    await program.waitUntil('being ready', async () => (await fetch(`${program.apiUrl}/readyz`)).status === 200)
+    expect((await valuesOf(program, 'millrace_worker_crashes_total'))['1']).toBe(crashes)
+    await Promise.all(ALL_CONNECTIONS.map((connection) => sendUntilStored(port, connection)))
+    const documents = [...(elasticsearch.documents.get('logs')?.values() ?? [])].map((text) => JSON.parse(text) as { v?: string })
+    expect(new Set(documents.map(({ v }) => v))).toEqual(new Set(['2']))
+    expect(storedIds()).toEqual(ALL_IDS)
+    const again = await fetch(`${program.apiUrl}/api/pipeline`, { method: 'PUT' })
+    expect(await again.json()).toMatchObject({ result: 'unchanged' })
+    expect(await program.stop()).toEqual({ code: 0, signal: null })
+  },
+)
+
+test('of a worker that is gone its counts stay from the first moment on, and what its gauges said does not', async () => {
+  const gauge = 'mutate { add_field => { "n" => "5" } } metric { type => "gauge" name => "depth" value => "n" max_age_s => 15 }'
+  await using started = await start((port) => toElasticsearch(port, gauge))
+  const { program, port } = started
+  const received = async (): Promise<number> => {
+    const status = (await (await fetch(`${program.apiUrl}/api/status`)).json()) as { totals: { received: number } }
+    return status.totals.received
+  }
+  await Promise.all(ALL_CONNECTIONS.map((connection) => sendUntilStored(port, connection)))
+  expect(await program.metrics()).toContain('\ndepth 5\n')
+  // The page shows these before anybody has asked for metrics again.
+  await Promise.all(ALL_CONNECTIONS.map((connection) => sendUntilStored(port, connection + CONNECTIONS)))
+  const all = 2 * ALL_IDS.length
+  await program.waitUntil('all events on the page', async () => (await received()) === all)
+  await started.crash('1 silently')
+  const seen = new Set<number>()
+  await program.waitUntil('the crash', () => program.stderr.includes('worker 1 crashed'))
+  await program.waitUntil('a new worker', async () => {
+    seen.add(await received())
+    return (await program.metrics()).includes('\nmillrace_workers_running 2\n')
+  })
+  expect([...seen]).toEqual([all])
+  await program.waitUntil('the gauge to be over', async () => !(await program.metrics()).includes('\ndepth '))
+  expect(await received()).toBe(all)
 })

@@ -2,6 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { closeFilters } from '../compile/chain/nodes.ts'
 import type { LoadedPipeline } from '../config/load.ts'
 import { MillraceError, messageOf } from '../core/errors.ts'
+import { DEFAULT_SETTINGS } from '../core/plan.ts'
 import { withoutSecrets } from '../core/secret.ts'
 import { untilAborted } from '../core/waiting.ts'
 import type { Reservation } from '../network/listeners.ts'
@@ -78,7 +79,10 @@ export class Pipelines implements Stage {
     this.#bus = bus
     this.#settings = settings
     const share = settings.worker?.count ?? 1
-    this.max_in_flight_bytes = Math.floor(Math.max(...ready.map(({ plan }) => plan.settings.max_in_flight_bytes)) / share)
+    const limits = ready.map(({ plan }) => plan.settings.max_in_flight_bytes)
+    // A worker whose pipelines were all taken out has none until a reload brings some.
+    const limit = limits.length === 0 ? DEFAULT_SETTINGS.max_in_flight_bytes : Math.max(...limits)
+    this.max_in_flight_bytes = Math.floor(limit / share)
     this.budget = new ByteBudget(this.max_in_flight_bytes)
     this.#launches = ready.map((prepared) => this.#add(prepared).launch)
     for (const { id, error } of refused) this.#fail(id, error)

@@ -1,5 +1,8 @@
-// Loaded into every thread of the program by `--import`: the worker whose number stands in the file CRASH_WORKER ends with an error.
+// Loaded into every thread of the program by `--import`. The file CRASH_WORKER says which worker something happens to, and what:
+// `1` it ends with an error, `1 silently` without a last word, `1 cannot listen` it fails at the next address that it is to have,
+// `1 dies listening` it ends there, `1 without PATH` that file is gone when it starts.
 import { readFileSync, rmSync } from 'node:fs'
+import { Server } from 'node:net'
 import { isMainThread, workerData } from 'node:worker_threads'
 
 const LOOK_MS = 20
@@ -7,12 +10,14 @@ const LOOK_MS = 20
 const file = process.env['CRASH_WORKER'] ?? ''
 const { index } = (workerData ?? {}) as { readonly index?: number }
 
-function isMeant(): boolean {
+/** What is to happen to this worker: nothing where it is `undefined`. */
+function wanted(): string | undefined {
   try {
     // Between its making and its writing the file is empty.
-    return readFileSync(file, 'utf8') === String(index)
+    const [worker, ...what] = readFileSync(file, 'utf8').split(' ')
+    return worker === String(index) ? what.join(' ') : undefined
   } catch {
-    return false
+    return undefined
   }
 }
 
@@ -26,9 +31,22 @@ if (!isMainThread) {
     if (text === 'POISON') process.exit(1)
     return text
   }
-  setInterval(() => {
-    if (!isMeant()) return
+  // oxlint-disable-next-line typescript/unbound-method -- called on its server below
+  const { emit } = Server.prototype
+  Server.prototype.emit = function fragile(this: Server, event: string, ...rest: unknown[]): boolean {
+    const what = event === 'listening' ? wanted() : undefined
+    if (what !== 'cannot listen' && what !== 'dies listening') return Reflect.apply(emit, this, [event, ...rest])
     rmSync(file)
+    if (what === 'dies listening') process.exit(1)
+    throw new Error('the test wants it deaf')
+  }
+  const lost = /^without (.*)/.exec(wanted() ?? '')?.[1]
+  if (lost !== undefined) rmSync(lost)
+  setInterval(() => {
+    const what = wanted()
+    if (what !== '' && what !== 'silently') return
+    rmSync(file)
+    if (what === 'silently') process.exit(1)
     throw new Error('the test wants it so')
   }, LOOK_MS).unref()
 }

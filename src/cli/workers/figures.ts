@@ -2,7 +2,7 @@ import { EVENT_STATES } from '../../core/event.ts'
 import type { Books, DeliveryBooks, EventBooks } from '../../ops/ledger.ts'
 import type { ComponentStatus, ReloadStatus, Status, StatusSource, Totals } from '../../ops/status.ts'
 import { LogstashNames } from '../../telemetry/logstash/logstash-names.ts'
-import { type FamilySnapshot, lastingFamilies, mergeFamilies, samplesOf } from '../../telemetry/merge.ts'
+import { agedFamilies, type FamilySnapshot, lastingFamilies, mergeFamilies, samplesOf } from '../../telemetry/merge.ts'
 import type { Exposition, MetricsRegistry } from '../../telemetry/metrics.ts'
 import { printFamilies } from '../../telemetry/print.ts'
 import { addUp } from './add-up.ts'
@@ -21,6 +21,8 @@ interface Sources {
   /** By index; one that is being replaced is not among them. */
   readonly workers: () => readonly Counted[]
   readonly count: () => number
+  /** Why one that is being replaced is not there yet, where it was tried in vain. */
+  readonly whyAbsent: (index: number) => string | undefined
   /** The main thread's own metrics. */
   readonly metrics: MetricsRegistry
   readonly reload: () => ReloadStatus | undefined
@@ -32,21 +34,37 @@ const TARGETS_MAX = 100
 /** The figures of all workers as those of one program, from what each told last. */
 export class WorkersFigures implements StatusSource, Exposition {
   readonly #sources: Sources
-  readonly #started_ms = performance.now()
+  readonly #now: () => number
+  readonly #started_ms: number
   readonly #recent = new RecentOfAll()
-  readonly #logstash = new LogstashNames(() => performance.now())
+  readonly #logstash: LogstashNames
   /** Of workers that crashed: what they had counted, and not what they held. */
   #past: Snapshot | undefined
+  /** Since when its gauges have aged. */
+  #past_ms = 0
 
-  constructor(sources: Sources) {
+  /** `now`: milliseconds of a clock that never goes back. */
+  constructor(sources: Sources, now: () => number = () => performance.now()) {
     this.#sources = sources
+    this.#now = now
+    this.#started_ms = now()
+    this.#logstash = new LogstashNames(now)
   }
 
   /** A worker is gone. What it held counts as abandoned: its senders bring it again. */
-  retire({ last_whole }: Counted): void {
-    if (last_whole === undefined) return
-    const past = pastOf(last_whole)
+  retire({ last, last_whole }: Counted): void {
+    if (last === undefined) return
+    const past = pastOf(last, last_whole)
+    this.#age()
     this.#past = this.#past === undefined ? past : mergePasts(this.#past, past)
+  }
+
+  #age(): void {
+    const now_ms = this.#now()
+    if (this.#past !== undefined) {
+      this.#past = { ...this.#past, families: agedFamilies(this.#past.families ?? [], now_ms - this.#past_ms) }
+    }
+    this.#past_ms = now_ms
   }
 
   status(): Status {
@@ -56,16 +74,30 @@ export class WorkersFigures implements StatusSource, Exposition {
     return {
       pipeline: first?.status.pipeline ?? '',
       version,
-      uptime_ms: performance.now() - this.#started_ms,
+      uptime_ms: this.#now() - this.#started_ms,
       listening: distinct(known.flatMap(({ status }) => status.listening)),
       totals: known.length === 0 ? NOTHING : addUp(known.map(({ status }) => status.totals)),
       errors_total: sum(known.map(({ status }) => status.errors_total)),
-      inputs: mergeComponents(known.map(({ status }) => status.inputs)),
-      outputs: mergeComponents(known.map(({ status }) => status.outputs)),
+      inputs: this.#components(({ inputs }) => inputs),
+      outputs: this.#components(({ outputs }) => outputs),
       recent: this.#recent.merge(this.#sources.workers()),
       reload: reload(),
       places: first?.status.places ?? [],
     }
+  }
+
+  /** How a component is, those tell that run; one that is gone only tells what it had counted. */
+  #components(read: (status: Status) => readonly ComponentStatus[]): ComponentStatus[] {
+    const present = this.#present().map(({ status }) => read(status))
+    const ids = new Set(present.flatMap((components) => components.map(({ id }) => id)))
+    const [first] = this.#sources.workers()
+    // The first one has all that there is: what it has not was taken out.
+    const has_all = first?.index === 0 && first.last !== undefined
+    const past = (this.#past === undefined ? [] : read(this.#past.status)).filter(({ id }) => ids.has(id) || !has_all)
+    const counted = past.map((one) =>
+      ids.has(one.id) ? { ...one, is_well: true } : { ...one, is_well: false, state: 'its worker is being started again' },
+    )
+    return mergeComponents([...present, counted])
   }
 
   books(): Books {
@@ -73,13 +105,16 @@ export class WorkersFigures implements StatusSource, Exposition {
   }
 
   reasonsNotReady(): readonly string[] {
-    const { workers, count } = this.#sources
+    const { workers, count, whyAbsent } = this.#sources
     const present = workers()
     const absent = Array.from({ length: count() }, (_, index) => index).filter(
       (index) => present.find((worker) => worker.index === index)?.last === undefined,
     )
     return [
-      ...absent.map((index) => `worker ${index} is being started`),
+      ...absent.map((index) => {
+        const [why] = whyAbsent(index)?.split('\n') ?? []
+        return why === undefined ? `worker ${index} is being started` : `worker ${index} cannot start again: ${why}`
+      }),
       ...present.flatMap(({ index, last, is_late }) => [
         ...(is_late ? [`worker ${index} does not answer`] : []),
         ...(last?.reasons ?? []).map((reason) => `worker ${index}: ${reason}`),
@@ -89,6 +124,7 @@ export class WorkersFigures implements StatusSource, Exposition {
 
   async text(): Promise<string> {
     const { metrics, workers } = this.#sources
+    this.#age()
     const told = [...workers().map(({ last_whole }) => last_whole), this.#past].map((snapshot) => snapshot?.families ?? [])
     const families = mergeFamilies([metrics.snapshot(), [this.#received()], ...told])
     const own = families.map((family) => ({ ...family, samples: () => samplesOf(family) }))
@@ -113,18 +149,19 @@ export class WorkersFigures implements StatusSource, Exposition {
     return totals.length === 0 ? undefined : sum(totals)
   }
 
+  #present(): Snapshot[] {
+    return this.#sources.workers().flatMap(({ last }) => last ?? [])
+  }
+
   #known(): Snapshot[] {
-    const present = this.#sources.workers().flatMap(({ last }) => last ?? [])
-    return this.#past === undefined ? present : [...present, this.#past]
+    return this.#past === undefined ? this.#present() : [...this.#present(), this.#past]
   }
 }
 
-/** What of a worker that is gone still counts. */
-function pastOf({ status, books, families, derived }: Snapshot): Snapshot {
+/** What of a worker that is gone still counts: each figure as it was told last, for none of them goes back. */
+function pastOf({ status, books, derived }: Snapshot, whole: Snapshot | undefined): Snapshot {
   const { holders, bytes_in_flight: _, bytes_in_flight_max: __, ...totals } = status.totals
   const abandoned = sum(Object.values(holders))
-  const events = books.events.map((one) => ({ ...one, held: 0, abandoned: one.held }))
-  const deliveries = books.deliveries.map((one) => ({ ...one, held: 0, abandoned: one.held }))
   return {
     status: {
       ...status,
@@ -133,17 +170,22 @@ function pastOf({ status, books, families, derived }: Snapshot): Snapshot {
       places: [],
       totals: { ...totals, abandoned, holders: {}, bytes_in_flight: 0, bytes_in_flight_max: 0 },
     },
-    books: { ...books, events, deliveries },
+    books: abandon(books),
     reasons: [],
     failed: [],
     held: 0,
     derived,
     files: [],
-    families: [...lastingFamilies(families ?? []), ...abandonedFamilies(events, deliveries)],
+    families: whole === undefined ? [] : [...lastingFamilies(whole.families ?? []), ...abandonedFamilies(abandon(whole.books))],
   }
 }
 
-function abandonedFamilies(events: readonly EventBooks[], deliveries: readonly DeliveryBooks[]): FamilySnapshot[] {
+function abandon({ events, deliveries, unbalanced }: Books): Books {
+  const given_up = <B extends EventBooks | DeliveryBooks>(books: B): B => ({ ...books, held: 0, abandoned: books.held })
+  return { events: events.map(given_up), deliveries: deliveries.map(given_up), unbalanced }
+}
+
+function abandonedFamilies({ events, deliveries }: Books): FamilySnapshot[] {
   return [
     {
       name: 'millrace_events_abandoned_total',

@@ -44,6 +44,11 @@ export class Lineup {
     return this.#current.has(id)
   }
 
+  /** Whether a worker has made it: then every other one that it is for can. */
+  isMade(id: string): boolean {
+    return this.#traits.has(id)
+  }
+
   /** In how many workers each pipeline runs. */
   get workers(): ReadonlyMap<string, number> {
     return new Map([...this.#places].map(([id, { workers }]) => [id, workers]))

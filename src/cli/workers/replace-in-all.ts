@@ -1,5 +1,5 @@
 import type { LoadedPipeline } from '../../config/load.ts'
-import { ConfigError } from '../../core/errors.ts'
+import { ConfigError, messageOf } from '../../core/errors.ts'
 import { keptSecrets } from '../../core/secret.ts'
 import { refusal } from '../reloadable.ts'
 import { type Preparing, type Replaced, replacePipelines, type Stage, type Successor } from '../replace-pipelines.ts'
@@ -41,7 +41,10 @@ export function plainOf({ sources, ...loaded }: LoadedPipeline): PlainPipeline {
   return { ...loaded, sources: sources.map(({ file, text }) => ({ file, text })) }
 }
 
-/** One pipeline that takes its place in all workers or, as far as can be known beforehand, in none. */
+/**
+ * One pipeline that takes its place in all workers or in none: whatever can be tried beforehand is tried in all of them, and what
+ * only shows when it starts in the first one. A worker in which it fails all the same is replaced, by one that has the new config.
+ */
 class Replacement implements Successor {
   readonly #loaded: LoadedPipeline
   readonly #lineup: Lineup
@@ -81,7 +84,7 @@ class Replacement implements Successor {
     }
   }
 
-  /** @throws ConfigError where a worker refuses it; or what a worker that crashes meanwhile leaves */
+  /** @throws ConfigError where the first worker refuses it; or what is left of that one where it crashes meanwhile */
   async takeOver(removed: readonly string[]): Promise<void> {
     const asked = { id: this.#loaded.plan.settings.id, removed }
     // What only shows when it starts shows in the first one, and the others are as they were.
@@ -91,11 +94,20 @@ class Replacement implements Successor {
       await first?.channel.ask('takeOver', asked)
       if (this.#traits !== undefined) this.#lineup.replace(this.#loaded, this.#traits)
       this.#prepared = []
-      const taking = others.map(async ({ channel }) => await channel.ask('takeOver', asked))
-      for (const result of await Promise.allSettled(taking)) if (result.status === 'rejected') throw result.reason as Error
     } finally {
       await this.cancel()
     }
+    const following = others.filter(({ is_outdated }) => !is_outdated)
+    await Promise.all(
+      following.map(async (handle) => {
+        try {
+          await handle.channel.ask('takeOver', asked)
+        } catch (thrown) {
+          // The new config runs by now, so this one is behind.
+          handle.outdate(messageOf(thrown))
+        }
+      }),
+    )
   }
 
   async cancel(): Promise<void> {

@@ -30,6 +30,7 @@ export interface HandleServices {
 /** How a worker came to its end. */
 export type WorkerEnd =
   | { readonly kind: 'ended'; readonly left: number }
+  | { readonly kind: 'outdated'; readonly left: number }
   | { readonly kind: 'crashed' | 'refused'; readonly why: Error }
 
 /** One worker as the main thread sees it. */
@@ -40,6 +41,8 @@ export class WorkerHandle {
   readonly prepared: Promise<Preparation>
   /** Resolves with why it crashed, or with undefined when it ended as it should. Never rejects. */
   readonly gone: Promise<Error | undefined>
+  /** How its run ended, once it was started. Never rejects. */
+  readonly ended: Promise<WorkerEnd>
   /** The last that is known of it, and the last with all its metrics. */
   last: Snapshot | undefined
   last_whole: Snapshot | undefined
@@ -50,6 +53,9 @@ export class WorkerHandle {
   readonly #log: MainLog
   /** One question at a time, also where no answer comes. */
   #asking: Promise<void> | undefined
+  readonly #resolveEnded: (end: WorkerEnd | Promise<WorkerEnd>) => void
+  #has_started = false
+  #is_outdated = false
   #is_ending = false
   #has_exited = false
   #crash: Error | undefined
@@ -85,6 +91,9 @@ export class WorkerHandle {
     })
     const { promise: gone, resolve: resolveGone } = Promise.withResolvers<Error | undefined>()
     this.gone = gone
+    const { promise: ended, resolve: resolveEnded } = Promise.withResolvers<WorkerEnd>()
+    this.ended = ended
+    this.#resolveEnded = resolveEnded
     this.#worker.on('error', (thrown) => {
       this.#crash ??= thrown instanceof Error ? thrown : new Error(messageOf(thrown))
     })
@@ -106,6 +115,16 @@ export class WorkerHandle {
     return readTurnMemory(this.#turn_memory)
   }
 
+  /** It was started, and is not about to end. */
+  get is_running(): boolean {
+    return this.#has_started && !this.#is_outdated && !this.#has_exited
+  }
+
+  /** It stays behind a config that others have taken over, and is about to end. */
+  get is_outdated(): boolean {
+    return this.#is_outdated
+  }
+
   /** Asks how it stands. Resolves when it has told, or after a while. Never rejects. */
   async refresh(with_families: boolean): Promise<void> {
     // Whoever wants more than was asked for waits for the next answer.
@@ -116,13 +135,30 @@ export class WorkerHandle {
     await this.#inTime(this.#asking)
   }
 
-  /** Runs it to its end. Never rejects. */
-  async run(count: number): Promise<WorkerEnd> {
+  /** Lets it run to its end. */
+  start(count: number): void {
+    this.#has_started = true
+    this.#resolveEnded(this.#run(count))
+  }
+
+  /** It could not take a new config over: it brings to its end what it holds, and ends. */
+  outdate(why: string): void {
+    this.#is_outdated = true
+    // One that crashed has ended already.
+    if (this.#has_exited) return
+    this.#log.warn(
+      `worker_outdated_${this.index}`,
+      `worker ${this.index} could not take the new config over: ${why}. It ends, and another one with the new config takes its place`,
+    )
+    this.channel.tell('stop', undefined)
+  }
+
+  async #run(count: number): Promise<WorkerEnd> {
     try {
       const left = await this.channel.ask('run', { count })
       await this.refresh(true)
       await this.end()
-      return { kind: 'ended', left }
+      return { kind: this.#is_outdated ? 'outdated' : 'ended', left }
     } catch (thrown) {
       const why = thrown instanceof Error ? thrown : new Error(messageOf(thrown))
       // Its thread is there: the pipelines could not start.

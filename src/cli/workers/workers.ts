@@ -69,6 +69,8 @@ export class Workers {
   readonly #abandon = new AbortController()
   /** Those that run, and those whose inputs have ended, by index. */
   readonly #handles = new Map<number, WorkerHandle>()
+  /** Why one that is gone is not there again, by index. */
+  readonly #refusals = new Map<number, string>()
   /** A worker is being made, or a config taken over: one at a time. */
   readonly #line = new Line()
   readonly #databases = new SharedDatabaseFiles()
@@ -80,17 +82,20 @@ export class Workers {
     this.figures = new WorkersFigures({
       workers: () => this.#present,
       count: () => this.#lineup.count,
+      whyAbsent: (index) => this.#refusals.get(index),
       metrics,
       reload: last_reload,
       version,
     })
     metrics.gauge('millrace_workers', 'Threads that are to run.', {}, () => this.#lineup.count)
-    metrics.gauge('millrace_workers_running', 'Threads that run.', {}, () => this.#handles.size)
+    metrics.gauge('millrace_workers_running', 'Threads that run.', {}, () => {
+      return this.#present.filter(({ is_running }) => is_running).length
+    })
   }
 
   /**
    * Makes the workers, which do nothing yet.
-   * @throws ConfigError where no pipeline can run
+   * @throws ConfigError where no pipeline can run, or one cannot in all workers that it is for
    * @throws MillraceError WORKER_CRASHED
    */
   static async open(settings: WorkersSettings): Promise<Workers> {
@@ -132,6 +137,7 @@ export class Workers {
       if (this.#suspects.calmedDown()) for (const { channel } of this.#present) channel.tell('watch', undefined)
     }, LOOK_MS).unref()
     try {
+      for (const handle of this.#present) handle.start(this.#lineup.count)
       const left = await Promise.all(this.#present.map((handle) => this.#keepRunning(handle)))
       return left.reduce((sum, one) => sum + one, 0)
     } catch (thrown) {
@@ -158,7 +164,9 @@ export class Workers {
   /** As `Pipelines.replace`: every pipeline is made and tried in all workers before the first one lets one take its place. */
   async replace(read: readonly LoadedPipeline[], changed_files: ReadonlySet<string>): Promise<Replaced> {
     return await this.#line.take(async () => {
-      const replaced = await replaceInAll(read, changed_files, this.#lineup, this.#present)
+      // One that stays behind ends, and the next one has what is in place by then.
+      const staying = this.#present.filter(({ is_outdated }) => !is_outdated)
+      const replaced = await replaceInAll(read, changed_files, this.#lineup, staying)
       await this.refresh(true)
       return replaced
     })
@@ -208,6 +216,10 @@ export class Workers {
     }
   }
 
+  /**
+   * @throws ConfigError where it refuses what another one has made
+   * @throws MillraceError WORKER_CRASHED
+   */
   async #make(index: number): Promise<Preparation> {
     const { data, drain_timeout_ms, waits, log_level, tracing, version, log, deadLetters } = this.#settings
     const read = this.#lineup.readOf(index)
@@ -235,69 +247,100 @@ export class Workers {
       has_stdin,
     })
     this.#handles.set(index, handle)
-    return await handle.prepared
+    const preparation = await handle.prepared
+    const refused = preparation.refused.filter(({ id }) => this.#lineup.isMade(id))
+    if (refused.length === 0) return preparation
+    await handle.terminate()
+    throw new ConfigError(refused.flatMap(({ problems }) => problems))
   }
 
-  /** Runs a worker, and another one in its place when it crashes. Returns how many events the last one left. */
+  /** Sees to a worker that runs, and to another one in its place when it crashes. Returns how many events the last one left. */
   async #keepRunning(first: WorkerHandle): Promise<number> {
     const { index } = first
     const backoff = new Backoff(RESTART_FIRST_MS, RESTART_MAX_MS)
     for (let handle = first; ; ) {
       const started = performance.now()
-      const end = await handle.run(this.#lineup.count)
+      const end = await handle.ended
       if (end.kind === 'ended') return end.left
       if (end.kind === 'refused' && handle === first) {
         await handle.end()
         throw end.why
       }
       if (end.kind === 'refused') await handle.terminate()
-      if (this.#suspects.crashed(handle.in_filters)) {
-        this.#settings.log.error(
-          'event_condemned',
-          'the event that ends workers is found: it goes to the dead letters when it comes again',
-        )
-      }
       const held = handle.last?.held ?? 0
       this.figures.retire(handle)
       this.#handles.delete(index)
-      for (const { channel } of this.#present) channel.tell('watch', this.#suspects.watch)
-      this.#settings.metrics
-        .counter('millrace_worker_crashes_total', 'Times that a worker came to an end that it should not.', {
-          worker: String(index),
-        })
-        .inc()
-      if (performance.now() - started > SOUND_MS) backoff.reset()
-      const wait_ms = Math.round(backoff.next())
-      this.#settings.log.error(
-        `worker_crashed_${index}`,
-        `worker ${index} crashed: ${end.why.message}. What it held was not acknowledged and comes again; it is started again`,
-        { wait_ms, stack: end.why.stack },
-      )
+      let wait_ms = 0
+      if (end.kind === 'outdated') this.#tellLeft(index, end.left)
+      else {
+        if (performance.now() - started > SOUND_MS) backoff.reset()
+        wait_ms = Math.round(backoff.next())
+        this.#tellCrash(handle, end.why, wait_ms)
+      }
       const next = await this.#makeAgain(index, wait_ms)
       if (next === undefined) return held
       handle = next
     }
   }
 
-  /** `undefined` when the program stops meanwhile. */
+  #tellLeft(index: number, left: number): void {
+    if (left === 0) return
+    this.#settings.log.warn(
+      `worker_left_${index}`,
+      `worker ${index} ended for a new config with ${left} events not stored. They were not acknowledged: Filebeat and Kafka bring them again`,
+    )
+  }
+
+  #tellCrash({ index, in_filters }: WorkerHandle, why: Error, wait_ms: number): void {
+    const { log, metrics } = this.#settings
+    if (this.#suspects.crashed(in_filters)) {
+      log.error('event_condemned', 'the event that ends workers is found: it goes to the dead letters when it comes again')
+    }
+    for (const { channel } of this.#present) channel.tell('watch', this.#suspects.watch)
+    metrics
+      .counter('millrace_worker_crashes_total', 'Times that a worker came to an end that it should not.', {
+        worker: String(index),
+      })
+      .inc()
+    log.error(
+      `worker_crashed_${index}`,
+      `worker ${index} crashed: ${why.message}. What it held was not acknowledged and comes again; it is started again`,
+      { wait_ms, stack: why.stack },
+    )
+  }
+
+  /** One that runs; `undefined` when the program stops meanwhile. */
   async #makeAgain(index: number, wait_ms: number): Promise<WorkerHandle | undefined> {
     const { signal } = this.#stop
     const backoff = new Backoff(RESTART_FIRST_MS, RESTART_MAX_MS)
-    for (let next_ms = wait_ms; !signal.aborted; next_ms = backoff.next()) {
+    let next_ms = wait_ms
+    while (!signal.aborted) {
       await wait(next_ms, undefined, { signal }).catch(() => {})
       if (signal.aborted) break
+      next_ms = Math.round(backoff.next())
       try {
-        await this.#line.take(async () => await this.#make(index))
-        const handle = this.#handles.get(index)
-        if (!signal.aborted) return handle
-        await handle?.terminate()
+        return await this.#line.take(async () => await this.#startAgain(index))
       } catch (thrown) {
         if (!(thrown instanceof Error)) throw thrown
         this.#handles.delete(index)
-        this.#settings.log.error(`worker_crashed_${index}`, `worker ${index} cannot start again: ${thrown.message}`)
+        this.#refusals.set(index, thrown.message)
+        this.#settings.log.error(`worker_not_started_${index}`, whyNotStarted(index, thrown), { wait_ms: next_ms })
       }
     }
     return undefined
+  }
+
+  async #startAgain(index: number): Promise<WorkerHandle | undefined> {
+    await this.#make(index)
+    const handle = this.#handles.get(index)
+    this.#refusals.delete(index)
+    if (this.#stop.signal.aborted) {
+      await handle?.terminate()
+      return undefined
+    }
+    // Before another config may come.
+    handle?.start(this.#lineup.count)
+    return handle
   }
 
   #beginToStop(): void {
@@ -329,6 +372,12 @@ async function isTaken(host: string, port: number): Promise<boolean> {
   } finally {
     probe?.destroy()
   }
+}
+
+function whyNotStarted(index: number, why: Error): string {
+  const what = `worker ${index} cannot start again and is tried again by itself`
+  if (!(why instanceof ConfigError)) return `${what}: ${why.message}`
+  return `${what}, for its config is refused now. Put right what is said here, such as a file that is missing:\n${why.message}`
 }
 
 function readsStdin({ inputs }: Plan): boolean {
