@@ -6,7 +6,7 @@ import type { LoadedPipeline } from '../../config/load.ts'
 import { Backoff } from '../../core/backoff.ts'
 import { ConfigError, formatPosition } from '../../core/errors.ts'
 import type { Plan } from '../../core/plan.ts'
-import { keptSecrets } from '../../core/secret.ts'
+import { keptSecrets, withoutSecrets } from '../../core/secret.ts'
 import { SharedDatabaseFiles } from '../../geoip/database-file.ts'
 import { formatAddress } from '../../network/address.ts'
 import type { ReloadStatus } from '../../ops/status.ts'
@@ -323,7 +323,7 @@ export class Workers {
       } catch (thrown) {
         if (!(thrown instanceof Error)) throw thrown
         this.#handles.delete(index)
-        this.#refusals.set(index, thrown.message)
+        this.#refusals.set(index, withoutSecrets(thrown.message))
         this.#settings.log.error(`worker_not_started_${index}`, whyNotStarted(index, thrown), { wait_ms: next_ms })
       }
     }
