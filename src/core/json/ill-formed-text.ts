@@ -3,9 +3,9 @@ import { isFields, setMember, type Value } from '../values.ts'
 /** An escape of half a character of two halves. Both halves of one may be there, so it is only a hint. */
 const HALF_ESCAPE = /\\u[dD][89a-fA-F]/
 
-/** Whether a JSON text may hold half a character. */
+/** Whether a JSON text may hold half a character, as an escape or as it is: a filter may have cut a character in two. */
 export function mayHoldHalves(json: string): boolean {
-  return json.includes('\\u') && HALF_ESCAPE.test(json)
+  return (json.includes('\\u') && HALF_ESCAPE.test(json)) || !json.isWellFormed()
 }
 
 /**

@@ -35,6 +35,7 @@ test.each([
   ['{"a":"\\ud83d\\ude00"}', '{"a":"😀"}'],
   ['"\\ud800"', '""'],
   ['{"a":"\\\\ud800"}', '{"a":"\\\\ud800"}'],
+  ['{"a":"\ud800x","b":["😀","\udc00"],"n":1.50}', '{"a":"","b":["😀",""],"n":1.50}'],
 ])('half a character empties its text: %s', (text, expected) => {
   expect(roundTrip(text)).toBe(expected)
 })
@@ -103,6 +104,10 @@ test('of a name that comes twice the last one wins, whatever kind it is', () => 
   }
   expect(roundTrip('{"a":0.0,"a":null}')).toBe('{"a":null}')
   expect(roundTrip('{"a":1,"a":1.0}')).toBe('{"a":1.0}')
+  for (const last of ['1', '1e0', '1.00']) {
+    expect(roundTrip(`{"a":1.0,"a":${last}}`)).toBe(`{"a":${last}}`)
+    expect(roundTrip(`{"z":{"a":[1.0,7]},"z":{"a":[${last}]}}`)).toBe(`{"z":{"a":[${last}]}}`)
+  }
   expect(roundTrip('{"a":12345678901234567890,"a":"x"}')).toBe('{"a":"x"}')
   expect(roundTrip('{"a":{"b":1.0},"a":{"b":2,"c":3.0}}')).toBe('{"a":{"b":2,"c":3.0}}')
   expect(roundTrip('{"a":[1.0,2.0],"a":[3]}')).toBe('{"a":[3]}')

@@ -143,7 +143,8 @@ class NumberRestorer {
       } else if (code === 0x2d || (code >= 0x30 && code <= 0x39)) {
         const end = endOfNumber(text, at)
         if (this.#depth < 0) return this.#rootNumber(text.slice(at, end))
-        if (mayNeedSource(text, at, end)) this.#restoreAt(text.slice(at, end))
+        // One that was put back may be that of an earlier member of the same name, whose value this one has in other digits.
+        if (this.exact || mayNeedSource(text, at, end)) this.#restoreAt(text.slice(at, end))
         at = end
       } else {
         if (code === 0x7b) this.#steps[++this.#depth] = 0
