@@ -51,8 +51,11 @@ function objectOf(members: readonly (readonly [name: string, value: string])[]):
   return `{${members.map(([key, text], index) => `${JSON.stringify(key)}${index % 3 === 1 ? ' : ' : ':'}${text}`).join(',')}}`
 }
 
-/** Numbers below `limit`, the same for the same seed. */
-export function randomFrom(seed: number): (limit: number) => number {
+/** Whole numbers from 0 up to below `limit`. */
+export type Random = (limit: number) => number
+
+/** The same numbers for the same seed. */
+export function randomFrom(seed: number): Random {
   let state = seed
   return (limit) => {
     state = (Math.imul(state, 1_664_525) + 1_013_904_223) | 0
@@ -87,7 +90,7 @@ const PIECES = [
 ]
 
 /** The text with one or two faults. */
-export function mutated(text: string, random: (limit: number) => number): string {
+export function mutated(text: string, random: Random): string {
   const at = random(text.length + 1)
   const end = at + random(6)
   const rest = [text.slice(at), text.slice(end), '', text.slice(at) + text.slice(at), text.slice(end)][random(5)] ?? ''

@@ -15,9 +15,12 @@ function forgetShapes(): void {
   ScannedObject.read(FLOOD)
 }
 
-/** All that a scan found. */
+/** All that a scan of the text, and one of its bytes, found. */
 function outcomeOf(text: string): unknown {
-  const object = ScannedObject.read(text)
+  return [ScannedObject.read(text), ScannedObject.readAscii(Buffer.from(text))].map(contentOf)
+}
+
+function contentOf(object: ScannedObject | undefined): unknown {
   return object?.names().map((name) => [name, object.textOf(name), object.isText(name, 'x')])
 }
 
