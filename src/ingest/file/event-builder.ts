@@ -2,6 +2,7 @@ import { hostname } from 'node:os'
 import { crc32 } from 'node:zlib'
 import type { Decoded, Decoder, InputContext } from '../../core/contracts.ts'
 import type { Event } from '../../core/event.ts'
+import { isEmpty } from '../../core/values.ts'
 import { placeIfMissing } from '../placed-fields.ts'
 import { decodeWhole } from '../whole-message.ts'
 import { FileOrigin } from './file-origin.ts'
@@ -17,12 +18,14 @@ const METADATA_HOST = ['@metadata', 'host']
 export class EventBuilder {
   readonly #context: InputContext
   readonly #host = hostname()
+  readonly #is_ecs: boolean
   readonly #host_path: readonly string[]
   readonly #path_path: readonly string[]
 
   constructor(context: InputContext) {
     this.#context = context
     const ecs = context.ecs_compatibility !== 'disabled'
+    this.#is_ecs = ecs
     this.#host_path = ecs ? ['host', 'name'] : ['host']
     this.#path_path = ecs ? ['log', 'file', 'path'] : ['path']
   }
@@ -38,14 +41,34 @@ export class EventBuilder {
     const events: Event[] = []
     for (let ordinal = 0; ordinal < decoded.length; ordinal++) {
       const one = decoded[ordinal] as Decoded
-      placeIfMissing(one, this.#host_path, this.#host)
-      placeIfMissing(one, this.#path_path, file.path)
-      placeIfMissing(one, METADATA_PATH, file.path)
-      placeIfMissing(one, METADATA_HOST, this.#host)
+      this.#place(one, file.path)
       const origin = new FileOrigin(this.#context.id, file.path, file.id, offset, checksum, ordinal)
       events.push(this.#context.createEvent(one, origin, each_bytes))
     }
     return events
+  }
+
+  /** Sets host and path where the line has none of its own. */
+  #place(decoded: Decoded, path: string): void {
+    const { fields, source } = decoded
+    // Most lines are text that has nothing in these places, and no fields yet: one look for all of them.
+    if (
+      !this.#is_ecs &&
+      source !== undefined &&
+      isEmpty(fields) &&
+      !source.has('host') &&
+      !source.has('path') &&
+      !source.has('@metadata')
+    ) {
+      fields['host'] = this.#host
+      fields['path'] = path
+      fields['@metadata'] = { path, host: this.#host }
+      return
+    }
+    placeIfMissing(decoded, this.#host_path, this.#host)
+    placeIfMissing(decoded, this.#path_path, path)
+    placeIfMissing(decoded, METADATA_PATH, path)
+    placeIfMissing(decoded, METADATA_HOST, this.#host)
   }
 
   /** Keeps the beginning of what cannot be an event among the dead letters. Resolves once it is on the disk. */

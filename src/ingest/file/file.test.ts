@@ -62,6 +62,24 @@ test('lines are read as they are written, a line without its end waits for it', 
   expect(input.collector.events[0]?.metadata).toEqual({ path: at('a.log'), host: hostname() })
 })
 
+test.each([
+  ['nothing there', '{"a":1}', {}, {}],
+  ['a host', '{"a":1,"host":"mine"}', { host: 'mine' }, {}],
+  ['a host that is null', '{"host":null,"a":1}', { host: null }, {}],
+  ['a path', '{"path":"/mine"}', { path: '/mine' }, {}],
+  ['metadata', '{"@metadata":{"x":1,"host":"mine"},"a":1}', {}, { x: 1, host: 'mine' }],
+  ['metadata that are none', '{"@metadata":7}', {}, undefined],
+  ['tags and a time', '{"tags":["t"],"@timestamp":"2026-01-02T03:04:05.000Z"}', { tags: ['t'] }, {}],
+  ['names that are parsed', '{"\\u0061":1,"host":"mine"}', { a: 1, host: 'mine' }, {}],
+])('a line of JSON with %s keeps what it has of host, path and metadata', async (_what, text, own, metadata) => {
+  await writeFile(at('a.log'), `${text}\n`)
+  await using input = start({ codec: 'json' })
+  await until(input, 1)
+  expect(input.collector.documents[0]).toMatchObject({ host: hostname(), path: at('a.log'), ...own })
+  const placed = { host: hostname(), path: at('a.log') }
+  expect(input.collector.events[0]?.metadata).toEqual(metadata === undefined ? {} : { ...placed, ...metadata })
+})
+
 test('with ECS host and path have their places', async () => {
   await writeFile(at('a.log'), '{"host":{"ip":"::1"},"log":"mine"}\nx\n')
   await using input = start({ codec: 'json' }, new Collector(), { ecs_compatibility: 'v8' })
