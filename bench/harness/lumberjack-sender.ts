@@ -11,8 +11,25 @@ const WINDOW_EVENTS = 2048
 const COMPRESSION_LEVEL = 3
 const PIPELINING = 2
 
-/** So many different windows: their lines do not fit into any cache, and are ready in two seconds. */
-const WINDOWS_KEPT = 32
+/** How large a window is. */
+interface Shape {
+  /** Events of a window. */
+  readonly events: number
+  /** Of text around each line, besides what Filebeat puts there: what Kubernetes and proxies add. */
+  readonly padding_bytes: number
+  /** So many different windows: their lines do not fit into any cache, and are ready in two seconds. */
+  readonly windows: number
+}
+
+const SHAPES = {
+  usual: { events: WINDOW_EVENTS, padding_bytes: 0, windows: 32 },
+  /** What a Filebeat sends that has little to say. */
+  short: { events: 50, padding_bytes: 0, windows: 32 },
+  /** 8 MB. */
+  large: { events: WINDOW_EVENTS, padding_bytes: 2_900, windows: 8 },
+  /** 8 MB too. */
+  'few events': { events: 16, padding_bytes: 500_000, windows: 8 },
+} as const satisfies Readonly<Record<string, Shape>>
 
 /** How the members of an envelope stand: as Filebeat sends them, or always the same way. */
 type MemberOrder = 'random' | 'same'
@@ -25,6 +42,8 @@ export interface SendOrder {
   readonly pipelining?: number
   /** Default: random. */
   readonly member_order?: MemberOrder
+  /** Default: usual. */
+  readonly shape?: keyof typeof SHAPES
 }
 
 export interface SendReport {
@@ -41,7 +60,7 @@ export class LumberjackSender implements AsyncDisposable {
     this.#child = child
   }
 
-  /** Resolves once its windows are encoded. */
+  /** Windows of a kind are encoded when they are first sent. */
   static async start(): Promise<LumberjackSender> {
     const child = fork(import.meta.filename)
     await once(child, 'message')
@@ -67,18 +86,18 @@ interface EncodedWindow {
   readonly events: number
 }
 
-function encodeWindows(order: MemberOrder): EncodedWindow[] {
+function encodeWindows(order: MemberOrder, shape: Shape): EncodedWindow[] {
   const windows: EncodedWindow[] = []
   let offset = 0
   let envelopes: string[] = []
   const random = createRandom(11)
-  const log = requestLogLines({ seed: 7, count: WINDOWS_KEPT * WINDOW_EVENTS, start_ms: Date.UTC(2026, 0, 2) })
+  const log = requestLogLines({ seed: 7, count: shape.windows * shape.events, start_ms: Date.UTC(2026, 0, 2) })
   for (const { line, service, env } of log) {
-    const members = membersOf(line, { service, env }, offset)
+    const members = [...membersOf(line, { service, env }, offset), ...padding(shape.padding_bytes, random)]
     envelopes.push(envelope(offset, order === 'random' ? shuffled(members, random) : members))
     offset += line.length + 1
-    if (envelopes.length < WINDOW_EVENTS) continue
-    windows.push({ bytes: encodeWindow(envelopes, { level: COMPRESSION_LEVEL }), events: WINDOW_EVENTS })
+    if (envelopes.length < shape.events) continue
+    windows.push({ bytes: encodeWindow(envelopes, { level: COMPRESSION_LEVEL }), events: shape.events })
     envelopes = []
   }
   return windows
@@ -108,6 +127,16 @@ function membersOf(line: string, fields: object, offset: number): Members {
   ]
 }
 
+/** Labels as Kubernetes has them: what they are called is the same in each event, and a part of what they say is. */
+function padding(bytes: number, random: () => number): Members {
+  if (bytes === 0) return []
+  let labels = ''
+  for (let label = 0; labels.length < bytes; label++) {
+    labels += `app.kubernetes.io/component-${label}=exchange-api-${Math.floor(random() * 1e6)}; `
+  }
+  return [['labels', labels.slice(0, bytes)]]
+}
+
 /** In the random order of Go's maps. */
 function shuffled(members: Members, random: () => number): Members {
   const rest = [...members]
@@ -124,7 +153,7 @@ function envelope(offset: number, members: Members): string {
 }
 
 async function send(order: SendOrder, kept: readonly EncodedWindow[]): Promise<SendReport> {
-  const windows_each = Math.ceil(order.events / WINDOW_EVENTS / order.connections)
+  const windows_each = Math.ceil(order.events / SHAPES[order.shape ?? 'usual'].events / order.connections)
   const clients = await Promise.all(
     Array.from({ length: order.connections }, () => LumberjackClient.connect({ host: '127.0.0.1', port: order.port })),
   )
@@ -144,9 +173,15 @@ async function send(order: SendOrder, kept: readonly EncodedWindow[]): Promise<S
 }
 
 if (import.meta.main) {
-  const windows = { random: encodeWindows('random'), same: encodeWindows('same') }
+  const encoded = new Map<string, EncodedWindow[]>()
+  const windowsOf = ({ member_order = 'random', shape = 'usual' }: SendOrder): EncodedWindow[] => {
+    const name = `${member_order} ${shape}`
+    const windows = encoded.get(name) ?? encodeWindows(member_order, SHAPES[shape])
+    encoded.set(name, windows)
+    return windows
+  }
   process.on('message', (order: SendOrder) => {
-    send(order, windows[order.member_order ?? 'random']).then(
+    send(order, windowsOf(order)).then(
       (report) => process.send?.(report),
       (thrown: unknown) => process.send?.(String(thrown)),
     )

@@ -8,9 +8,10 @@ import { type DataFrame, OVERSIZED_KEPT_BYTES } from './frames.ts'
 /**
  * A larger window is handed on in several batches, so that it is never decoded as a whole. So few are through the filters
  * and printed before V8's young generation is full: what outlives it costs a copy and a mark, and stays until a full round.
+ * Large events are fewer, so that one batch takes as long as another and nobody waits longer beside a sender of those.
  */
 const BATCH_EVENTS_MAX = 256
-const BATCH_BYTES_MAX = 8 * 1024 * 1024
+const BATCH_BYTES_MAX = 384 * 1024
 
 /**
  * Makes the events of a window, batch by batch, and hands them on; what can not become an event goes to the dead

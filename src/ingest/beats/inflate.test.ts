@@ -2,23 +2,29 @@ import { constants, deflateRawSync, deflateSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import { compressedFrame, jsonFrame, windowFrame } from '../../../test/helpers/lumberjack-client.ts'
 import { type CompressedFrame, FrameDecoder } from './frames.ts'
-import { type Allowance, free, inflateFrame, STREAMED_PIECE_BYTES } from './inflate.ts'
+import { inflateFrame, inflateWithStream, type Pass } from './inflate.ts'
+import { BLOCK_BYTES, InflatedMemory } from './inflated-memory.ts'
+import { Inflater } from './inflater.ts'
 
 const LIMITS = { max_frame_bytes: 64 * 1024 * 1024, max_event_bytes: 10 * 1024 * 1024 }
 const MIB = 1024 * 1024
 const signal = new AbortController().signal
 
 /** The sequence number and the text of every event, read while it is there. */
-async function inflate(bytes: Buffer, allowed: Partial<Allowance> = {}): Promise<[number, string][]> {
-  const decoder = new FrameDecoder(LIMITS)
-  decoder.push(bytes)
-  const allowance = { bytes: 256 * MIB, events: 100_000, nested: 100_000, is_look: true, ...allowed }
+async function inflate(bytes: Buffer, allowed: Partial<Pass> = {}): Promise<[number, string][]> {
+  using memory = new InflatedMemory()
+  const pass = { bytes: 256 * MIB, events: 100_000, nested: 100_000, memory, ...allowed }
   const found: [number, string][] = []
-  for await (const { events, memory } of inflateFrame(decoder.next() as CompressedFrame, LIMITS, allowance, signal)) {
+  for await (const events of inflateFrame(decoded(bytes), LIMITS, pass, signal)) {
     for (const { sequence, body } of events) found.push([sequence, body.source.toString('utf8', body.start, body.end)])
-    free(memory)
   }
   return found
+}
+
+function decoded(bytes: Buffer): CompressedFrame {
+  const decoder = new FrameDecoder(LIMITS)
+  decoder.push(bytes)
+  return decoder.next() as CompressedFrame
 }
 
 /** A `C` frame around a zlib stream. */
@@ -48,11 +54,40 @@ test('events come out in their order, also from frames inside frames', async () 
   ])
 })
 
-test('a frame that inflates to more than one go takes gives the same', async () => {
-  const line = (index: number): string => String(index).padStart(3 * STREAMED_PIECE_BYTES - 12, 'x')
-  const frames = Array.from({ length: 20 }, (_, index) => jsonFrame(index, line(index)))
-  const events = await inflate(compressedFrame(Buffer.concat(frames)))
-  expect(events).toEqual(frames.map((_frame, index) => [index, line(index)]))
+const LARGE_EVENTS = Array.from({ length: 20 }, (_, index) => String(index).padStart((3 * BLOCK_BYTES) / 8 - 12, 'x'))
+const LARGE_FRAME = compressedFrame(Buffer.concat(LARGE_EVENTS.map((line, index) => jsonFrame(index, line))))
+
+test('a frame that inflates to more than a block gives the same', async () => {
+  expect(await inflate(LARGE_FRAME)).toEqual(LARGE_EVENTS.map((line, index) => [index, line]))
+})
+
+test('a frame inside of a frame, each of more than a block, leaves what is around it as it was', async () => {
+  const around = (index: number): Buffer => jsonFrame(index, `around ${index}`.repeat(20_000))
+  const bytes = compressedFrame(Buffer.concat([around(1), LARGE_FRAME, around(2), LARGE_FRAME, around(3)]))
+  const events = (await inflate(bytes)).map(([, text]) => text)
+  const texts = (index: number): string => `around ${index}`.repeat(20_000)
+  expect(events).toEqual([texts(1), ...LARGE_EVENTS, texts(2), ...LARGE_EVENTS, texts(3)])
+})
+
+test('a Node whose zlib cannot write where it is told gives the same', async () => {
+  using memory = new InflatedMemory()
+  const pieces: Buffer[] = []
+  for await (const piece of inflateWithStream(decoded(LARGE_FRAME).body, memory, signal)) pieces.push(piece)
+  expect(Buffer.concat(pieces).equals(Buffer.concat(LARGE_EVENTS.map((line, index) => jsonFrame(index, line))))).toBe(true)
+  await expect(
+    inflateWithStream(decoded(frameAround(Buffer.from('not zlib'))).body, memory, signal).next(),
+  ).rejects.toMatchObject({
+    reason: 'corrupt_compression',
+  })
+})
+
+test("this Node's zlib can, also after a stream that is damaged", async () => {
+  using inflater = Inflater.of(decoded(LARGE_FRAME).body)
+  expect(inflater).toBeDefined()
+  for (let time = 0; time < 10; time++) {
+    await expect(inflate(frameAround(Buffer.from('not zlib')))).rejects.toMatchObject({ reason: 'corrupt_compression' })
+  }
+  expect(await inflate(compressedFrame(jsonFrame(1, 'one')))).toEqual([[1, 'one']])
 })
 
 describe('a bomb', () => {

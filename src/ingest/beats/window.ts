@@ -1,20 +1,13 @@
-import { setImmediate as nextTurnOfTheLoop } from 'node:timers/promises'
 import { FrameError } from './closing.ts'
 import type { CompressedFrame, DataFrame, FrameLimits, Version, WindowFrame } from './frames.ts'
-import { type Allowance, free, type Inflated, inflateFrame, type Memory } from './inflate.ts'
+import { inflateFrame, type Pass } from './inflate.ts'
+import { InflatedMemory } from './inflated-memory.ts'
 
 /** What a frame that waits costs beside its bytes: a few objects. */
 const FRAME_OVERHEAD_BYTES = 128
 
-/**
- * So much of a window is kept between counting its events and handing them on. What is larger is inflated twice, and is
- * never in memory as a whole.
- */
-const KEPT_BYTES_MAX = 4 * 1024 * 1024
-/** Of what is larger so much is handed out at a time. */
+/** Of a window that is inflated twice so much is handed out at a time, or a piece. */
 const HANDED_OUT_BYTES = 1024 * 1024
-/** After so many compressed frames others have their turn of the event loop. */
-const FRAMES_IN_ONE_GO = 64
 
 export interface WindowLimits extends FrameLimits {
   /** Events in one window. */
@@ -28,12 +21,8 @@ interface CompressedPart {
   readonly frame: CompressedFrame
   events: number | undefined
   last_sequence: number
-  /** What was inflated of it, while that is little. */
-  kept: Kept | undefined
-}
-
-interface Kept extends Inflated {
-  readonly events: DataFrame[]
+  /** What is in it, while the window is held. */
+  held: readonly DataFrame[] | undefined
 }
 
 /**
@@ -54,7 +43,8 @@ export class Window {
   /** Of the parts whose events are known. */
   #events = 0
   #uncounted = 0
-  #kept_bytes = 0
+  /** What is inflated between counting events and handing them on. What is too large for that is inflated twice. */
+  #memory: InflatedMemory | undefined
 
   /** @throws FrameError for more events than allowed: 4 billion is a damaged stream or an attack */
   constructor(frame: WindowFrame, limits: WindowLimits) {
@@ -96,7 +86,7 @@ export class Window {
     if (frame.kind === 'compressed') {
       // Empty ones cost nothing to send.
       if (this.#parts.length >= this.count) throw tooManyEvents(this.count)
-      this.#parts.push({ frame, events: undefined, last_sequence: 0, kept: undefined })
+      this.#parts.push({ frame, events: undefined, last_sequence: 0, held: undefined })
       this.#uncounted++
     } else {
       if (this.#events >= this.count) throw tooManyEvents(this.count)
@@ -115,93 +105,81 @@ export class Window {
 
   /**
    * Looks into the compressed frames that have come and counts their events. False when more have to come first: then
-   * nothing that was inflated is kept, for a slow sender must not hold it.
+   * nothing that was inflated is held, for a slow sender must not hold it.
    * @throws FrameError for damaged or too large compressed frames
    */
   async isWhole(signal: AbortSignal): Promise<boolean> {
-    const allowance = this.#allowance(this.#events, true)
+    const pass = this.#pass(this.#events, new InflatedMemory())
+    this.#memory = pass.memory
+    pass.memory.isHeld = true
     let isWhole = false
     try {
       // Frames may be added while one is inflated.
-      for (let index = 0; index < this.#parts.length; index++) {
-        const part = this.#parts[index]
-        if (part === undefined || 'kind' in part || part.events !== undefined) continue
-        await this.#count(part, allowance, signal)
+      for (const part of this.#parts) {
+        if ('kind' in part || part.events !== undefined) continue
+        await this.#count(part, pass, signal)
         if (this.#events > this.count) throw tooManyEvents(this.count)
-        if (index % FRAMES_IN_ONE_GO === FRAMES_IN_ONE_GO - 1) await nextTurnOfTheLoop()
       }
       if (this.#events === this.count) this.isClosed = true
       isWhole = this.isClosed
       return isWhole
     } finally {
-      if (!isWhole) this.forget()
+      if (!isWhole || !pass.memory.isHeld) this.forget()
     }
   }
 
   /**
    * All events of a window that is whole, in their order, some at a time; the window holds none itself then. Nobody may look
-   * into those handed out when the next ones are asked for: their memory is freed.
+   * into those handed out when the next ones are asked for: their memory is used again.
    */
   async *takeEvents(signal: AbortSignal): AsyncGenerator<readonly DataFrame[]> {
-    const allowance = this.#allowance(0, false)
-    let next: Kept = { events: [], memory: new Set() }
-    let next_bytes = 0
+    using _held = this.#memory
+    this.#memory = undefined
+    using memory = new InflatedMemory()
+    const pass = this.#pass(0, memory)
+    let events: DataFrame[] = []
     for (const part of this.#parts.splice(0)) {
-      if ('kind' in part) {
-        next.events.push(part)
-        continue
-      }
-      for await (const piece of part.kept === undefined
-        ? inflateFrame(part.frame, this.#limits, allowance, signal)
-        : [part.kept]) {
-        addTo(next, piece)
-        next_bytes += bytesOf(piece.memory)
-        if (next_bytes < HANDED_OUT_BYTES) continue
-        yield* handOut(next)
-        next = { events: [], memory: new Set() }
-        next_bytes = 0
+      if ('kind' in part) events.push(part)
+      else if (part.held !== undefined) append(events, part.held)
+      else {
+        for await (const found of inflateFrame(part.frame, this.#limits, pass, signal)) {
+          append(events, found)
+          memory.isHeld = events.length > 0
+          if (memory.held_bytes < HANDED_OUT_BYTES) continue
+          if (events.length > 0) yield events
+          events = []
+          memory.isHeld = false
+        }
       }
     }
-    yield* handOut(next)
+    if (events.length > 0) yield events
   }
 
-  /** Frees what is kept: nobody will take it. */
+  /** Gives back what is held: nobody will take it. */
   forget(): void {
-    for (const part of this.#parts) {
-      if ('kind' in part || part.kept === undefined) continue
-      free(part.kept.memory)
-      part.kept = undefined
-    }
-    this.#kept_bytes = 0
+    for (const part of this.#parts) if (!('kind' in part)) part.held = undefined
+    this.#memory?.[Symbol.dispose]()
+    this.#memory = undefined
   }
 
-  async #count(part: CompressedPart, allowance: Allowance, signal: AbortSignal): Promise<void> {
-    const kept: Kept = { events: [], memory: new Set() }
-    part.kept = kept
+  async #count(part: CompressedPart, pass: Pass, signal: AbortSignal): Promise<void> {
+    const held: DataFrame[] = []
     let count = 0
-    let kept_bytes = 0
-    for await (const { events, memory } of inflateFrame(part.frame, this.#limits, allowance, signal)) {
+    for await (const events of inflateFrame(part.frame, this.#limits, pass, signal)) {
       count += events.length
       part.last_sequence = events.at(-1)?.sequence ?? part.last_sequence
-      kept_bytes += bytesOf(memory)
-      if (part.kept !== undefined && this.#kept_bytes + kept_bytes > KEPT_BYTES_MAX) {
-        free(kept.memory)
-        part.kept = undefined
-      }
-      if (part.kept === undefined) {
-        free(memory)
-        continue
-      }
-      addTo(kept, { events, memory })
+      // From here on each piece is written over the last one.
+      if (pass.memory.isTooMuch) pass.memory.isHeld = false
+      if (pass.memory.isHeld) append(held, events)
     }
-    if (part.kept !== undefined) this.#kept_bytes += kept_bytes
+    if (pass.memory.isHeld) part.held = held
     part.events = count
     this.#uncounted--
     this.#events += count
   }
 
-  #allowance(events: number, is_look: boolean): Allowance {
-    return { bytes: this.#limits.max_inflated_bytes, events: this.count - events, nested: this.count, is_look }
+  #pass(events: number, memory: InflatedMemory): Pass {
+    return { bytes: this.#limits.max_inflated_bytes, events: this.count - events, nested: this.count, memory }
   }
 }
 
@@ -209,21 +187,6 @@ function tooManyEvents(count: number): FrameError {
   return new FrameError('frame_outside_window', `expected ${count} events, as the window frame announced, but there are more`)
 }
 
-function addTo(kept: Kept, { events, memory }: Inflated): void {
-  for (const event of events) kept.events.push(event)
-  for (const block of memory) kept.memory.add(block)
-}
-
-function bytesOf(memory: Memory): number {
-  let bytes = 0
-  for (const { byteLength } of memory) bytes += byteLength
-  return bytes
-}
-
-function* handOut({ events, memory }: Inflated): Generator<readonly DataFrame[]> {
-  try {
-    if (events.length > 0) yield events
-  } finally {
-    free(memory)
-  }
+function append(events: DataFrame[], more: readonly DataFrame[]): void {
+  for (const event of more) events.push(event)
 }
