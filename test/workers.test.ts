@@ -263,33 +263,35 @@ async function withDictionary(): Promise<{ readonly path: string; readonly filte
   return { path, filter: `translate { source => "message" target => "found" dictionary_path => "${path}" }` }
 }
 
-test('a worker whose config is refused when it is to come back is told of and tried until it is taken', {
-  timeout: 180_000,
-}, async () => {
-  const { path, filter } = await withDictionary()
-  await using started = await start((port) => toElasticsearch(port, filter))
-  const { program, port } = started
-  await rename(path, `${path}.away`)
-  await started.crash('1')
-  await program.waitUntil('a line about it', () =>
-    program.stderr.includes('worker 1 cannot start again and is tried again by itself'),
-  )
-  expect(program.stderr).toMatch(/Put right what is said here[^]*names\.json/)
-  expect(await program.metrics()).toContain('\nmillrace_workers_running 1\n')
-  const ready = await fetch(`${program.apiUrl}/readyz`)
-  expect({ status: ready.status, text: await ready.text() }).toEqual({
-    status: 503,
-    text: expect.stringMatching(/worker 1 cannot start again: .*names\.json/) as string,
-  })
-  await rename(`${path}.away`, path)
-  await program.waitUntil('both workers', async () => (await program.metrics()).includes('\nmillrace_workers_running 2\n'))
-  await program.waitUntil('being ready', async () => (await fetch(`${program.apiUrl}/readyz`)).status === 200)
-  await Promise.all(ALL_CONNECTIONS.map((connection) => sendUntilStored(port, connection)))
-  expect(storedIds()).toEqual(ALL_IDS)
-  expect(await program.stop()).toEqual({ code: 0, signal: null })
-})
+test.each(['0', '1'])(
+  'worker %s, refused when it is to come back, is tried until it is taken',
+  { timeout: 180_000 },
+  async (worker) => {
+    const { path, filter } = await withDictionary()
+    await using started = await start((port) => toElasticsearch(port, filter))
+    const { program, port } = started
+    await rename(path, `${path}.away`)
+    await started.crash(worker)
+    await program.waitUntil('a line about it', () =>
+      program.stderr.includes(`worker ${worker} cannot start again and is tried again`),
+    )
+    expect(program.stderr).toMatch(/Put right what is said here[^]*names\.json/)
+    expect(await program.metrics()).toContain('\nmillrace_workers_running 1\n')
+    const ready = await fetch(`${program.apiUrl}/readyz`)
+    expect({ status: ready.status, text: await ready.text() }).toEqual({
+      status: 503,
+      text: expect.stringMatching(new RegExp(`worker ${worker} cannot start again: .*names\\.json`)) as string,
+    })
+    await rename(`${path}.away`, path)
+    await program.waitUntil('both workers', async () => (await program.metrics()).includes('\nmillrace_workers_running 2\n'))
+    await program.waitUntil('being ready', async () => (await fetch(`${program.apiUrl}/readyz`)).status === 200)
+    await Promise.all(ALL_CONNECTIONS.map((connection) => sendUntilStored(port, connection)))
+    expect(storedIds()).toEqual(ALL_IDS)
+    expect(await program.stop()).toEqual({ code: 0, signal: null })
+  },
+)
 
-test('a config that any worker refuses at the start ends the program', async () => {
+test('a config that any worker refuses at the start ends the program', { timeout: 180_000 }, async () => {
   const { path, filter } = await withDictionary()
   const config = join(folder.path, 'pipeline.conf')
   await writeFile(config, toElasticsearch(await freePort(), filter))
@@ -328,7 +330,9 @@ test.each([
   },
 )
 
-test('of a worker that is gone its counts stay from the first moment on, and what its gauges said does not', async () => {
+test('the counts of a worker that is gone stay from the first moment on, and its gauges do not', {
+  timeout: 180_000,
+}, async () => {
   const gauge = 'mutate { add_field => { "n" => "5" } } metric { type => "gauge" name => "depth" value => "n" max_age_s => 15 }'
   await using started = await start((port) => toElasticsearch(port, gauge))
   const { program, port } = started
