@@ -7,6 +7,11 @@ export interface Tracking {
   readonly followed: true
 }
 
+/** What an output has made of an event for its next attempt. */
+export interface Prepared {
+  readonly by: object
+}
+
 /** An event at some point of its way, with those that are made of it from there on. */
 class Family {
   readonly #action: (is_lost: boolean) => void
@@ -49,6 +54,8 @@ export abstract class EventLife {
   size_bytes = 0
   /** Of the runtime. */
   tracking: Tracking | undefined
+  /** Of the first output that prepares the event: 0.14 us for all that is done with it, instead of 0.36 in a map. */
+  prepared: Prepared | undefined
   #cancelled: string | undefined
   #whenSettled: ((state: Settlement) => void)[] | undefined
   #families: readonly Family[] | undefined

@@ -23,7 +23,7 @@ import {
   withExact,
 } from './values.ts'
 
-export type { Tracking } from './event-life.ts'
+export type { Prepared, Tracking } from './event-life.ts'
 export { EVENT_STATES, type EventState, isDelivered, type Origin, type Settlement } from './origin.ts'
 
 const METADATA_REF = parseFieldRef('[@metadata]')

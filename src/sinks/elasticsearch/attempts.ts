@@ -1,5 +1,5 @@
 import type { SavedEvents } from '../../core/contracts.ts'
-import type { Event } from '../../core/event.ts'
+import type { Event, Prepared } from '../../core/event.ts'
 import type { TextWriter } from '../../core/json/text-writer.ts'
 import { Blocks, type Piece } from './blocks.ts'
 
@@ -12,12 +12,27 @@ export interface Attempt {
   readonly may_be_stored: boolean
 }
 
+class KeptAttempt implements Attempt, Prepared {
+  readonly by: Attempts
+  readonly index: string
+  readonly piece: Piece
+  readonly may_be_stored: boolean
+
+  constructor(by: Attempts, index: string, piece: Piece, may_be_stored: boolean) {
+    this.by = by
+    this.index = index
+    this.piece = piece
+    this.may_be_stored = may_be_stored
+  }
+}
+
 const SAVED_FIXED_BYTES = 3
 const NEWLINE = 0x0a
 
 /** What is to be sent of the events that wait for their first attempt, or for a further one. */
 export class Attempts implements SavedEvents {
-  readonly #attempts = new Map<Event, Attempt>()
+  /** Of events that another output has prepared too, and before. */
+  readonly #others = new Map<Event, KeptAttempt>()
   readonly #blocks = new Blocks()
 
   /** What the item of an event is to be written with before its first attempt; `prepare` follows. */
@@ -27,22 +42,33 @@ export class Attempts implements SavedEvents {
 
   /** The item was written. */
   prepare(event: Event, index: string): void {
-    this.#attempts.set(event, { index, piece: this.#blocks.end(), may_be_stored: false })
+    this.#keep(event, new KeptAttempt(this, index, this.#blocks.end(), false))
   }
 
   /** After one that did not finish. */
-  remember(event: Event, attempt: Attempt): void {
-    this.#attempts.set(event, attempt)
+  remember(event: Event, { index, piece, may_be_stored }: Attempt): void {
+    this.#keep(event, new KeptAttempt(this, index, piece, may_be_stored))
+  }
+
+  #keep(event: Event, attempt: KeptAttempt): void {
+    if (this.#others.size > 0) this.#others.delete(event)
+    if (event.prepared === undefined || event.prepared.by === this) event.prepared = attempt
+    else this.#others.set(event, attempt)
   }
 
   /** Its bytes hold until `forget`. */
   get(event: Event): Attempt | undefined {
-    return this.#attempts.get(event)
+    return this.#of(event)
+  }
+
+  #of(event: Event): KeptAttempt | undefined {
+    const { prepared } = event
+    return prepared instanceof KeptAttempt && prepared.by === this ? prepared : this.#others.get(event)
   }
 
   /** may_be_stored u8, length of the index u16, index, bytes */
   save(event: Event): Buffer | undefined {
-    const attempt = this.#attempts.get(event)
+    const attempt = this.#of(event)
     if (attempt === undefined) return undefined
     const { piece, may_be_stored } = attempt
     const index = Buffer.from(attempt.index)
@@ -58,14 +84,15 @@ export class Attempts implements SavedEvents {
     if (bytes.at(-1) !== NEWLINE || start >= bytes.length) return false
     const index = bytes.toString('utf8', SAVED_FIXED_BYTES, start)
     const piece = { buffer: bytes, start, end: bytes.length }
-    this.#attempts.set(event, { index, piece, may_be_stored: bytes.readUInt8(0) === 1 })
+    this.#keep(event, new KeptAttempt(this, index, piece, bytes.readUInt8(0) === 1))
     return true
   }
 
   forget(event: Event): void {
-    const attempt = this.#attempts.get(event)
+    const attempt = this.#of(event)
     if (attempt === undefined) return
-    this.#attempts.delete(event)
+    if (attempt === event.prepared) event.prepared = undefined
+    else this.#others.delete(event)
     this.#blocks.free(attempt.piece)
   }
 }

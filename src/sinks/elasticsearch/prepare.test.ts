@@ -94,6 +94,27 @@ test('what could not be put together for lack of memory is whole at the next att
   }
 })
 
+test('two outputs that prepare the same events keep what is theirs, whichever of them is ready first', async () => {
+  const busyAtFirst = (bulk: StubBulk): StubBehaviour | undefined => (bulk.number === 1 ? { item: () => BUSY } : undefined)
+  const [one, other] = [await setup(busyAtFirst), await setup(busyAtFirst)]
+  const kind = (sink: Sink, events: Event[]) =>
+    sink.write(events, NEVER).then(({ outcomes }) => outcomes.map((outcome) => outcome.kind))
+  const events = ['a', 'b', 'c'].map((line) => eventFrom({ to: 'x', line }, line))
+  const texts = events.map((event) => event.toJsonText())
+  for (const event of events) expect([one.sink.prepare?.(event), other.sink.prepare?.(event)]).toEqual([true, true])
+  for (const event of events) event.letFieldsGo()
+  expect(await kind(one.sink, events)).toEqual(['retry', 'retry', 'retry'])
+  expect(await kind(other.sink, events)).toEqual(['retry', 'retry', 'retry'])
+  other.sink.saved?.forget(events[2] as Event)
+  expect(one.sink.saved?.save(events[2] as Event)).toBeDefined()
+  expect(other.sink.saved?.save(events[2] as Event)).toBeUndefined()
+  expect(await kind(other.sink, events.slice(0, 1))).toEqual(['stored'])
+  expect(await kind(one.sink, events)).toEqual(['stored', 'stored', 'stored'])
+  expect(await kind(other.sink, events.slice(1, 2))).toEqual(['stored'])
+  const stored = ({ stub }: typeof one) => ['a', 'b', 'c'].map((id) => stub.documents.get('logs-x')?.get(id))
+  expect([stored(one), stored(other)]).toEqual([texts, [...texts.slice(0, 2), undefined]])
+})
+
 test('what is tried again has the bytes of the first attempt, and one that may be stored is no conflict', async () => {
   const { stub, sink } = await setup(({ number }) =>
     number === 1 ? { cut: 'after' } : number === 2 ? { item: (item) => (item.id === 'b' ? BUSY : undefined) } : undefined,
