@@ -64,6 +64,14 @@ test.each([
   expect(ScannedObject.read(text)).toBeUndefined()
 })
 
+test.each([
+  ['{"o":{"a":1}}', '{"o":[{"a":1,"a":2}]}'],
+  ['{"p":[[{"a":1}]]}', '{"p":{"a":[],"a":2}}'],
+])('a name twice is found where the same name stood at another depth before: %s, %s', (before, text) => {
+  read(before)
+  expect(ScannedObject.read(text)).toBeUndefined()
+})
+
 test('thousands of names, one after the other and in one text, are forgotten again', () => {
   for (let round = 0; round < 3; round++) {
     const names = Array.from({ length: 3_000 }, (_, index) => `f${round}-${index}`)

@@ -272,7 +272,9 @@ function endOfObject(open: number, depth: number, parent: KnownName): number {
   const own = ++names.stamp
   let last: KnownName | undefined
   for (;;) {
-    let name = last === undefined ? parent.first : last.next
+    // What came first last time may have been deeper or not so deep: the value was a list of objects then, or is one now.
+    const first = parent.first?.depth === depth ? parent.first : undefined
+    let name = last === undefined ? first : last.next
     if (name?.stands(view, at) === true) at += name.length
     else {
       name = names.find(bytes, at, depth)
