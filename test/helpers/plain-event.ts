@@ -4,14 +4,22 @@ import type { Line } from './made-lines.ts'
 /** Where none of it is found there is no number but short whole ones, and no half of a character. */
 const PERHAPS_SPECIAL = /[:,[\s]-?(?:\d+[.eE]|\d{16}|(?<=-)0)|\\u[dD]|[\ud800-\udfff]/
 const TEXT_OR_NUMBER = /"[^"\\]*(?:\\[^][^"\\]*)*"|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?(?!\s*:)/g
+const SHORT_WHOLE = /^-?\d{1,15}$/
 const MARK = '\u007f#'
 
-/** What a JSON text says, by JSON.parse, which gets texts for numbers that may be special. @throws SyntaxError */
+/** What a JSON text says, by JSON.parse. @throws SyntaxError */
 export function plainValue(text: string): Value {
+  return PERHAPS_SPECIAL.test(text) ? withNumbers(markedValue(text)) : (JSON.parse(text) as Value)
+}
+
+/** The same with texts for all numbers but short whole ones, so that they can be told apart by how they are written. */
+export function markedValue(text: string): Value {
   if (!PERHAPS_SPECIAL.test(text)) return JSON.parse(text) as Value
-  // What is no number, such as 01 or 1., leaves two texts side by side or something behind one; none may become a name.
-  const marked = text.replace(TEXT_OR_NUMBER, (found) => (found.startsWith('"') ? found : `"${MARK}${found}"`))
-  return withNumbers(JSON.parse(marked) as Value)
+  // What is no number, such as 01 or 1., leaves two values side by side or something behind one; none may become a name.
+  const marked = text.replace(TEXT_OR_NUMBER, (found) =>
+    found.startsWith('"') || SHORT_WHOLE.test(found) ? found : `"${MARK}${found}"`,
+  )
+  return JSON.parse(marked) as Value
 }
 
 function withNumbers(value: Value): Value {
@@ -19,12 +27,13 @@ function withNumbers(value: Value): Value {
     if (value.startsWith(MARK)) return plainNumber(value.slice(MARK.length))
     return value.isWellFormed() ? value : ''
   }
+  if (typeof value === 'number') return value === 0 ? 0 : value
   if (Array.isArray(value)) return value.map(withNumbers)
   if (!isFields(value)) return value
   for (const name of Object.keys(value)) {
     const inner = value[name] ?? null
     const exact = withNumbers(inner)
-    if (exact !== inner) setMember(value, name, exact)
+    if (!Object.is(exact, inner)) setMember(value, name, exact)
   }
   return value
 }
