@@ -44,8 +44,7 @@ export class ArrayReader {
         await this.#refuse(index - 1, element)
         return
       }
-      const events = this.#eventsOf(element, index - 1)
-      this.#batch.push(...events)
+      this.#append(element, index - 1)
       if (this.#batch.length >= BATCH_EVENTS || this.#batch_bytes >= BATCH_BYTES) await this.#flush(index, deliver)
     }
     this.#batch = []
@@ -64,14 +63,14 @@ export class ArrayReader {
     return true
   }
 
-  #eventsOf(element: Extract<Element, { kind: 'value' }>, index: number): Event[] {
+  #append(element: Extract<Element, { kind: 'value' }>, index: number): void {
     const { value, exact } = element
     const text = stringify(value, exact)
     this.#batch_bytes += text.length
     const decoded = isFields(value)
       ? { fields: value, exact }
       : { fields: { message: text, tags: ['_jsonparsefailure'] }, exact: false }
-    return this.#builder.ofDecoded(this.#file, [decoded], index, crc32(text), text.length)
+    this.#builder.append(this.#batch, this.#file, [decoded], index, crc32(text), text.length)
   }
 
   async #flush(end: number, deliver: Deliver): Promise<void> {

@@ -36,16 +36,22 @@ export class EventBuilder {
     return decoder.splits_stream === true ? decodeWhole(decoder, line) : decoder.decode(line)
   }
 
-  ofDecoded(file: TrackedFile, decoded: readonly Decoded[], offset: number, checksum: number, size_bytes: number): Event[] {
+  /** Appends the events of what was decoded of one line. */
+  append(
+    events: Event[],
+    file: TrackedFile,
+    decoded: readonly Decoded[],
+    offset: number,
+    checksum: number,
+    size_bytes: number,
+  ): void {
     const each_bytes = Math.ceil(size_bytes / Math.max(1, decoded.length))
-    const events: Event[] = []
     for (let ordinal = 0; ordinal < decoded.length; ordinal++) {
       const one = decoded[ordinal] as Decoded
       this.#place(one, file.path)
-      const origin = new FileOrigin(this.#context.id, file.path, file.id, offset, checksum, ordinal)
+      const origin = new FileOrigin(this.#context.id, file.path, file.id_beginning, offset, checksum, ordinal)
       events.push(this.#context.createEvent(one, origin, each_bytes))
     }
-    return events
   }
 
   /** Sets host and path where the line has none of its own. */
@@ -73,7 +79,7 @@ export class EventBuilder {
 
   /** Keeps the beginning of what cannot be an event among the dead letters. Resolves once it is on the disk. */
   async deadLetter(file: TrackedFile, reason: Refusal, raw: Buffer, offset: number, size_bytes: number): Promise<void> {
-    const origin = new FileOrigin(this.#context.id, file.path, file.id, offset, crc32(raw), 0)
+    const origin = new FileOrigin(this.#context.id, file.path, file.id_beginning, offset, crc32(raw), 0)
     await this.#context.deadLetter(raw, reason, origin, size_bytes)
   }
 }

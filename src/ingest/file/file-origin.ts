@@ -4,20 +4,20 @@ import type { Origin } from '../../core/event.ts'
 export class FileOrigin implements Origin {
   readonly input: string
   readonly #path: string
-  readonly #file_id: string
+  readonly #id_beginning: string
   readonly #offset: number
   readonly #checksum: number
   readonly #ordinal: number
 
   /**
-   * @param file_id stands for the file in ids, whatever its name
+   * @param id_beginning stands for the file in ids, whatever its name
    * @param checksum of the raw line, so that an id can never stand for another content
    * @param ordinal of several events from one line, from 0
    */
-  constructor(input: string, path: string, file_id: string, offset: number, checksum: number, ordinal: number) {
+  constructor(input: string, path: string, id_beginning: string, offset: number, checksum: number, ordinal: number) {
     this.input = input
     this.#path = path
-    this.#file_id = file_id
+    this.#id_beginning = id_beginning
     this.#offset = offset
     this.#checksum = checksum
     this.#ordinal = ordinal
@@ -28,7 +28,7 @@ export class FileOrigin implements Origin {
   }
 
   stableId(): string {
-    const id = `file-${this.#file_id}-${this.#offset}-${this.#checksum.toString(16)}`
+    const id = `${this.#id_beginning}${this.#offset}-${this.#checksum.toString(16)}`
     return this.#ordinal === 0 ? id : `${id}.${this.#ordinal}`
   }
 }

@@ -83,7 +83,8 @@ export class LineReader {
 
   async #flush(deliver: Deliver): Promise<void> {
     const end = this.#file.handed_offset + this.#held.bytes
-    const events = this.#flushed(end)
+    const events: Event[] = []
+    this.#appendFlushed(events, end)
     if (events.length > 0) await this.#deliver(events, end, deliver)
   }
 
@@ -93,13 +94,13 @@ export class LineReader {
     for (const { bytes, size_bytes, too_long } of lines) {
       const end = offset + size_bytes + delimiter_bytes
       if (too_long) {
-        events.push(...this.#flushed(offset))
+        this.#appendFlushed(events, offset)
         if (events.length > 0) await this.#deliver(events, offset, deliver)
         events = []
         await this.#builder.deadLetter(this.#file, 'too_large', bytes, offset, size_bytes)
         this.#follow(this.#file.handedOn(end, STORED))
       } else {
-        events.push(...this.#eventsOf(bytes, offset, end))
+        this.#append(events, bytes, offset, end)
       }
       offset = end
     }
@@ -108,13 +109,14 @@ export class LineReader {
     else if (handed > this.#file.handed_offset) this.#follow(this.#file.handedOn(handed, STORED))
   }
 
-  /** The events that a line completes. What the codec keeps of it, and of those before it, is noted. */
-  #eventsOf(line: Buffer, offset: number, end: number): Event[] {
+  /** Appends the events that a line completes. What the codec keeps of it, and of those before it, is noted. */
+  #append(events: Event[], line: Buffer, offset: number, end: number): void {
     const { bytes, checksum } = this.#held
     const decoded = this.#builder.decode(this.#decoder, line)
     if (this.#decoder.holds !== true) {
       this.#held = NOTHING_HELD
-      return this.#builder.ofDecoded(this.#file, decoded, offset - bytes, crc32(line, checksum), bytes + line.length)
+      this.#builder.append(events, this.#file, decoded, offset - bytes, crc32(line, checksum), bytes + line.length)
+      return
     }
     const begins_here = bytes === 0 || decoded.length > 0
     this.#held = {
@@ -122,14 +124,14 @@ export class LineReader {
       checksum: crc32(line, begins_here ? 0 : checksum),
       since_ms: performance.now(),
     }
-    return this.#builder.ofDecoded(this.#file, decoded, offset - bytes, checksum, bytes)
+    this.#builder.append(events, this.#file, decoded, offset - bytes, checksum, bytes)
   }
 
-  /** What the codec keeps, although more might have followed. */
-  #flushed(end: number): Event[] {
+  /** Appends what the codec keeps, although more might have followed. */
+  #appendFlushed(events: Event[], end: number): void {
     const { bytes, checksum } = this.#held
     this.#held = NOTHING_HELD
-    return this.#builder.ofDecoded(this.#file, this.#decoder.flush(), end - bytes, checksum, bytes)
+    this.#builder.append(events, this.#file, this.#decoder.flush(), end - bytes, checksum, bytes)
   }
 
   async #deliver(events: Event[], end: number, deliver: Deliver): Promise<void> {

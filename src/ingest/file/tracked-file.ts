@@ -12,8 +12,8 @@ interface Unsettled {
 /** One file that is followed by its inode: what is open, what was handed on, what is stored. */
 export class TrackedFile {
   readonly key: string
-  /** Stands for the file in the ids of its events. */
-  id: string
+  /** What the ids of its events begin with. */
+  id_beginning: string
   path: string
   /** All before it was handed on; reading goes on here. Bytes, or elements of a JSON list. */
   handed_offset: number
@@ -42,7 +42,7 @@ export class TrackedFile {
     this.path = found.path
     this.#store = store
     this.#position = position
-    this.id = idOf(position)
+    this.id_beginning = idBeginning(position)
     this.handed_offset = position.offset
     store.set(this.key, position)
   }
@@ -82,7 +82,7 @@ export class TrackedFile {
     this.finished = false
     this.damaged = false
     this.#moveTo({ offset: 0, generation: this.#position.generation + 1, fingerprint: NO_FINGERPRINT })
-    this.id = idOf(this.#position)
+    this.id_beginning = idBeginning(this.#position)
   }
 
   seen(now_ms: number): void {
@@ -130,6 +130,6 @@ export class TrackedFile {
   }
 }
 
-function idOf({ id, generation }: FilePosition): string {
-  return `${id}-${generation}`
+function idBeginning({ id, generation }: FilePosition): string {
+  return `file-${id}-${generation}-`
 }
