@@ -29,14 +29,11 @@ export function areAlike(one: unknown, other: unknown): boolean {
   if (one instanceof Timestamp) return other instanceof Timestamp && one.toString() === other.toString()
   if (one instanceof SourceNumber) return other instanceof SourceNumber && one.text === other.text
   if (Array.isArray(one) !== Array.isArray(other)) return false
-  const [ours, theirs] = [ownOf(one), ownOf(other)]
-  if (ours.length !== theirs.length) return false
-  return ours.every(([name, value]) => Object.hasOwn(other, name) && areAlike(value, (other as Fields)[name]))
-}
-
-/** What was removed is undefined. */
-function ownOf(holder: object): [name: string, value: unknown][] {
-  return Object.entries(holder).filter(([, value]) => value !== undefined)
+  const [ours, theirs] = [one as Fields, other as Fields]
+  // What was removed is undefined.
+  const names = Object.keys(ours).filter((name) => ours[name] !== undefined)
+  if (names.length !== Object.keys(theirs).filter((name) => theirs[name] !== undefined).length) return false
+  return names.every((name) => Object.hasOwn(theirs, name) && areAlike(ours[name], theirs[name]))
 }
 
 const writer = new TextWriter()
@@ -82,10 +79,11 @@ function setMap(event: Event, ref: FieldRef, is_plain: boolean): void {
   event.setPrinted(ref, { read: () => ({ d: 'é' }), print: (to) => to.text('{"d":"é"}') })
 }
 
-/** Whether what is read where it stands, if it is, is what one gets. */
+/** Whether a text that is read or compared where it stands is the one that one gets. */
 function readsAsGot(event: Event, ref: FieldRef): boolean {
   const text = event.readText(ref, (longer, start, end) => longer.slice(start, end))
-  return text === undefined || text === event.get(ref)
+  const got = event.get(ref)
+  return (text === undefined || text === got) && (typeof got !== 'string' || event.isText(ref, got))
 }
 
 /** Renames a field, as the mutate filter does. */
