@@ -12,7 +12,7 @@ import { Inflater } from './inflater.ts'
  */
 const COMPRESSION_DEPTH_MAX = 2
 
-/** After so many inflated bytes, 3 to 7 ms, others have their turn of the event loop. */
+/** After so many inflated bytes, 1 to 2 ms, others have their turn of the event loop. */
 const ONE_GO_BYTES = BLOCK_BYTES
 /** What a frame takes beside its bytes, in bytes: 64 of them have one go. */
 const FRAME_COST_BYTES = ONE_GO_BYTES / 64

@@ -1,17 +1,11 @@
-/** A window of Filebeat (2,048 events, 1 to 4 MiB) fits into one block, and no event of it lies across two. */
-export const BLOCK_BYTES = 4 * 1024 * 1024
-/** Blocks that wait to be used again: one for each window that is inflated at a time. */
-const IDLE_BLOCKS_MAX = 2
+export const BLOCK_BYTES = 1024 * 1024
+/** What one window may hold as a whole. Of Filebeat's (2,048 events) usual ones have 2 MiB. */
+const WHOLE_WINDOW_BYTES_MAX = 5 * BLOCK_BYTES
+/** What all may hold together: two windows are inflated at a time. */
+const ALL_BYTES_MAX = 2 * WHOLE_WINDOW_BYTES_MAX
 /** With less room behind what is used the next block begins. */
 const ROOM_BYTES_MIN = 4 * 1024
-/** For events that lie across two blocks. */
-const ACROSS_BYTES = 1024 * 1024
-/** What one window may hold as a whole: three blocks. */
-const WHOLE_WINDOW_BYTES_MAX = 3 * BLOCK_BYTES + ACROSS_BYTES
-/** What all may hold together: there is a block for a small window beside the largest. */
-const ALL_BYTES_MAX = WHOLE_WINDOW_BYTES_MAX + BLOCK_BYTES + ACROSS_BYTES
 
-const idle_blocks: Buffer[] = []
 let leased_bytes = 0
 
 /** How far a memory was used at some time. */
@@ -24,8 +18,9 @@ export interface Mark {
 const UNUSED: Mark = { blocks: 1, used_bytes: 0, adopted: 0 }
 
 /**
- * Memory that compressed frames are inflated into, one behind the other, leased until it is disposed of. Nobody may look into it after
- * that: the next window is written there. What is used again is there already; pages of fresh memory are cleared by the system first.
+ * Memory that compressed frames are inflated into, one behind the other. Nobody may look into it once it is disposed of: it is freed at
+ * once then. Kept for the next window it would take a thirtieth less processor time, and 20 MB more: V8, which counts such memory,
+ * collects its garbage less often (docs/performance.md).
  *
  *     #blocks   [xxxxxxxxxxxx] [xxxxx.......]      #adopted   events that lie across two blocks
  *                                    ^ #used_bytes
@@ -54,7 +49,7 @@ export class InflatedMemory implements Disposable {
   room(max_bytes: number): Buffer {
     let last = this.#blocks.at(-1)
     if (last === undefined || last.length - this.#used_bytes < ROOM_BYTES_MIN) {
-      last = idle_blocks.pop() ?? Buffer.allocUnsafeSlow(BLOCK_BYTES)
+      last = Buffer.allocUnsafeSlow(BLOCK_BYTES)
       leased_bytes += BLOCK_BYTES
       this.#blocks.push(last)
       this.#used_bytes = 0
@@ -106,15 +101,14 @@ export class InflatedMemory implements Disposable {
 function giveBack(block: Buffer | undefined): void {
   if (block === undefined) return
   leased_bytes -= BLOCK_BYTES
-  if (idle_blocks.length < IDLE_BLOCKS_MAX) idle_blocks.push(block)
-  else free(block.buffer)
+  free(block.buffer)
 }
 
 /**
  * Frees it at once. Left to the collector, megabytes outlive two of its quick rounds and stay until a full one: 60 MB of a busy
  * process.
  */
-function free(memory: ArrayBufferLike): void {
+export function free(memory: ArrayBufferLike): void {
   // A small piece may be of the pool that all of Node's buffers share.
   if (memory instanceof ArrayBuffer && memory.byteLength > Buffer.poolSize) memory.transfer(0)
 }

@@ -3,8 +3,7 @@ import type { Slice } from './byte-queue.ts'
 
 /**
  * What a stream of Node's zlib works with. Its manual does not know it, but pngjs and others have used it for ten years, for there is no
- * other way to say where inflated bytes go. Fresh memory for each window, with the pages that the system has to clear for it, takes
- * more processor time than inflating itself (docs/performance.md).
+ * other way to say where inflated bytes go, and to look at some before there are more.
  */
 interface Handle {
   readonly onerror: (message: string, number: number, code: string) => void

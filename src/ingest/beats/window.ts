@@ -1,7 +1,7 @@
 import { FrameError } from './closing.ts'
 import type { CompressedFrame, DataFrame, FrameLimits, Version, WindowFrame } from './frames.ts'
 import { inflateFrame, type Pass } from './inflate.ts'
-import { InflatedMemory } from './inflated-memory.ts'
+import { free, InflatedMemory } from './inflated-memory.ts'
 
 /** What a frame that waits costs beside its bytes: a few objects. */
 const FRAME_OVERHEAD_BYTES = 128
@@ -130,7 +130,7 @@ export class Window {
 
   /**
    * All events of a window that is whole, in their order, some at a time; the window holds none itself then. Nobody may look
-   * into those handed out when the next ones are asked for: their memory is used again.
+   * into those handed out when the next ones are asked for: their memory is freed.
    */
   async *takeEvents(signal: AbortSignal): AsyncGenerator<readonly DataFrame[]> {
     using _held = this.#memory
@@ -151,6 +151,7 @@ export class Window {
           memory.isHeld = false
         }
       }
+      if (!('kind' in part)) freeFrame(part.frame)
     }
     if (events.length > 0) yield events
   }
@@ -185,6 +186,11 @@ export class Window {
 
 function tooManyEvents(count: number): FrameError {
   return new FrameError('frame_outside_window', `expected ${count} events, as the window frame announced, but there are more`)
+}
+
+/** A frame that came in several chunks was put together: that memory is its own. */
+function freeFrame({ body: { source, start, end } }: CompressedFrame): void {
+  if (start === 0 && end === source.buffer.byteLength) free(source.buffer)
 }
 
 function append(events: DataFrame[], more: readonly DataFrame[]): void {
