@@ -1,5 +1,6 @@
 import { kept } from '../../core/options/kept-options.ts'
 import * as option from '../../core/options/options.ts'
+import { textHash } from '../../core/options/text-hash.ts'
 import { KEYSTORE_TLS, OLD_SERVER_TLS, SERVER_TLS } from '../../network/server-tls.ts'
 
 /** Logstash's names and defaults; what is ours says so. */
@@ -17,7 +18,7 @@ export const HTTP_OPTIONS = {
     { default: [] },
   ),
   response_code: option.oneOf('The answer to a body that is stored.', ['200', '201', '202', '204'], { default: '200' }),
-  response_headers: option.hash('Headers of that answer.', { default: { 'Content-Type': 'text/plain' } }),
+  response_headers: textHash('Headers of that answer.', { default: { 'Content-Type': 'text/plain' } }),
   remote_host_target_field: option.fieldRef("The field that takes the client's address. Default: `host`, with ECS `[host][ip]`."),
   request_headers_target_field: option.fieldRef(
     'The field that takes the headers. Default: `headers`, with ECS `[@metadata][input][http][request][headers]`.',
@@ -30,10 +31,10 @@ export const HTTP_OPTIONS = {
     default: 200,
     min: 1,
   }),
-  max_pending_bytes: option.bytes('Ours. What bodies may take together until they are handed on: more are answered with 429.', {
-    default: 256 * 1024 * 1024,
-    min: 1,
-  }),
+  max_pending_bytes: option.bytes(
+    'Ours. What bodies may take together until they are handed on: more are answered with 429. One that takes more than half of it may be beside the others. Default: an eighth of `max_in_flight_bytes`, over all inputs.',
+    { min: 1 },
+  ),
   max_connections: option.integer('Ours. Connections at the same time; more are closed at once.', { default: 1_024, min: 1 }),
   settle_timeout: option.number(
     'Ours. Seconds after which a body that is not stored yet is answered with 503, so that its sender does not wait for ever; 0 for never.',

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import { defineOutput } from '../../core/component.ts'
 import type { OutputContext } from '../../core/contracts.ts'
-import { type Entry, readText } from '../../core/options/options.ts'
+import type { TextEntry } from '../../core/options/text-hash.ts'
 import { compileTemplate, type Template } from '../../core/template.ts'
 import { compileAction, isChosenByUs } from './action.ts'
 import type { ClientSettings } from './client.ts'
@@ -176,17 +176,10 @@ function checkedFingerprint({ ca_trusted_fingerprint }: ElasticsearchOptions, tl
   return ca_trusted_fingerprint
 }
 
-function textsOf(entries: readonly Entry[] | undefined): { [name: string]: string } {
-  const texts: { [name: string]: string } = {}
-  for (const { name, value } of entries ?? [])
-    texts[name] = readText(value, (problem) => refuseEntry(name, problem.message)) ?? ''
-  return texts
+function textsOf(entries: readonly TextEntry[]): { [name: string]: string } {
+  return Object.fromEntries(entries.map(({ name, text }) => [name, text]))
 }
 
 function lowerCaseNames(headers: { readonly [name: string]: string }): { [name: string]: string } {
   return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]))
-}
-
-function refuseEntry(name: string, message: string): never {
-  throw refused(`${name}: ${message}`)
 }

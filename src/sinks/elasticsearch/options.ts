@@ -1,5 +1,6 @@
 import { kept, keptAs } from '../../core/options/kept-options.ts'
 import * as option from '../../core/options/options.ts'
+import { textHash } from '../../core/options/text-hash.ts'
 import { duration } from '../../core/time/duration.ts'
 
 /** Most events in one bulk request: enough that the request's own cost vanishes, small enough for a quick answer. */
@@ -63,8 +64,8 @@ export const ELASTICSEARCH_OPTIONS = {
   api_key: option.secret('API key, as id:key or in its encoded form. Needs TLS in production.'),
   cloud_id: option.string('Cloud id of an Elastic Cloud deployment, in place of hosts.'),
   cloud_auth: option.secret('user:password for Elastic Cloud, in place of user and password.'),
-  custom_headers: option.hash('Headers for every request.'),
-  parameters: option.hash('Query parameters for every bulk request.'),
+  custom_headers: textHash('Headers for every request.'),
+  parameters: textHash('Query parameters for every bulk request.'),
   proxy: option.string('HTTP proxy to go through, `http://user:password@proxy:3128`; an empty text means none.'),
   path: option.string('Path in front of every request, where a proxy puts Elasticsearch below one.'),
 

@@ -66,9 +66,7 @@ const CONTENT_TYPES = {
 export function compileHeaders(options: HttpOptions, login: Login | undefined): (event: Event) => { [name: string]: string } {
   const templates = new Map<string, Template>()
   templates.set('content-type', compileTemplate(CONTENT_TYPES[options.format]))
-  for (const { name, value } of options.headers) {
-    templates.set(name.toLowerCase(), compileTemplate(readText(value, () => {}) ?? ''))
-  }
+  for (const { name, text } of options.headers) templates.set(name.toLowerCase(), compileTemplate(text))
   if (options.content_type !== undefined) templates.set('content-type', compileTemplate(options.content_type))
   const authorization = login === undefined ? undefined : basicAuthorization(login)
   return (event) => {

@@ -283,6 +283,7 @@ test('renewed certificates are for the next request; one that is on its way gets
 })
 
 test.each([
+  [{ url: 'http://x', headers: { 'X-Tenant': ['a'] } }, 'expected text, got a list'],
   [{ url: 'nowhere' }, 'expected an address such as https://example.com/path, got "nowhere"'],
   [{ url: 'http://x', format: 'message' }, 'format message needs message'],
   [{ url: 'http://x', user: 'u' }, 'expected user and password together'],

@@ -1,5 +1,6 @@
 import { kept } from '../../core/options/kept-options.ts'
 import * as option from '../../core/options/options.ts'
+import { textHash } from '../../core/options/text-hash.ts'
 
 /** Logstash's names and defaults. */
 export const HTTP_OPTIONS = {
@@ -12,7 +13,7 @@ export const HTTP_OPTIONS = {
   ),
   message: option.template('The body, where `format` is message. It takes %{field}.'),
   mapping: option.hash('What is sent in place of the whole event: names and values, also nested ones. Values take %{field}.'),
-  headers: option.hash('Headers of each request. Values take %{field}.', { default: {} }),
+  headers: textHash('Headers of each request. Values take %{field}.'),
   content_type: option.string('The header `Content-Type`. Default: by `format`.'),
   http_compression: option.boolean('Packs bodies with gzip.', { default: false }),
   retry_failed: option.boolean('Whether an event is tried again until it is stored. Off, it goes to the dead letters.', {

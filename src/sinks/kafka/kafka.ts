@@ -5,6 +5,7 @@ import { MillraceError } from '../../core/errors.ts'
 import type { Event } from '../../core/event.ts'
 import { kept, keptAs } from '../../core/options/kept-options.ts'
 import * as option from '../../core/options/options.ts'
+import { textHash } from '../../core/options/text-hash.ts'
 import { compileTemplate, type Template } from '../../core/template.ts'
 import { unlessAborted } from '../../core/waiting.ts'
 import { type Cause, causesOf, describeTrouble } from '../../kafka/client-log.ts'
@@ -19,7 +20,7 @@ const OPTIONS = {
   ...CONNECTION_OPTIONS,
   topic_id: option.template('The topic. It takes %{field}.', { required: true }),
   message_key: option.template('The key of each record: those with the same key keep their order. It takes %{field}.'),
-  message_headers: option.hash('Headers of each record. Values take %{field}.', { default: {} }),
+  message_headers: textHash('Headers of each record. Values take %{field}.'),
   acks: option.oneOf(
     'When a record counts as stored: all replicas in sync have it (all), its leader has it (1), or it was sent (0). Logstash has 1.',
     ['0', '1', 'all'],
@@ -95,10 +96,7 @@ class KafkaSink implements Sink {
     this.#options = options
     this.#context = context
     this.#connection = readConnection(options, context, 'OUTPUT_CANNOT_START')
-    this.#headers = options.message_headers.map(({ name, value }) => [
-      name,
-      compileTemplate(option.readText(value, () => {}) ?? ''),
-    ])
+    this.#headers = options.message_headers.map(({ name, text }) => [name, compileTemplate(text)])
   }
 
   /** Brokers that are away are waited for with the first batch. */
