@@ -41,11 +41,12 @@ export class FilterTurns {
     this.#seconds = seconds
     this.#entered = entered
     if (chain.flush !== undefined) this.#timer = setInterval(() => this.#queueFlush(), FLUSH_INTERVAL_MS).unref()
-    abandon.addEventListener('abort', () => this.#whenIdle?.(), { once: true })
+    abandon.addEventListener('abort', () => this.#leave(), { once: true })
   }
 
-  /** Resolves when the last one of these events has reached the filters. */
+  /** Resolves when the last one of these events has reached the filters, or the program leaves. */
   async take(events: readonly Event[]): Promise<void> {
+    if (this.#abandon.aborted) return
     const { promise, resolve } = Promise.withResolvers<void>()
     this.#ready.push({ events, at: 0, taken: resolve })
     this.#queueTurn()
@@ -63,6 +64,12 @@ export class FilterTurns {
     if (this.#abandon.aborted) return
     // Rejects only when the program leaves.
     await this.#chain.flush?.(Date.now(), true, this.#abandon).catch(() => {})
+  }
+
+  /** A filter that waits is not waited for: what stands in line behind it is not taken any more, and must hold nobody. */
+  #leave(): void {
+    for (const { taken } of this.#ready.splice(0)) taken()
+    this.#whenIdle?.()
   }
 
   #queueFlush(): void {

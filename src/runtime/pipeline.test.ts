@@ -1,3 +1,5 @@
+import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { all, startPipeline, TestEnds } from '../../test/helpers/pipeline.ts'
@@ -193,6 +195,23 @@ test('a stop with a dead output ends at the deadline, and what is left is abando
   running.stop()
   expect(await running.ended).toBe(2)
   expect(await settled).toBe('abandoned')
+})
+
+test('a stop with a filter that waits for an answer ends at the deadline, also for who stands in line behind it', async () => {
+  const silent = createSocket('udp4').bind(0, '127.0.0.1')
+  await once(silent, 'listening')
+  const nameserver = [`127.0.0.1:${silent.address().port}`]
+  const filters = [{ dns: { resolve: ['host'], action: 'replace', nameserver, timeout: 3_600, max_retries: 1 } }]
+  const ends = new TestEnds()
+  const config = { ...ENDS, pipeline: { batch_size: 1 }, filters }
+  await using running = await startPipeline(config, ends, { drain_timeout_ms: 50 })
+  const first = await ends.feed([{ host: 'a.example.com' }])
+  const second = ends.feed([{ host: 'b.example.com' }])
+  running.stop()
+  expect(await running.ended).toBe(2)
+  expect(await first.settled).toBe('abandoned')
+  expect(await (await second).settled).toBe('abandoned')
+  silent.close()
 })
 
 test('an input that comes to its end ends the program when all of it is stored', async () => {
