@@ -44,6 +44,9 @@ interface UdpDoor extends Door<DatagramHolder> {
 /** More than a listener's backlog are an accident. */
 const WAITING_MAX = 511
 
+/** Connections that the system keeps until they are taken: over that it resets them, and a whole fleet may come back at once. It takes its own limit (somaxconn) where that is less. */
+const BACKLOG = 4_096
+
 /**
  * The addresses that this process listens on. They belong to no input, so that a reload hands them on: the system never sees
  * them closed, and no connection is refused. A server gets its connections by the event `connection`, as from a listener of its own.
@@ -149,7 +152,7 @@ class Listeners {
 
   async #openTcp(host: string, port: number): Promise<TcpDoor> {
     const raw = createServer({ allowHalfOpen: true })
-    raw.listen({ host, port, reusePort: this.#is_shared })
+    raw.listen({ host, port, reusePort: this.#is_shared, backlog: BACKLOG })
     await once(raw, 'listening')
     const at = raw.address()
     const waiting: Socket[] = []
