@@ -6,6 +6,7 @@ import { endOfJson, type ParsedJson, parseJson } from '../core/json/json.ts'
 import { tellParsed, WHOLE_TEXT } from '../core/json/parsing-watch.ts'
 import { ScannedObject } from '../core/json/scanned-object.ts'
 import { type Fields, isFields, type Value } from '../core/values.ts'
+import { countListElements, MESSAGE_EVENTS_MAX } from './message-events.ts'
 import { keepOriginal, setIfMissing } from './text.ts'
 
 interface JsonReading {
@@ -54,6 +55,9 @@ function readJson(piece: string, { target, keeps_original }: JsonReading, contex
   if (source !== undefined && !keeps_original) return [{ fields: {}, exact: false, source }]
   if (source?.has('event') === false) return [{ fields: originalOf(text), exact: false, source }]
   if (text === '' || text.trim() === '') return []
+  if (text.length > MESSAGE_EVENTS_MAX && countListElements(text, MESSAGE_EVENTS_MAX) > MESSAGE_EVENTS_MAX) {
+    throw new SyntaxError(`a list of more than ${MESSAGE_EVENTS_MAX} elements: send it in parts`)
+  }
   const { value, exact } = parseFirst(text, context)
   const items = Array.isArray(value) ? value : [value]
   return items.map((item) => {

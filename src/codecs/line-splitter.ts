@@ -17,9 +17,9 @@ export const TOO_LONG_KEPT_BYTES = 64 * 1024
 export class LineSplitter {
   readonly #delimiter: Buffer
   readonly #size_bytes_max: number
-  /** Copies of the pieces of a line whose end has not come. */
-  #parts: Buffer[] = []
-  #parts_bytes = 0
+  /** What is kept of a line whose end has not come: in one block that grows, for it may come a byte at a time. */
+  #block = NOTHING
+  #block_bytes = 0
   /** How many bytes the unfinished line has, those not kept included. */
   #size_bytes = 0
   /** The last bytes of the stream, where they may be the beginning of a delimiter. */
@@ -38,7 +38,7 @@ export class LineSplitter {
 
   /** Memory that an unfinished line takes. */
   get held_bytes(): number {
-    return this.#parts_bytes + this.#carry.length
+    return this.#block.length + this.#carry.length
   }
 
   /** The lines that this piece completes. */
@@ -78,23 +78,32 @@ export class LineSplitter {
 
   #keep(bytes: Buffer): void {
     this.#size_bytes += bytes.length
-    if (this.#size_bytes <= this.#size_bytes_max) {
-      this.#parts.push(Buffer.from(bytes))
-      this.#parts_bytes += bytes.length
-      return
+    const room_bytes = this.#size_bytes <= this.#size_bytes_max ? bytes.length : TOO_LONG_KEPT_BYTES - this.#block_bytes
+    if (room_bytes < 0) {
+      this.#block = Buffer.from(this.#block.subarray(0, TOO_LONG_KEPT_BYTES))
+      this.#block_bytes = TOO_LONG_KEPT_BYTES
+    } else if (room_bytes > 0) this.#append(bytes.subarray(0, room_bytes))
+  }
+
+  #append(bytes: Buffer): void {
+    const needed_bytes = this.#block_bytes + bytes.length
+    if (needed_bytes > this.#block.length) {
+      // The first piece is mostly all of the line but its end.
+      const block = Buffer.allocUnsafeSlow(
+        this.#block_bytes === 0 ? needed_bytes : Math.max(needed_bytes, 2 * this.#block.length),
+      )
+      this.#block.copy(block, 0, 0, this.#block_bytes)
+      this.#block = block
     }
-    const first = this.#parts_bytes > TOO_LONG_KEPT_BYTES ? Buffer.concat(this.#parts, TOO_LONG_KEPT_BYTES) : undefined
-    if (first !== undefined) this.#parts = [first]
-    else this.#parts.push(Buffer.from(bytes.subarray(0, TOO_LONG_KEPT_BYTES - this.#parts_bytes)))
-    this.#parts_bytes = this.#parts.reduce((sum, part) => sum + part.length, 0)
+    bytes.copy(this.#block, this.#block_bytes)
+    this.#block_bytes = needed_bytes
   }
 
   #take(): Line {
-    const only = this.#parts.length === 1 ? this.#parts[0] : undefined
-    const bytes = only ?? Buffer.concat(this.#parts)
+    const bytes = this.#block.subarray(0, this.#block_bytes)
     const line = { bytes, size_bytes: this.#size_bytes, too_long: this.#size_bytes > this.#size_bytes_max }
-    this.#parts = []
-    this.#parts_bytes = 0
+    this.#block = NOTHING
+    this.#block_bytes = 0
     this.#size_bytes = 0
     return line
   }
