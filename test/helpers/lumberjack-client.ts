@@ -71,6 +71,8 @@ export class LumberjackClient implements AsyncDisposable {
   /** The version byte of every answer. */
   readonly versions: string[] = []
   isClosed = false
+  /** What broke the connection, where it did not come to its end. */
+  failure: Error | undefined
   #rest: Buffer = Buffer.alloc(0)
   #waiting: (() => void)[] = []
 
@@ -79,7 +81,9 @@ export class LumberjackClient implements AsyncDisposable {
     socket.setNoDelay(true)
     socket.on('data', (chunk) => this.#read(chunk))
     // A server may hang up on a bad client: that shows in `isClosed`.
-    socket.on('error', () => {})
+    socket.on('error', (error) => {
+      this.failure = error
+    })
     socket.on('close', () => {
       this.isClosed = true
       this.#wake()

@@ -70,6 +70,7 @@ export function buildInput(
   collector: Collector,
   context: TestContext = testContext(),
   max_event_bytes = 10 * 1024 * 1024,
+  max_in_flight_bytes = 64 * 1024 * 1024,
 ): Source {
   const problems: Problem[] = []
   const input = spec as InputSpec
@@ -80,7 +81,7 @@ export function buildInput(
     context,
     {
       max_event_bytes,
-      max_in_flight_bytes: 64 * 1024 * 1024,
+      max_in_flight_bytes,
       deadLetter: (raw, reason) => {
         collector.deadLetters.push({ raw, reason })
         return Promise.resolve()

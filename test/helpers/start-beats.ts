@@ -3,7 +3,7 @@ import { plain } from '../../src/codecs/plain.ts'
 import type { InputContext } from '../../src/core/contracts.ts'
 import type { OptionValues } from '../../src/core/options/options.ts'
 import { beats, createBeats, type Internals } from '../../src/ingest/beats/beats.ts'
-import { Intake } from '../../src/ingest/beats/intake.ts'
+import { Intake } from '../../src/ingest/intake.ts'
 import { type TestContext, testContext } from './context.ts'
 import { LumberjackClient, parseAddress } from './lumberjack-client.ts'
 import { buildInput, Collector, type RunningInput, startInput } from './run-input.ts'
@@ -17,11 +17,12 @@ export interface BeatsTestSettings {
   readonly internals?: Partial<Internals>
   readonly context?: TestContext
   readonly max_event_bytes?: number
+  readonly max_in_flight_bytes?: number
 }
 
 /** A Beats input that listens on a free port of 127.0.0.1. Its keep-alives come only when a test asks for them. */
 export async function startBeats(settings: BeatsTestSettings = {}): Promise<BeatsUnderTest> {
-  const { context = testContext(), max_event_bytes } = settings
+  const { context = testContext(), max_event_bytes, max_in_flight_bytes } = settings
   const collector = new Collector()
   const internals: Internals = { keep_alive_ms: 60_000, intake: createIntake(), ...settings.internals }
   const spec = {
@@ -35,6 +36,7 @@ export async function startBeats(settings: BeatsTestSettings = {}): Promise<Beat
     collector,
     context,
     max_event_bytes,
+    max_in_flight_bytes,
   )
   const running = startInput(source, collector, context)
   await Promise.race([collector.until(() => context.address() !== undefined), running.ended])
@@ -48,5 +50,5 @@ export async function startBeats(settings: BeatsTestSettings = {}): Promise<Beat
 
 /** As the program's own, for one input alone. */
 export function createIntake(): Intake {
-  return new Intake({ turns: 4, received_bytes_max: 64 * 1024 * 1024, patience_ms: 10_000 })
+  return new Intake({ turns: 4, received_bytes_max: 0, patience_ms: 10_000 })
 }

@@ -5,15 +5,12 @@ import { MillraceError } from '../../core/errors.ts'
 import { kept } from '../../core/options/kept-options.ts'
 import * as option from '../../core/options/options.ts'
 import { OLD_SERVER_TLS, oldServerTls, readServerTls, SERVER_TLS, withOldServerTls } from '../../network/server-tls.ts'
+import { Intake } from '../intake.ts'
 import type { Enrichment } from './event.ts'
-import { Intake } from './intake.ts'
 import { BeatsServer } from './server.ts'
 
 /** Of 30 s after which Filebeat gives a silent server up; go-lumber's own server takes 3 s too. */
 const KEEP_ALIVE_MS = 3_000
-
-/** What was received and not decoded yet may take a quarter of the budget for events, on top of it; compressed, that is many windows. */
-const RECEIVED_PART = 4
 
 /** What users do not set. */
 export interface Internals {
@@ -119,10 +116,7 @@ document id however often it is sent.`,
       },
     },
   ],
-  create: (options, context) => {
-    INTERNALS.intake.allow(context.max_in_flight_bytes / RECEIVED_PART)
-    return createBeats(options, context, INTERNALS)
-  },
+  create: (options, context) => createBeats(options, context, INTERNALS),
 })
 
 /**

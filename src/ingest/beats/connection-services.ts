@@ -1,5 +1,5 @@
 import type { Deliver, InputContext } from '../../core/contracts.ts'
-import type { Intake } from './intake.ts'
+import type { Intake } from '../intake.ts'
 import type { BeatsMetrics } from './metrics.ts'
 import type { WindowLimits } from './window.ts'
 

@@ -2,29 +2,22 @@ import type { Socket } from 'node:net'
 import { setImmediate as nextTurnOfTheLoop } from 'node:timers/promises'
 import type { Settled } from '../../core/contracts.ts'
 import { messageOf } from '../../core/errors.ts'
+import { startReading, stopReading } from '../../network/reading.ts'
+import type { Reader } from '../intake.ts'
+import { Progress } from '../progress.ts'
 import { type CloseReason, FrameError } from './closing.ts'
 import type { ConnectionServices } from './connection-services.ts'
 import type { EventMaker } from './event.ts'
 import { encodeAck, type Frame, FrameDecoder, type Version } from './frames.ts'
 import { handOver } from './hand-over.ts'
-import type { Reader } from './intake.ts'
-import { Progress } from './progress.ts'
+import { KeepAlive } from './keep-alive.ts'
+import type { Pending } from './pending.ts'
 import { Window } from './window.ts'
 
 /** Windows of one connection that are not acknowledged yet. Filebeat has pipelining + 1 of them on the wire: 3. */
 const PENDING_WINDOWS_MAX = 8
 /** How long the other side may take to close after we have. */
 const LINGER_MS = 1_000
-
-/** A window on its way, from its first frame to its ack. */
-interface Pending {
-  readonly window: Window
-  /** Its frames were taken out and are being handed on. */
-  is_taken: boolean
-  /** The number that acknowledges all of it. */
-  answer: number
-  outcome: Settled | undefined
-}
 
 /**
  * One client. Reads windows, hands them on in their order, one after the other, and acknowledges them in their order,
@@ -46,7 +39,7 @@ export class Connection implements Reader {
   readonly #pending: Pending[] = []
   readonly #gone = new AbortController()
   readonly #progress: Progress
-  #keep_alive: NodeJS.Timeout | undefined
+  readonly #keep_alive: KeepAlive
   #linger: NodeJS.Timeout | undefined
   /** No byte is read any more; what came whole is still answered. Says why. */
   #reading_ended: CloseReason | undefined
@@ -63,10 +56,16 @@ export class Connection implements Reader {
     this.#address = address
     const { limits, context, inactivity_ms } = services
     this.#decoder = new FrameDecoder({ ...limits, max_event_bytes: context.max_event_bytes })
+    this.#keep_alive = new KeepAlive(services.keep_alive_ms, () => {
+      // A client that does not read its answers must not fill our memory with them.
+      if (!socket.writableNeedDrain) this.#answer(this.#pending[0]?.window.version ?? 2, 0)
+    })
     this.#progress = new Progress(inactivity_ms, () => this.#checkProgress())
     const { promise, resolve } = Promise.withResolvers<void>()
     this.closed = this.#untilClosed(promise)
     socket.setNoDelay(true)
+    // Until the intake says so.
+    stopReading(socket)
     socket.on('data', (chunk: Buffer) => this.#receive(chunk))
     socket.on('drain', () => this.readOn())
     socket.on('end', () => {
@@ -78,6 +77,7 @@ export class Connection implements Reader {
       this.#cleanUp()
       resolve()
     })
+    this.readOn()
   }
 
   async #untilClosed(socketClosed: Promise<void>): Promise<CloseReason> {
@@ -87,7 +87,7 @@ export class Connection implements Reader {
   }
 
   /** Reads no more, finishes what is being handed on, acknowledges what settles, then closes. */
-  stop(): void {
+  finish(): void {
     this.#endReading('stopped')
     this.#dropFrom(this.#pending.findIndex(({ is_taken }) => !is_taken))
     this.#finishIfDone()
@@ -99,7 +99,25 @@ export class Connection implements Reader {
     this.#socket.destroy()
   }
 
-  /** Of `Reader`. */
+  // What follows is of `Reader`.
+
+  /** A window is under way, or what may be the beginning of one. */
+  get is_incomplete(): boolean {
+    return !this.#decoder.isBetweenFrames || this.#open?.window.isReady === false
+  }
+
+  start(): void {
+    startReading(this.#socket)
+    this.#progress.resume()
+    this.#keepAlive()
+  }
+
+  stop(): void {
+    stopReading(this.#socket)
+    this.#progress.pause()
+    this.#keepAlive()
+  }
+
   giveUp(): void {
     this.#services.context.log.warn(
       'beats_too_slow',
@@ -125,8 +143,11 @@ export class Connection implements Reader {
       if (!this.#isFull) this.#endStream()
       return
     }
-    if (this.#isFull || this.#socket.writableNeedDrain || this.#services.intake.mustWait(this)) this.#socket.pause()
-    else this.#socket.resume()
+    const { intake } = this.#services
+    if (this.#isFull || this.#socket.writableNeedDrain) {
+      intake.leave(this)
+      this.stop()
+    } else intake.want(this)
     this.#keepAlive()
   }
 
@@ -134,6 +155,7 @@ export class Connection implements Reader {
     if (this.#reading_ended !== undefined) return
     this.#progress.received(chunk.length)
     this.#services.metrics.received_bytes.inc(chunk.length)
+    this.#services.intake.received(this)
     this.#decoder.push(chunk)
     this.readOn()
   }
@@ -233,7 +255,10 @@ export class Connection implements Reader {
     if (!this.#pending.includes(pending)) return window.forget()
     if (!isWhole) return
     const { events, count } = window
-    if (events < count) this.#tellShort(events, count)
+    if (events < count) {
+      const came = `began a window after ${events} of ${count} events: the ${events} are taken and acknowledged`
+      context.log.warn('beats_short_window', `${this.#address} ${came}`)
+    }
     pending.is_taken = true
     pending.answer = window.version === 1 ? window.last_sequence : events
     this.#account()
@@ -273,22 +298,12 @@ export class Connection implements Reader {
     if (this.#socket.writable) this.#socket.write(encodeAck(version, sequence))
   }
 
-  /** Answers 0 from time to time while the client waits: else it takes us for dead after 30 s and sends all again. */
   #keepAlive(): void {
-    const isWaiting = !this.#is_finished && (this.#pending.length > 0 || this.#socket.isPaused())
-    if (!isWaiting) {
-      clearInterval(this.#keep_alive)
-      this.#keep_alive = undefined
-      return
-    }
-    this.#keep_alive ??= setInterval(() => {
-      // A client that does not read its answers must not fill our memory with them.
-      if (!this.#socket.writableNeedDrain) this.#answer(this.#pending[0]?.window.version ?? 2, 0)
-    }, this.#services.keep_alive_ms)
+    this.#keep_alive.set(!this.#is_finished && (this.#pending.length > 0 || this.#socket.isPaused()))
   }
 
   #checkProgress(): void {
-    const isOurTurn = this.#socket.isPaused() || this.#pending.some(({ window }) => window.isReady)
+    const isOurTurn = this.#pending.some(({ window }) => window.isReady)
     if (isOurTurn || this.#reading_ended !== undefined) return this.#progress.made()
     const { unheeded_bytes } = this.#progress
     if (unheeded_bytes === 0) return this.#finish('idle')
@@ -314,13 +329,6 @@ export class Connection implements Reader {
     this.#finishIfDone()
   }
 
-  #tellShort(came: number, announced: number): void {
-    this.#services.context.log.warn(
-      'beats_short_window',
-      `${this.#address} began a window after ${came} of ${announced} events: the ${came} are taken and acknowledged`,
-    )
-  }
-
   #failed(thrown: unknown): void {
     if (this.#gone.signal.aborted || this.#services.abandon.aborted) return
     this.#services.context.log.error(
@@ -339,7 +347,7 @@ export class Connection implements Reader {
   #endReading(reason: CloseReason): void {
     this.#reading_ended ??= reason
     this.#decoder.clear()
-    this.#socket.pause()
+    stopReading(this.#socket)
     this.#services.intake.leave(this)
   }
 
@@ -373,7 +381,7 @@ export class Connection implements Reader {
     this.#progress.stop()
     this.#socket.end()
     // Bytes that were never read would turn our close into a reset, which can take the last acks with it.
-    this.#socket.resume()
+    startReading(this.#socket)
     this.#linger = setTimeout(() => this.#socket.destroy(), LINGER_MS)
   }
 
@@ -383,7 +391,7 @@ export class Connection implements Reader {
     this.#gone.abort(new Error('the connection is closed'))
     this.#progress.stop()
     clearTimeout(this.#linger)
-    clearInterval(this.#keep_alive)
+    this.#keep_alive.set(false)
     this.#decoder.clear()
     this.#pending.length = 0
     this.#account()

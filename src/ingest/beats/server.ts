@@ -8,11 +8,11 @@ import { ClientNameRefused } from '../../network/client-names.ts'
 import { listen } from '../../network/listen.ts'
 import { describePeerTls } from '../../network/peer-tls.ts'
 import type { ServerCertificates } from '../../network/server-tls.ts'
+import type { Intake } from '../intake.ts'
 import type { CloseReason } from './closing.ts'
 import { Connection } from './connection.ts'
 import type { ConnectionServices } from './connection-services.ts'
 import { type Enrichment, EventMaker, type Peer } from './event.ts'
-import type { Intake } from './intake.ts'
 import { type BeatsMetrics, createBeatsMetrics } from './metrics.ts'
 import { describeHandshakeFailure } from './tls.ts'
 import type { WindowLimits } from './window.ts'
@@ -29,6 +29,9 @@ export interface BeatsSettings {
   readonly keep_alive_ms: number
   readonly intake: Intake
 }
+
+/** What was received and not decoded yet may take an eighth of the budget for events, on top of it; compressed, that is many windows. */
+const RECEIVED_PART = 8
 
 /** Listens for Beats and runs a `Connection` for each. */
 export class BeatsServer implements Source {
@@ -53,6 +56,7 @@ export class BeatsServer implements Source {
   async run(deliver: Deliver, stop: AbortSignal, abandon: AbortSignal): Promise<void> {
     if (stop.aborted) return
     const { limits, intake, keep_alive_ms, inactivity_ms } = this.#settings
+    using _share = intake.share(this.#context.max_in_flight_bytes / RECEIVED_PART)
     const services: ConnectionServices = {
       context: this.#context,
       metrics: this.#metrics,
@@ -125,7 +129,7 @@ export class BeatsServer implements Source {
     const closed = once(server, 'close')
     server.close()
     const connections = [...this.#connections]
-    for (const connection of connections) connection.stop()
+    for (const connection of connections) connection.finish()
     try {
       await unlessAborted(Promise.all(connections.map((connection) => connection.closed)), abandon)
     } catch {

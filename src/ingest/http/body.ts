@@ -1,27 +1,29 @@
 import type { IncomingMessage } from 'node:http'
-import { promisify } from 'node:util'
-import { brotliDecompress, gunzip, inflate, inflateRaw, zstdDecompress } from 'node:zlib'
+import type { Transform } from 'node:stream'
+import { createBrotliDecompress, createGunzip, createInflate, createInflateRaw, createZstdDecompress } from 'node:zlib'
 import pLimit from 'p-limit'
+import type { Lease } from '../room.ts'
 import { Refusal } from './refusal.ts'
-import type { Lease } from './room.ts'
 
-type Inflate = (packed: Buffer, limits: { readonly maxOutputLength: number }) => Promise<Buffer>
-
-const inflateZlib = promisify(inflate)
-const inflateBare = promisify(inflateRaw)
+type CreateInflater = (packed: Buffer) => Transform
 
 /** By what `content-encoding` names. */
-const ENCODINGS = new Map<string, Inflate>([
-  ['gzip', promisify(gunzip)],
-  ['x-gzip', promisify(gunzip)],
+const ENCODINGS = new Map<string, CreateInflater>([
+  ['gzip', () => createGunzip()],
+  ['x-gzip', () => createGunzip()],
   // Some clients leave out zlib's header.
-  ['deflate', (packed, limits) => (hasZlibHeader(packed) ? inflateZlib(packed, limits) : inflateBare(packed, limits))],
-  ['br', promisify(brotliDecompress)],
-  ['zstd', promisify(zstdDecompress)],
+  ['deflate', (packed) => (hasZlibHeader(packed) ? createInflate() : createInflateRaw())],
+  ['br', () => createBrotliDecompress()],
+  ['zstd', () => createZstdDecompress()],
 ])
 
-/** Each may take as much memory as one body may, before it is known how much. */
-const inflating = pLimit(2)
+/** One at a time: what is looked at is not counted yet. */
+const looking = pLimit(1)
+/** So much of a body is kept while it is looked at; a larger one is counted to its end first, and inflated again. */
+const KEPT_BYTES_MAX = 4 * 1024 * 1024
+
+/** Beside its bytes, what a piece takes that waits: a sender may send each byte in one of its own. */
+const PIECE_BYTES = 256
 
 /**
  * Looks at the head of a request before its body is read.
@@ -41,11 +43,8 @@ export function checkHead({ headers }: IncomingMessage, max_bytes: number): void
  */
 export async function readBody(request: IncomingMessage, max_bytes: number, lease: Lease, stop: AbortSignal): Promise<Buffer> {
   const raw = await receive(request, max_bytes, lease, stop)
-  const unpack = ENCODINGS.get(encodingOf(request.headers['content-encoding']))
-  if (unpack === undefined || raw.length === 0) return raw
-  const body = await inflating(() => inflated(raw, unpack, max_bytes))
-  lease.grow(body.length)
-  return body
+  const create = ENCODINGS.get(encodingOf(request.headers['content-encoding']))
+  return create === undefined || raw.length === 0 ? raw : await inflated(raw, create, max_bytes, lease)
 }
 
 function receive(request: IncomingMessage, max_bytes: number, lease: Lease, stop: AbortSignal): Promise<Buffer> {
@@ -57,7 +56,7 @@ function receive(request: IncomingMessage, max_bytes: number, lease: Lease, stop
     bytes += piece.length
     try {
       if (bytes > max_bytes) throw tooLarge(max_bytes)
-      lease.grow(piece.length)
+      hold(lease, piece.length + PIECE_BYTES)
       pieces.push(piece)
     } catch (thrown) {
       // What still comes is thrown away until the connection is closed.
@@ -75,13 +74,50 @@ function receive(request: IncomingMessage, max_bytes: number, lease: Lease, stop
   return promise.finally(() => stop.removeEventListener('abort', abort))
 }
 
-async function inflated(packed: Buffer, unpack: Inflate, max_bytes: number): Promise<Buffer> {
+/** Of a body that turns out to be too large never more than `KEPT_BYTES_MAX` is in memory. */
+async function inflated(packed: Buffer, create: CreateInflater, max_bytes: number, lease: Lease): Promise<Buffer> {
+  const pieces: Buffer[] = []
+  const bytes = await looking(() =>
+    inflate(packed, create, (piece, so_far) => {
+      if (so_far > max_bytes) throw tooLarge(max_bytes)
+      if (so_far <= KEPT_BYTES_MAX) pieces.push(piece)
+      else for (const seen of [...pieces.splice(0), piece]) free(seen)
+    }),
+  )
+  hold(lease, bytes)
+  if (bytes <= KEPT_BYTES_MAX) return Buffer.concat(pieces)
+  const whole = Buffer.allocUnsafe(bytes)
+  await inflate(packed, create, (piece, so_far) => {
+    piece.copy(whole, so_far - piece.length)
+    free(piece)
+  })
+  return whole
+}
+
+/**
+ * @param take hears each piece, and how many bytes there are with it
+ * @returns how many there are
+ * @throws Refusal 400, or what `take` throws
+ */
+async function inflate(packed: Buffer, create: CreateInflater, take: (piece: Buffer, so_far: number) => void): Promise<number> {
+  let bytes = 0
   try {
-    return await unpack(packed, { maxOutputLength: max_bytes })
+    const inflater = create(packed)
+    inflater.end(packed)
+    for await (const piece of inflater as AsyncIterable<Buffer>) {
+      bytes += piece.length
+      take(piece, bytes)
+    }
   } catch (thrown) {
-    if ((thrown as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') throw tooLarge(max_bytes)
+    if (thrown instanceof Refusal) throw thrown
     throw new Refusal(400, `the body is not what its content-encoding says: ${(thrown as Error).message}`)
   }
+  return bytes
+}
+
+/** At once: left to the collector, a hundred megabytes of pieces are there for a while. Zlib goes on writing behind a piece that is not all of its memory. */
+function free({ buffer, length }: Buffer): void {
+  if (buffer instanceof ArrayBuffer && buffer.byteLength === length) buffer.transfer(0)
 }
 
 function encodingOf(header: string | undefined): string {
@@ -90,6 +126,11 @@ function encodingOf(header: string | undefined): string {
 
 function hasZlibHeader(packed: Buffer): boolean {
   return packed.length >= 2 && ((packed[0] ?? 0) & 0x0f) === 8 && packed.readUInt16BE(0) % 31 === 0
+}
+
+/** @throws Refusal 429 */
+function hold(lease: Lease, bytes: number): void {
+  if (!lease.grow(bytes)) throw new Refusal(429, 'there is no room for another body now: send it again later')
 }
 
 function tooLarge(max_bytes: number): Refusal {

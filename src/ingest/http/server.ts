@@ -4,18 +4,17 @@ import type { Binding, Decoder, Deliver, InputContext, Source } from '../../core
 import { messageOf } from '../../core/errors.ts'
 import type { Event, Origin } from '../../core/event.ts'
 import { basicAuthorization, type Login } from '../../core/login.ts'
-import { readText } from '../../core/options/options.ts'
 import { unlessAborted, untilAborted } from '../../core/waiting.ts'
 import { ipOf, peerOf } from '../../network/address.ts'
 import { listen } from '../../network/listen.ts'
 import type { ServerCertificates } from '../../network/server-tls.ts'
-import { decodeWhole } from '../whole-message.ts'
+import { Room } from '../room.ts'
+import { decodeWhole, TOO_MANY_EVENTS } from '../whole-message.ts'
 import { checkHead, readBody } from './body.ts'
 import type { HttpOptions } from './options.ts'
 import { Refusal } from './refusal.ts'
 import { requestFields, type Targets } from './request-fields.ts'
 import { checkRequired } from './required-fields.ts'
-import { Room } from './room.ts'
 
 export interface HttpTimes {
   /** What a client has for the head of a request, and for all of it. */
@@ -43,6 +42,10 @@ interface Answer {
 
 /** What a request in a path may show in messages. */
 const URL_LENGTH_MAX = 200
+
+/** Bodies that are not handed on yet may take an eighth of the budget for events, on top of it, over all inputs of the process. */
+const BODIES_PART = 8
+const BODIES = new Room(0)
 
 /**
  * Listens for requests. Each goes through: admitted -> body received -> decoded -> handed on -> settled -> answered. A body
@@ -83,9 +86,9 @@ export class HttpServer implements Source {
     this.#success = {
       status: Number(options.response_code),
       text: 'ok',
-      headers: Object.fromEntries(options.response_headers.map(({ name, value }) => [name, readText(value, () => {}) ?? ''])),
+      headers: Object.fromEntries(options.response_headers.map(({ name, text }) => [name, text])),
     }
-    this.#room = new Room(options.max_pending_bytes)
+    this.#room = new Room(options.max_pending_bytes ?? Number.POSITIVE_INFINITY, BODIES)
     const labels = { input: context.id }
     context.metrics.gauge('millrace_http_pending_requests', 'Requests that are not answered yet.', labels, () => this.#pending)
     const help = 'Bytes of bodies that are not handed on yet.'
@@ -98,6 +101,8 @@ export class HttpServer implements Source {
 
   async run(deliver: Deliver, stop: AbortSignal, abandon: AbortSignal): Promise<void> {
     if (stop.aborted) return
+    const { max_pending_bytes } = this.#options
+    using _share = BODIES.share(max_pending_bytes ?? this.#context.max_in_flight_bytes / BODIES_PART)
     const server = this.#createServer(deliver, stop, abandon)
     const { host, port } = this.#options
     const sockets = { allow_half_open: true, no_delay: true }
@@ -224,6 +229,7 @@ export class HttpServer implements Source {
     const mime_type = (request.headers['content-type'] ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? ''
     const decoded = decodeWhole(this.#decoders.get(mime_type) ?? this.#decoder, body)
     const { required_fields } = this.#options
+    if (decoded[0]?.failure === TOO_MANY_EVENTS) throw new Refusal(413, `${TOO_MANY_EVENTS}: send them in parts`)
     if (decoded.length === 0 && required_fields.length > 0) throw new Refusal(400, 'the body has no event in it')
     for (const [index, one] of decoded.entries()) checkRequired(one, required_fields, index + 1)
     const each_bytes = Math.ceil(body.length / Math.max(1, decoded.length))

@@ -60,7 +60,13 @@ export const KAFKA_OPTIONS = {
   ),
   max_poll_records: option.integer('Events handed on at once. Logstash has 500.', { default: 2_048, min: 1, max: 100_000 }),
   max_partition_fetch_bytes: option.bytes('The most that one fetch brings of one partition.', { default: 1_048_576, min: 1 }),
-  fetch_max_bytes: option.bytes('The most that one fetch brings from one broker.', { default: 52_428_800, min: 1 }),
+  fetch_max_bytes: option.bytes(
+    'The most that one fetch brings from one broker; never more than a sixteenth of `max_in_flight_bytes`.',
+    {
+      default: 52_428_800,
+      min: 1,
+    },
+  ),
   fetch_min_bytes: option.bytes('A broker answers a fetch when it has so much, or after `fetch_max_wait_ms`.', {
     default: 1,
     min: 1,

@@ -4,6 +4,7 @@ import { MillraceError, messageOf } from '../../core/errors.ts'
 import { formatAddress, plainIp } from '../../network/address.ts'
 import { adviseOnListening } from '../../network/listen.ts'
 import { listeners } from '../../network/listeners.ts'
+import { Shares } from '../shares.ts'
 
 export interface Datagram {
   readonly bytes: Buffer
@@ -26,12 +27,17 @@ export interface DatagramSettings {
 /** As many as a pipeline usually takes at once. */
 const BATCH_DATAGRAMS = 500
 
+/** Datagrams that wait may take a sixteenth of the budget for events, on top of it, over all inputs of the process. */
+const WAITING_PART = 16
+const WAITING = { bytes: 0, shares: new Shares(0) }
+
 /** Receives datagrams and hands them on in their order. Nothing holds a sender back: what finds no room is lost, and counted. */
 export class DatagramReceiver {
   readonly #settings: DatagramSettings
   readonly #context: InputContext
   readonly #handOn: (datagrams: readonly Datagram[]) => Promise<void>
   #leave: (() => void) | undefined
+  #share: Disposable | undefined
   readonly #lost: { inc(): void }
   #queue: Datagram[] = []
   #work: Promise<void> | undefined
@@ -54,6 +60,8 @@ export class DatagramReceiver {
   /** Resolves with the port. @throws MillraceError INPUT_CANNOT_START */
   async listen(): Promise<number> {
     const { name, host, port, receive_buffer_bytes } = this.#settings
+    // Before the first datagram.
+    this.#share = WAITING.shares.add(this.#context.max_in_flight_bytes / WAITING_PART)
     try {
       const claimed = await listeners.claimUdp(host, port, receive_buffer_bytes, {
         receive: (bytes, from) => this.#receive(bytes, from),
@@ -62,6 +70,7 @@ export class DatagramReceiver {
       this.#leave = claimed.leave
       return claimed.port
     } catch (thrown) {
+      this.#share[Symbol.dispose]()
       const why = `${name} can not listen on ${formatAddress(host, port)} (UDP): ${adviseOnListening(thrown)}`
       throw new MillraceError('INPUT_CANNOT_START', why, { cause: thrown })
     }
@@ -71,20 +80,28 @@ export class DatagramReceiver {
   async close(): Promise<void> {
     this.#leave?.()
     await this.#work
+    this.#share?.[Symbol.dispose]()
   }
 
   #receive(bytes: Buffer, { address, port }: RemoteInfo): void {
-    const { queue_size, buffer_size, name } = this.#settings
-    if (this.#queue.length >= queue_size) {
-      this.#lost.inc()
-      this.#context.log.error(
-        `${name}_lost`,
-        `${this.#context.where}: lost a datagram, for ${queue_size} wait already (queue_size): the pipeline is slower than its senders`,
-      )
-      return
+    const { queue_size, buffer_size } = this.#settings
+    // A part would keep all of it in memory.
+    const kept = bytes.length > buffer_size ? Buffer.from(bytes.subarray(0, buffer_size)) : bytes
+    if (this.#queue.length >= queue_size) return this.#lose(`${queue_size} wait already (queue_size)`)
+    if (WAITING.bytes + kept.length > WAITING.shares.bytes_max) {
+      return this.#lose(`those that wait take ${WAITING.bytes} bytes already (a sixteenth of max_in_flight_bytes)`)
     }
-    this.#queue.push({ bytes: bytes.subarray(0, buffer_size), ip: plainIp(address), port })
+    WAITING.bytes += kept.length
+    this.#queue.push({ bytes: kept, ip: plainIp(address), port })
     this.#work ??= this.#drain()
+  }
+
+  #lose(why: string): void {
+    this.#lost.inc()
+    this.#context.log.error(
+      `${this.#settings.name}_lost`,
+      `${this.#context.where}: lost a datagram, for ${why}: the pipeline is slower than its senders`,
+    )
   }
 
   /** Never rejects. */
@@ -96,6 +113,8 @@ export class DatagramReceiver {
         await this.#handOn(batch)
       } catch (thrown) {
         this.#context.log.error(`${this.#settings.name}_failed`, `${this.#context.where}: ${messageOf(thrown)}`)
+      } finally {
+        for (const { bytes } of batch) WAITING.bytes -= bytes.length
       }
     }
     this.#work = undefined

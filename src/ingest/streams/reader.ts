@@ -19,6 +19,8 @@ export class StreamReader {
   readonly #decoder: Decoder
   /** For codecs that take whole messages: each line is one. */
   readonly #splitter: LineSplitter | undefined
+  /** Of `StreamConsumer`. */
+  ended_lines = 0
   #quiet: NodeJS.Timeout | undefined
   /** The last piece of work: one begins when the one before it is through. */
   #work: Promise<void> = Promise.resolve()
@@ -31,9 +33,14 @@ export class StreamReader {
     this.#splitter = this.#decoder.splits_stream === true ? undefined : new LineSplitter(NEWLINE, context.max_event_bytes)
   }
 
-  /** Memory that an unfinished line takes. */
+  /** Memory that an unfinished line takes, and what a codec holds of lines that may go on. */
   get pending_bytes(): number {
-    return this.#splitter?.held_bytes ?? this.#decoder.pending_bytes ?? 0
+    return (this.#splitter?.held_bytes ?? 0) + (this.#decoder.pending_bytes ?? 0)
+  }
+
+  get is_mid_line(): boolean {
+    if (this.#splitter !== undefined) return this.#splitter.pending_bytes > 0
+    return this.#decoder.holds !== true && (this.#decoder.pending_bytes ?? 0) > 0
   }
 
   /** Takes the next piece of the stream. Resolves when there is room for more. */
@@ -41,8 +48,11 @@ export class StreamReader {
     return this.#afterwards(async () => {
       clearTimeout(this.#quiet)
       const bytes = typeof piece === 'string' ? Buffer.from(piece) : piece
-      if (this.#splitter === undefined) await this.#hand(this.#eventsOf(this.#decoder.decode(bytes), bytes.length))
-      else await this.#handLines(this.#splitter.push(bytes))
+      if (this.#splitter === undefined) {
+        const events = this.#eventsOf(this.#decoder.decode(bytes), bytes.length)
+        this.ended_lines += events.length
+        await this.#hand(events)
+      } else await this.#handLines(this.#splitter.push(bytes))
       const { holds, flush_after_ms } = this.#decoder
       if (holds === true && flush_after_ms !== undefined)
         this.#quiet = setTimeout(() => void this.#flushQuietly(), flush_after_ms)
@@ -75,6 +85,7 @@ export class StreamReader {
 
   async #handLines(lines: readonly { bytes: Buffer; size_bytes: number; too_long: boolean }[]): Promise<void> {
     const events: Event[] = []
+    this.ended_lines += lines.length
     for (const { bytes, size_bytes, too_long } of lines) {
       if (too_long) await this.#context.deadLetter(bytes, 'too_large', this.#settings.origin, size_bytes)
       else events.push(...this.#eventsOf(this.#decoder.decode(bytes), size_bytes))

@@ -8,8 +8,9 @@ import * as option from '../../core/options/options.ts'
 import { untilAborted } from '../../core/waiting.ts'
 import { formatAddress } from '../../network/address.ts'
 import { DatagramReceiver } from '../streams/datagrams.ts'
-import { describeStreamPeer, type StreamConsumer, type StreamPeer } from '../streams/pump.ts'
+import { LINE_LIMITS, streamTimes } from '../streams/line-limits.ts'
 import { StreamServer } from '../streams/server.ts'
+import { describeStreamPeer, type StreamConsumer, type StreamPeer } from '../streams/stream.ts'
 import { decodeWhole } from '../whole-message.ts'
 import { compileGrokReader, compileSyslog, placeLine, type ReadInto } from './fields.ts'
 import { readSyslogLine } from './line.ts'
@@ -39,10 +40,11 @@ const OPTIONS = {
   timezone: option.string('Time zone of times that name none: `Europe/Berlin`, `+05:30`. Default: the zone of this machine.'),
   locale: option.string('Language of month names, as in `de-DE`. Default: English.'),
   max_connections: option.integer('Ours. TCP connections at the same time; more are closed at once.', { default: 4_096, min: 1 }),
-  max_pending_bytes: option.bytes(
-    'Ours. What unfinished lines of all connections may take together: then the connection with the largest is closed.',
-    { default: 256 * 1024 * 1024, min: 1 },
+  client_inactivity_timeout: option.number(
+    'Ours. Seconds without a byte after which a TCP connection is closed, also between two lines; 0 for never, as in Logstash. Who has gone without a word is found out by TCP itself.',
+    { default: 0, min: 0 },
   ),
+  ...LINE_LIMITS,
   queue_size: option.integer('Ours. Datagrams that may wait for the pipeline; more are lost.', { default: 2_000, min: 1 }),
 }
 type Options = option.OptionValues<typeof OPTIONS>
@@ -78,23 +80,24 @@ function createSyslog(options: Options, context: InputContext): Source {
     run: async (deliver, stop) => {
       if (stop.aborted) return
       const shared = { ...options, name: 'syslog' }
-      const streams = new StreamServer({ ...shared, tls: undefined, keep_alive: false }, context, (peer) =>
+      const settings = { ...shared, ...streamTimes(options), tls: undefined, keep_alive: true }
+      const streams = new StreamServer(settings, context, (peer) =>
         Promise.resolve(new SyslogStream(peer, maker, context, deliver)),
       )
       const port = await streams.listen()
-      const settings = { ...shared, port, buffer_size: DATAGRAM_BYTES_MAX, receive_buffer_bytes: undefined }
-      const datagrams = new DatagramReceiver(settings, context, async (received) => {
-        const events = received.flatMap(({ bytes, ip, port: from }) => maker.make(bytes, ip, formatAddress(ip, from)))
+      const received = { ...shared, port, buffer_size: DATAGRAM_BYTES_MAX, receive_buffer_bytes: undefined }
+      const receiver = new DatagramReceiver(received, context, async (datagrams) => {
+        const events = datagrams.flatMap(({ bytes, ip, port: from }) => maker.make(bytes, ip, formatAddress(ip, from)))
         if (events.length > 0) await deliver(events)
       })
       try {
-        await datagrams.listen()
+        await receiver.listen()
       } catch (thrown) {
         await streams.close()
         throw thrown
       }
       await untilAborted(stop)
-      await Promise.all([streams.close(), datagrams.close()])
+      await Promise.all([streams.close(), receiver.close()])
     },
   }
 }
@@ -150,6 +153,8 @@ class SyslogStream implements StreamConsumer {
   readonly #context: InputContext
   readonly #deliver: Deliver
   readonly #splitter: LineSplitter
+  /** Of `StreamConsumer`. */
+  ended_lines = 0
 
   constructor(peer: StreamPeer, maker: SyslogMaker, context: InputContext, deliver: Deliver) {
     this.#peer = peer
@@ -161,6 +166,10 @@ class SyslogStream implements StreamConsumer {
 
   get pending_bytes(): number {
     return this.#splitter.held_bytes
+  }
+
+  get is_mid_line(): boolean {
+    return this.#splitter.pending_bytes > 0
   }
 
   take(piece: Buffer): Promise<void> {
@@ -176,6 +185,7 @@ class SyslogStream implements StreamConsumer {
   async #hand(lines: ReturnType<LineSplitter['push']>, is_last = false): Promise<void> {
     const address = describeStreamPeer(this.#peer)
     const events: Event[] = []
+    this.ended_lines += lines.length
     for (const { bytes, size_bytes, too_long } of lines) {
       if (too_long) {
         const origin: Origin = { input: this.#context.id, describe: () => address, stableId: () => undefined }

@@ -7,19 +7,20 @@ import type { Deliver, InputContext, Source } from '../../core/contracts.ts'
 import { messageOf } from '../../core/errors.ts'
 import { formatAddress } from '../../network/address.ts'
 import type { ClientCertificates } from '../../network/client-tls.ts'
-import { pump, type StreamConsumer, type StreamPeer } from '../streams/pump.ts'
+import { StreamConnection, type StreamServices } from '../streams/connection.ts'
+import { type StreamSettings, streamServices } from '../streams/services.ts'
+import type { StreamConsumer, StreamPeer } from '../streams/stream.ts'
 
 const RETRY_FIRST_MS = 1_000
 const RETRY_MAX_MS = 30_000
 /** A connection that lasted so long was a good one: the next failure waits shortly again. */
 const SOUND_MS = 10_000
 
-interface TcpClientSettings {
+interface TcpClientSettings extends StreamSettings {
   readonly host: string
   readonly port: number
   readonly tls: ClientCertificates | undefined
   readonly keep_alive: boolean
-  readonly proxy_protocol: boolean
 }
 
 /** Connects to a sender, reads until it closes, and connects again. */
@@ -41,13 +42,14 @@ export class TcpClient implements Source {
   async run(deliver: Deliver, stop: AbortSignal): Promise<void> {
     const { host, port, tls } = this.#settings
     using _following = tls?.follow('tcp')
+    using services = streamServices(this.#settings, this.#context, (peer) => this.#accept(peer, deliver))
     const backoff = new Backoff(RETRY_FIRST_MS, RETRY_MAX_MS)
     const address = formatAddress(host, port)
     while (!stop.aborted) {
       const started_ms = performance.now()
       let why = 'the other side closed the connection'
       try {
-        await this.#session(deliver, stop)
+        await this.#session(services, stop)
       } catch (thrown) {
         why = messageOf(thrown)
       }
@@ -60,8 +62,8 @@ export class TcpClient implements Source {
     }
   }
 
-  async #session(deliver: Deliver, stop: AbortSignal): Promise<void> {
-    const { host, port, tls, keep_alive, proxy_protocol } = this.#settings
+  async #session(services: StreamServices, stop: AbortSignal): Promise<void> {
+    const { host, port, tls, keep_alive } = this.#settings
     const socket: Socket = tls === undefined ? connect({ host, port }) : connectTls({ host, port, ...tls.options })
     const leave = (): void => {
       socket.destroy()
@@ -72,7 +74,7 @@ export class TcpClient implements Source {
       socket.setKeepAlive(keep_alive)
       this.#context.health.well()
       this.#context.log.info('tcp_connected', `tcp reads from ${formatAddress(host, port)}`)
-      await pump(socket, proxy_protocol, (peer) => this.#accept(peer, deliver))
+      await new StreamConnection(socket, formatAddress(host, port), services).done
     } finally {
       stop.removeEventListener('abort', leave)
       // What breaks from here on is nobody's concern.

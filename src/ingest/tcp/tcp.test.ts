@@ -134,7 +134,7 @@ test('unfinished lines are bounded together: the largest loses its connection', 
   await input.collector.until(() => input.collector.events.some(({ size_bytes }) => size_bytes > 0))
   const messages = input.collector.documents.map(({ message }) => String(message))
   expect(messages).toContain('x'.repeat(20_000))
-  expect(input.context.lines.some((said) => said.includes('more than max_pending_bytes'))).toBe(true)
+  expect(input.context.lines.some((said) => said.includes('together they take more than max_pending_bytes'))).toBe(true)
 })
 
 test('connections over the limit are refused', async () => {
@@ -156,6 +156,41 @@ test('a connection that is silent too long is closed, and what it sent is kept',
   await once(silent, 'close')
   await input.collector.until(() => input.collector.events.length === 2)
   expect(input.collector.documents.map(({ message }) => message)).toEqual(['whole', 'half'])
+})
+
+test.each([
+  ['says nothing', ''],
+  ['begins a line', 'half'],
+  ['dribbles', 'd'],
+])('a connection that %s is closed in time, and what came is kept', async (_, sent) => {
+  await using input = await start({ unfinished_line_timeout: 0.2 })
+  const slow = await input.connect()
+  slow.resume()
+  slow.write(sent)
+  const dribbling = sent === 'd' ? setInterval(() => slow.write('d'), 20) : undefined
+  await once(slow, 'close')
+  clearInterval(dribbling)
+  if (sent === '') return expect(input.collector.events).toEqual([])
+  await input.collector.until(() => input.collector.events.length === 1)
+  expect(input.collector.documents[0]?.['message']).toMatch(/^(half|d+)$/)
+})
+
+test('between two lines a sender may be silent, also while multiline waits for more of an event', async () => {
+  const codec = { multiline: { pattern: '^ ', what: 'previous' } }
+  await using lines = await start({ unfinished_line_timeout: 0.1 })
+  await using events = await start({ unfinished_line_timeout: 0.1, codec })
+  await using judge = await start({ unfinished_line_timeout: 0.3 })
+  const quiet = [await lines.connect(), await events.connect()]
+  for (const socket of quiet) socket.write('one\n')
+  const silent = await judge.connect()
+  silent.resume()
+  await once(silent, 'close')
+  for (const socket of quiet) {
+    expect(socket.closed).toBe(false)
+    socket.end('two\n')
+  }
+  await lines.collector.until(() => lines.collector.events.length === 2)
+  await events.collector.until(() => events.collector.events.length === 2)
 })
 
 test('a connection that is reset gives what came before', async () => {

@@ -8,9 +8,10 @@ import { untilAborted } from '../../core/waiting.ts'
 import { readClientTls } from '../../network/client-tls.ts'
 import { readServerTls, SERVER_TLS, type ServerTls } from '../../network/server-tls.ts'
 import { placeIfMissing } from '../placed-fields.ts'
-import { describeStreamPeer, type StreamPeer } from '../streams/pump.ts'
+import { LINE_LIMITS, streamTimes } from '../streams/line-limits.ts'
 import { StreamReader } from '../streams/reader.ts'
 import { StreamServer } from '../streams/server.ts'
+import { describeStreamPeer, type StreamPeer } from '../streams/stream.ts'
 import { TcpClient } from './client.ts'
 
 const OPTIONS = {
@@ -25,19 +26,19 @@ const OPTIONS = {
     default: 'server',
   }),
   proxy_protocol: option.boolean('The first line of each connection is of the PROXY protocol, version 1.', { default: false }),
-  tcp_keep_alive: option.boolean('Asks quiet peers from time to time whether they are there.', { default: false }),
+  tcp_keep_alive: option.boolean(
+    'Asks quiet peers from time to time whether they are there: else one that went without a word keeps its connection for ever. Logstash does not, unless told to.',
+    { default: true },
+  ),
   dns_reverse_lookup_enabled: option.boolean("Puts the peer's name in place of its address, where it has one.", {
     default: true,
   }),
   max_connections: option.integer('Ours. Connections at the same time; more are closed at once.', { default: 4_096, min: 1 }),
   client_inactivity_timeout: option.number(
-    'Ours. Mode server: seconds without a byte after which a connection is closed; 0 for never, as in Logstash.',
+    'Ours. Mode server: seconds without a byte after which a connection is closed, also between two lines; 0 for never, as in Logstash.',
     { default: 0, min: 0 },
   ),
-  max_pending_bytes: option.bytes(
-    'Ours. What unfinished lines of all connections may take together: then the connection with the largest is closed.',
-    { default: 256 * 1024 * 1024, min: 1 },
-  ),
+  ...LINE_LIMITS,
   ssl_client_authentication: option.oneOf(
     'Mode server: whether clients must show a certificate. Required unless said otherwise, as in Logstash.',
     ['none', 'optional', 'required'],
@@ -87,7 +88,7 @@ function createServer(options: Options, context: InputContext): Source {
     bindings: [{ protocol: 'tcp', host: options.host, port: options.port }],
     run: async (deliver, stop) => {
       if (stop.aborted) return
-      const times = { keep_alive: options.tcp_keep_alive, inactivity_ms: options.client_inactivity_timeout * 1000 }
+      const times = { keep_alive: options.tcp_keep_alive, ...streamTimes(options) }
       const settings = { ...options, ...times, name: 'tcp', tls }
       const server = new StreamServer(settings, context, (peer) => createReader(peer, options, context, deliver))
       await server.listen()
@@ -120,7 +121,8 @@ function createClient(options: Options, context: InputContext): Source {
   const tls = options.ssl_enabled
     ? readClientTls({ ...options, ssl_verification_mode }, context, 'INPUT_CANNOT_START')
     : undefined
-  const settings = { ...options, tls, keep_alive: options.tcp_keep_alive }
+  // Whom we went to may be silent as long as it likes.
+  const settings = { ...options, name: 'tcp', tls, keep_alive: options.tcp_keep_alive, unfinished_line_ms: 0 }
   return new TcpClient(settings, context, (peer, deliver) => createReader(peer, options, context, deliver))
 }
 
