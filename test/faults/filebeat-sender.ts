@@ -22,7 +22,7 @@ const PIPELINING = 2
 const RECONNECT_MS = 100
 const LOOK_MS = 100
 /** A timer that is later than this was kept waiting by the machine. */
-const AWAY_MS = 500
+const AWAY_MS = 100
 
 /** Ships a file as Filebeat does: windows that nobody acknowledged are sent again on the next connection, until all are. */
 export class FilebeatSender {

@@ -13,6 +13,10 @@ export interface MillraceOptions {
   readonly settings?: { readonly [name: string]: unknown }
   readonly beats?: { readonly [name: string]: unknown }
   readonly output?: { readonly [name: string]: unknown }
+  /** Beside Beats and Kafka. */
+  readonly inputs?: readonly object[]
+  /** Behind the others. */
+  readonly filters?: readonly object[]
   /** As the shell takes it: `-S -f 100`. */
   readonly ulimit?: string
 }
@@ -95,6 +99,12 @@ export class Millrace implements AsyncDisposable {
     return books
   }
 
+  /** Why the program closed connections, and how often. */
+  async closedConnections(): Promise<string> {
+    const metrics = await (await fetch(`${this.program.apiUrl}/metrics`)).text()
+    return metrics.match(/^millrace_beats_connections_closed_total.* [1-9]\d*$/gm)?.join('\n') ?? 'none was closed'
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#watch)
     await this.#program?.[Symbol.asyncDispose]()
@@ -108,7 +118,8 @@ export class Millrace implements AsyncDisposable {
   }
 }
 
-function configOf({ elasticsearch_url, kafka, settings, beats, output }: MillraceOptions, beats_port: number): object {
+function configOf(options: MillraceOptions, beats_port: number): object {
+  const { elasticsearch_url, kafka, settings, beats, output, inputs = [], filters = [] } = options
   const kafka_input = {
     bootstrap_servers: kafka?.brokers.join(','),
     topics: [kafka?.topic],
@@ -123,8 +134,9 @@ function configOf({ elasticsearch_url, kafka, settings, beats, output }: Millrac
     inputs: [
       { beats: { host: '127.0.0.1', port: beats_port, ...beats } },
       ...(kafka === undefined ? [] : [{ kafka: kafka_input }]),
+      ...inputs,
     ],
-    filters: [{ json: { source: 'message' } }, { date: { match: ['ts', 'ISO8601'] } }],
+    filters: [{ json: { source: 'message' } }, { date: { match: ['ts', 'ISO8601'] } }, ...filters],
     outputs: [{ elasticsearch: { hosts: [elasticsearch_url], index: 'exchange-logs-%{+YYYY.MM.dd}', timeout: 10, ...output } }],
   }
 }

@@ -1,6 +1,7 @@
 import { badNetwork } from './scenarios/bad-network.ts'
 import { blockedOutput } from './scenarios/blocked-output.ts'
 import { closedIndex } from './scenarios/closed-index.ts'
+import { fleet } from './scenarios/fleet.ts'
 import { fullDisk } from './scenarios/full-disk.ts'
 import { hostileClients } from './scenarios/hostile-clients.ts'
 import { killedElasticsearch, killedKafka, killedProgram } from './scenarios/kills.ts'
@@ -19,4 +20,5 @@ export const SCENARIOS: readonly Scenario[] = [
   blockedOutput,
   hostileClients,
   fullDisk,
+  fleet,
 ]

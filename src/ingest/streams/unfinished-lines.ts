@@ -27,7 +27,7 @@ export class UnfinishedLines<Connection extends Unfinished> {
     this.#set(connection, bytes)
     if (!this.#isTooMuch) return undefined
     // A codec may have given out meanwhile what it held.
-    for (const [other] of [...this.#bytes_by_connection]) this.#set(other, other === connection ? bytes : other.pending_bytes)
+    for (const [other] of this.#bytes_by_connection) this.#set(other, other === connection ? bytes : other.pending_bytes)
     return this.#isTooMuch ? this.#largest() : undefined
   }
 

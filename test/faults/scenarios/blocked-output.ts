@@ -64,17 +64,17 @@ export const blockedOutput: Scenario = {
     )
     const connections = sum(senders.map((sender) => sender.connections))
     const silence_ms = Math.max(...senders.map(({ longest_silence_ms }) => longest_silence_ms))
-    // Another process of a busy machine waits for its turn as long as this one does.
+    // What this process was not there for is not silence of the program: the senders leave it out, each for itself.
     const absence_ms = Math.max(...senders.map(({ longest_absence_ms }) => longest_absence_ms))
     if (connections !== clients) {
       throw new Error(
         `${clients} clients made ${connections} connections; the longest silence was ${Math.round(silence_ms)} ms, the longest absence ` +
-          `of this process ${Math.round(absence_ms)} ms\n${await closedConnections(millrace.program.apiUrl)}\n${millrace.program.stderr}`,
+          `of this process ${Math.round(absence_ms)} ms\n${await millrace.closedConnections()}\n${millrace.program.stderr}`,
       )
     }
-    if (silence_ms - absence_ms > (is_quick ? SILENCE_MAX_MS.quick : SILENCE_MAX_MS.full))
+    if (silence_ms > (is_quick ? SILENCE_MAX_MS.quick : SILENCE_MAX_MS.full))
       throw new Error(
-        `a client heard nothing for ${Math.round(silence_ms)} ms, and this process itself was kept waiting ${Math.round(absence_ms)} ms`,
+        `a client heard nothing for ${Math.round(silence_ms)} ms; this process itself was kept waiting ${Math.round(absence_ms)} ms at most`,
       )
     return {
       'blocked, s': blocked_ms / 1_000,
@@ -85,10 +85,4 @@ export const blockedOutput: Scenario = {
       'longest wait of the test for the processor, s': (absence_ms / 1_000).toFixed(1),
     }
   },
-}
-
-/** Why the program closed connections. */
-async function closedConnections(api_url: string): Promise<string> {
-  const metrics = await (await fetch(`${api_url}/metrics`)).text()
-  return metrics.match(/^millrace_beats_connections_closed_total.* [1-9]\d*$/gm)?.join('\n') ?? 'none was closed'
 }
