@@ -15,7 +15,7 @@ export interface Mark {
   readonly adopted: number
 }
 
-const UNUSED: Mark = { blocks: 1, used_bytes: 0, adopted: 0 }
+const UNUSED: Mark = { blocks: 0, used_bytes: 0, adopted: 0 }
 
 /**
  * Memory that compressed frames are inflated into, one behind the other. Nobody may look into it once it is disposed of: it is freed at
@@ -82,14 +82,14 @@ export class InflatedMemory implements Disposable {
     }
   }
 
-  /** Forgets all. */
+  /** Forgets all, and frees it. */
   clear(): void {
     this.backTo(UNUSED)
   }
 
   [Symbol.dispose](): void {
     this.isHeld = false
-    this.backTo({ ...UNUSED, blocks: 0 })
+    this.clear()
   }
 
   #count(bytes: number): void {
