@@ -34,6 +34,7 @@ test.each(KINDS)('$name: nothing is read while it is stopped, and all of it afte
   const [socket] = await accepted
   let received_bytes = 0
   let reads = 0
+  let ahead_bytes = 0
   stopReading(socket)
   socket.on('data', ({ length }: Buffer) => {
     received_bytes += length
@@ -41,7 +42,10 @@ test.each(KINDS)('$name: nothing is read while it is stopped, and all of it afte
     // Every tenth read it stops, for a moment.
     if (reads % 10 !== 0) return
     stopReading(socket)
-    setImmediate(() => startReading(socket))
+    setTimeout(() => {
+      ahead_bytes = Math.max(ahead_bytes, socket.readableLength)
+      startReading(socket)
+    }, 2)
   })
   // Another connection's whole way is long enough for a read that should not be.
   for (let round = 0; round < 5; round++) {
@@ -53,6 +57,7 @@ test.each(KINDS)('$name: nothing is read while it is stopped, and all of it afte
   expect(socket.readableLength).toBeLessThanOrEqual(kind.ahead_bytes_max)
   startReading(socket)
   await waitFor('all of it', () => received_bytes === SENT_BYTES)
+  expect(ahead_bytes).toBeLessThanOrEqual(kind.ahead_bytes_max)
   client.destroy()
   server.close()
 })
