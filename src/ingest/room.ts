@@ -39,7 +39,8 @@ export class Room {
   /** Whether a lease may grow. */
   admits(lease: Lease, bytes: number): boolean {
     if (this.#large === lease || this.#counted_bytes + bytes <= this.#shares.bytes_max) return true
-    return this.#large === undefined && lease.held_bytes + bytes > this.#shares.bytes_max / LARGE_PART
+    const most_bytes = Math.max(lease.held_bytes + bytes, lease.expected_bytes)
+    return this.#large === undefined && most_bytes > this.#shares.bytes_max / LARGE_PART
   }
 
   /** A lease that was admitted grows. */
@@ -63,6 +64,8 @@ export class Room {
 
 /** What one holds of a room, and of the one around it. */
 export class Lease implements Disposable {
+  /** What it will hold, as far as that is known. */
+  expected_bytes = 0
   readonly #rooms: readonly Room[]
   #held_bytes = 0
 

@@ -78,6 +78,13 @@ test('bodies have an eighth of the budget, over all http inputs; one that is lar
   expect(await post(10_000)).toBe(200)
   // Large enough to be beside the others, or it would wait for ever where they never stop.
   expect(await post(150_000)).toBe(200)
+  const slow = await open(second)
+  slow.write(`POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 60000\r\n\r\n${'x'.repeat(20_000)}`)
+  await waitFor('its bytes', async () => /http_pending_bytes\{input="test"\} 2\d{4}/.test(await second.context.metrics.text()))
+  slow.write('x'.repeat(40_000))
+  const [answer] = (await once(slow, 'data')) as [Buffer]
+  expect(answer.toString()).toContain('HTTP/1.1 200')
+  slow.destroy()
   socket.destroy()
   await waitFor('room', async () => (await first.context.metrics.text()).includes('http_pending_bytes{input="test"} 0'))
   expect(await post(150_000)).toBe(200)

@@ -42,9 +42,12 @@ export function checkHead({ headers }: IncomingMessage, max_bytes: number): void
  * @param stop aborts reading: 503
  */
 export async function readBody(request: IncomingMessage, max_bytes: number, lease: Lease, stop: AbortSignal): Promise<Buffer> {
+  lease.expected_bytes = Number(request.headers['content-length'] ?? 0)
   const raw = await receive(request, max_bytes, lease, stop)
   const create = ENCODINGS.get(encodingOf(request.headers['content-encoding']))
-  return create === undefined || raw.length === 0 ? raw : await inflated(raw, create, max_bytes, lease)
+  return create === undefined || raw.length === 0
+    ? raw
+    : await inflated(raw, create, max_bytes, lease, () => checkWanted(request, stop))
 }
 
 function receive(request: IncomingMessage, max_bytes: number, lease: Lease, stop: AbortSignal): Promise<Buffer> {
@@ -75,15 +78,23 @@ function receive(request: IncomingMessage, max_bytes: number, lease: Lease, stop
 }
 
 /** Of a body that turns out to be too large never more than `KEPT_BYTES_MAX` is in memory. */
-async function inflated(packed: Buffer, create: CreateInflater, max_bytes: number, lease: Lease): Promise<Buffer> {
+async function inflated(
+  packed: Buffer,
+  create: CreateInflater,
+  max_bytes: number,
+  lease: Lease,
+  checkIsWanted: () => void,
+): Promise<Buffer> {
   const pieces: Buffer[] = []
-  const bytes = await looking(() =>
-    inflate(packed, create, (piece, so_far) => {
+  const bytes = await looking(() => {
+    checkIsWanted()
+    return inflate(packed, create, (piece, so_far) => {
+      checkIsWanted()
       if (so_far > max_bytes) throw tooLarge(max_bytes)
       if (so_far <= KEPT_BYTES_MAX) pieces.push(piece)
       else for (const seen of [...pieces.splice(0), piece]) free(seen)
-    }),
-  )
+    })
+  })
   hold(lease, bytes)
   if (bytes <= KEPT_BYTES_MAX) return Buffer.concat(pieces)
   const whole = Buffer.allocUnsafe(bytes)
@@ -113,6 +124,11 @@ async function inflate(packed: Buffer, create: CreateInflater, take: (piece: Buf
     throw new Refusal(400, `the body is not what its content-encoding says: ${(thrown as Error).message}`)
   }
   return bytes
+}
+
+/** @throws Refusal where nobody waits for an answer any more */
+function checkWanted(request: IncomingMessage, stop: AbortSignal): void {
+  if (stop.aborted || request.socket.destroyed) throw new Refusal(503, 'this program is stopping, or the client has gone')
 }
 
 /** At once: left to the collector, a hundred megabytes of pieces are there for a while. Zlib goes on writing behind a piece that is not all of its memory. */

@@ -14,6 +14,7 @@ import { waitFor } from '../../../test/helpers/wait-for.ts'
 import { json } from '../../codecs/json.ts'
 import { jsonLines } from '../../codecs/json-lines.ts'
 import { line } from '../../codecs/line.ts'
+import { multiline } from '../../codecs/multiline.ts'
 import { plain } from '../../codecs/plain.ts'
 import { defineInput } from '../../core/component.ts'
 import { createHttp, http } from './http.ts'
@@ -33,7 +34,7 @@ async function start(
 ): Promise<Running> {
   const quick = defineInput({ ...http, create: (given, inputContext) => createHttp(given, inputContext, times) })
   const settings = { host: '127.0.0.1', port: 0, ...options }
-  const source = buildInput(quick, [json, jsonLines, line, plain], settings, collector, context, max_event_bytes)
+  const source = buildInput(quick, [json, jsonLines, line, multiline, plain], settings, collector, context, max_event_bytes)
   const input = startInput(source, collector, context)
   const address = await Promise.race([waitFor('listening', () => context.address()), input.ended.then(() => '')])
   return { ...input, url: `http://${address}` }
@@ -226,6 +227,18 @@ test('while the pipeline takes nothing, further bodies are told to come again', 
   expect(answer).toBe(true)
   gate.resolve()
   expect((await first).status).toBe(200)
+})
+
+test('of 150,000 lines that are 30,000 events none is one too many, and of two lists the first counts', async () => {
+  const codec = { multiline: { pattern: '^ ', what: 'previous' } }
+  await using input = await start({ codec, additional_codecs: { 'application/json': 'json' } })
+  const trace = `failed\n${'  at somewhere\n'.repeat(4)}`
+  expect(await post(input.url, trace.repeat(30_000))).toMatchObject({ status: 200 })
+  expect(input.collector.events).toHaveLength(30_000)
+  expect(input.collector.documents.every(({ message }) => `${String(message)}\n` === trace)).toBe(true)
+  const list = `[${'{},'.repeat(59_999)}{}]`
+  expect((await post(input.url, `${list} ${list}`, JSON_TYPE)).status).toBe(200)
+  expect(input.collector.events).toHaveLength(90_000)
 })
 
 test('a packed body that is too large to be kept while it is looked at is there as a whole', async () => {
