@@ -18,7 +18,7 @@ export function countListElements(text: string, most: number): number {
         break
       case 0x5d: // ]
       case 0x7d: // }
-        depth--
+        if (--depth === 0) return count
         break
       case 0x2c: // ,
         if (depth === 1) count++

@@ -14,20 +14,21 @@ const NEWLINE = 10
  * 100,000 events becomes one event with its text, for they would have to be in memory all at once.
  */
 export function decodeWhole(decoder: Decoder, message: Buffer | string): readonly Decoded[] {
-  const isLong = message.length > PIECE_BYTES
-  if (isLong && decoder.splits_stream === true)
-    return decodeInPieces(decoder, typeof message === 'string' ? Buffer.from(message) : message)
-  // What joins lines makes at most one event of each.
-  if (isLong && decoder.holds !== undefined && hasManyLines(message)) return tooMany(message)
+  // Whole messages are one event, or a list that its codec looks at first.
+  const has_lines = decoder.splits_stream === true || decoder.holds !== undefined
+  if (has_lines && message.length > PIECE_BYTES) return decodeInPieces(decoder, message)
   const decoded = decoder.decode(message)
   const rest = decoder.flush()
   return rest.length === 0 ? decoded : [...decoded, ...rest]
 }
 
-function decodeInPieces(decoder: Decoder, message: Buffer): readonly Decoded[] {
+function decodeInPieces(decoder: Decoder, message: Buffer | string): readonly Decoded[] {
+  const bytes = typeof message === 'string' ? Buffer.from(message) : message
   const all: Decoded[] = []
-  for (let at = 0; at < message.length; at += PIECE_BYTES) {
-    for (const one of decoder.decode(message.subarray(at, at + PIECE_BYTES))) all.push(one)
+  for (let at = 0; at < bytes.length; ) {
+    const end = endOfPiece(bytes, at)
+    for (const one of decoder.decode(bytes.subarray(at, end))) all.push(one)
+    at = end
     if (all.length <= MESSAGE_EVENTS_MAX) continue
     decoder.flush()
     return tooMany(message)
@@ -36,16 +37,12 @@ function decodeInPieces(decoder: Decoder, message: Buffer): readonly Decoded[] {
   return all
 }
 
-function hasManyLines(message: Buffer | string): boolean {
-  let lines = 0
-  for (let at = indexOfNewline(message, 0); at >= 0; at = indexOfNewline(message, at + 1)) {
-    if (++lines > MESSAGE_EVENTS_MAX) return true
+/** Behind a line, for codecs that take whole ones; but not where the line feed is half of a character of two bytes. */
+function endOfPiece(bytes: Buffer, start: number): number {
+  for (let at = bytes.indexOf(NEWLINE, start + PIECE_BYTES); at >= 0; at = bytes.indexOf(NEWLINE, at + 1)) {
+    if (bytes[at - 1] !== 0 && bytes[at + 1] !== 0) return at + 1
   }
-  return false
-}
-
-function indexOfNewline(message: Buffer | string, from: number): number {
-  return typeof message === 'string' ? message.indexOf('\n', from) : message.indexOf(NEWLINE, from)
+  return bytes.length
 }
 
 function tooMany(message: Buffer | string): readonly Decoded[] {
