@@ -13,13 +13,14 @@ function reader(calls: string[], name: string, is_incomplete = false): Reader {
 }
 
 const never = new AbortController().signal
+const input = {}
 const loopTurn = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve))
 
 test('turns are given in the order they were asked for, as many at a time as allowed', async () => {
   const intake = new Intake(LIMITS)
   const given: string[] = []
   const ask = async (name: string): Promise<Disposable> => {
-    const turn = await intake.turn(reader([], name), never)
+    const turn = await intake.turn(reader([], name), input, never)
     given.push(name)
     return turn
   }
@@ -36,18 +37,42 @@ test('turns are given in the order they were asked for, as many at a time as all
   expect(intake.turns_taken).toBe(0)
 })
 
+test('the turns of an input whose pipeline takes nothing are not those of others', async () => {
+  const intake = new Intake({ ...LIMITS, turns: 1 })
+  const held = await intake.turn(reader([], 'a'), input, never)
+  const other = await intake.turn(reader([], 'b'), {}, never)
+  expect(intake.turns_taken).toBe(2)
+  for (const turn of [held, other]) turn[Symbol.dispose]()
+  expect(intake.turns_taken).toBe(0)
+})
+
+test('who is let through and gets on has as long as it takes', async () => {
+  const intake = new Intake({ ...LIMITS, patience_ms: 200 })
+  const calls: string[] = []
+  const large = reader(calls, 'large', true)
+  intake.hold(9 * READ_BYTES)
+  intake.want(large)
+  const until_ms = performance.now() + 500
+  while (performance.now() < until_ms) {
+    intake.received(large, 1024 * 1024)
+    await loopTurn()
+  }
+  expect(calls).toEqual(['large stops', 'large starts'])
+  intake.leave(large)
+})
+
 test('who leaves the line does not take a turn', async () => {
   const intake = new Intake({ ...LIMITS, turns: 1 })
-  const first = await intake.turn(reader([], 'a'), never)
+  const first = await intake.turn(reader([], 'a'), input, never)
   const leaving = new AbortController()
-  const second = intake.turn(reader([], 'b'), leaving.signal)
-  const third = intake.turn(reader([], 'c'), never)
+  const second = intake.turn(reader([], 'b'), input, leaving.signal)
+  const third = intake.turn(reader([], 'c'), input, never)
   leaving.abort(new Error('gone'))
   await expect(second).rejects.toThrow('gone')
   first[Symbol.dispose]()
   ;(await third)[Symbol.dispose]()
   expect(intake.turns_taken).toBe(0)
-  await expect(intake.turn(reader([], 'd'), leaving.signal)).rejects.toThrow('gone')
+  await expect(intake.turn(reader([], 'd'), input, leaving.signal)).rejects.toThrow('gone')
 })
 
 const READ_BYTES = 64 * 1024
@@ -61,7 +86,7 @@ test('over half of the limit all stop at once, also who is silent, and each read
   intake.hold(6 * READ_BYTES)
   expect(calls.splice(0)).toEqual(['a stops', 'b stops', 'c stops', 'd stops', 'a starts', 'b starts'])
   // One of them uses its read, and another one gets the place.
-  intake.received(a)
+  intake.received(a, READ_BYTES)
   intake.hold(READ_BYTES / 2)
   expect(calls.splice(0)).toEqual([])
   intake.want(a)
@@ -74,7 +99,7 @@ test('over half of the limit all stop at once, also who is silent, and each read
 
 test('who holds something incomplete and goes on comes before the others', async () => {
   const intake = new Intake(LIMITS)
-  using _busy = await intake.turn(reader([], 'x'), never)
+  using _busy = await intake.turn(reader([], 'x'), input, never)
   const calls: string[] = []
   const [idle, busy] = [reader(calls, 'idle'), reader(calls, 'busy', true)]
   intake.hold(7 * READ_BYTES + 1)
@@ -99,17 +124,17 @@ test('when nothing else can free memory the first incomplete one in line is let 
   const intake = new Intake(LIMITS)
   const calls: string[] = []
   const [idle, a, b] = [reader(calls, 'idle'), reader(calls, 'a', true), reader(calls, 'b', true)]
-  const busy = await intake.turn(reader([], 'x'), never)
+  const busy = await intake.turn(reader([], 'x'), input, never)
   intake.hold(9 * READ_BYTES)
   for (const one of [idle, a, b]) intake.want(one)
   expect(calls.splice(0)).toEqual(['idle stops', 'a stops', 'b stops'])
   busy[Symbol.dispose]()
   expect(calls.splice(0)).toEqual(['a starts'])
-  intake.received(a)
+  intake.received(a, READ_BYTES)
   intake.hold(READ_BYTES)
   intake.want(a)
   expect(calls).toEqual([])
-  const turn = await intake.turn(a, never)
+  const turn = await intake.turn(a, input, never)
   intake.want(a)
   turn[Symbol.dispose]()
   expect(calls).toEqual(['a stops', 'b starts'])

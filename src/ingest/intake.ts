@@ -13,12 +13,17 @@ export interface Reader {
 }
 
 export interface IntakeLimits {
-  /** Pieces of work (windows, lines) that may be decoded at the same time, those that wait for room in the pipeline included. */
+  /** Pieces of work (windows, lines) of one input that may be decoded at the same time, those that wait for room in the pipeline included. */
   readonly turns: number
   /** Bytes that may be received and not yet decoded, over all connections, where no share says more. */
   readonly received_bytes_max: number
   /** How long one reader may read on over that limit to complete what it has, when nothing else can free memory. */
   readonly patience_ms: number
+}
+
+interface TurnLine {
+  taken: number
+  readonly waiting: Set<() => void>
 }
 
 /** What one read of a socket brings at most. */
@@ -27,6 +32,8 @@ const READ_BYTES = 64 * 1024
 const READS_MIN = 4
 /** Who may read and gets nothing for so long has nothing to say, and stands in line again. */
 const GRANT_MS = 50
+/** Who is let through has to bring so much in the time of our patience. */
+const THROUGH_BYTES_MIN = 1024 * 1024
 /** Above the first part of the limit the gate is closed; below the second one it opens. */
 const CLOSING_PART = 2
 const OPENING_PART = 4
@@ -51,7 +58,7 @@ export class Intake {
   readonly #limits: IntakeLimits
   readonly #shares: Shares
   #turns_taken = 0
-  readonly #turn_line = new Set<() => void>()
+  readonly #turn_lines = new WeakMap<object, TurnLine>()
   #received_bytes = 0
   #is_closed = false
   /** Those who read while the gate is open. */
@@ -63,6 +70,7 @@ export class Intake {
   #lapse: NodeJS.Timeout | undefined
   #let_through: Reader | undefined
   #patience: NodeJS.Timeout | undefined
+  #through_bytes = 0
 
   constructor(limits: IntakeLimits) {
     this.#limits = limits
@@ -92,23 +100,31 @@ export class Intake {
 
   /**
    * Waits for a turn; disposing of it gives it back.
+   * @param owner whose turns they are: an input that its pipeline holds back must not hold back others
    * @throws the signal's reason when that aborts first
    */
-  async turn(reader: Reader, signal: AbortSignal): Promise<Disposable> {
+  async turn(reader: Reader, owner: object, signal: AbortSignal): Promise<Disposable> {
     signal.throwIfAborted()
     if (this.#let_through === reader) this.#endLettingThrough()
-    if (this.#turns_taken < this.#limits.turns) this.#turns_taken++
-    else await this.#standInLine(signal)
-    return { [Symbol.dispose]: () => this.#passOn() }
+    let line = this.#turn_lines.get(owner)
+    if (line === undefined) {
+      line = { taken: 0, waiting: new Set() }
+      this.#turn_lines.set(owner, line)
+    }
+    if (line.taken < this.#limits.turns) {
+      line.taken++
+      this.#turns_taken++
+    } else await this.#standInLine(line, signal)
+    return { [Symbol.dispose]: () => this.#passOn(line) }
   }
 
-  async #standInLine(signal: AbortSignal): Promise<void> {
+  async #standInLine({ waiting }: TurnLine, signal: AbortSignal): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     const leave = (): void => {
-      this.#turn_line.delete(resolve)
+      waiting.delete(resolve)
       reject(signal.reason as Error)
     }
-    this.#turn_line.add(resolve)
+    waiting.add(resolve)
     signal.addEventListener('abort', leave, { once: true })
     try {
       await promise
@@ -118,13 +134,14 @@ export class Intake {
   }
 
   /** The turn goes to the next in line without becoming free in between. */
-  #passOn(): void {
-    const [next] = this.#turn_line
+  #passOn(line: TurnLine): void {
+    const [next] = line.waiting
     if (next === undefined) {
+      line.taken--
       this.#turns_taken--
       this.#serve()
     } else {
-      this.#turn_line.delete(next)
+      line.waiting.delete(next)
       next()
     }
   }
@@ -136,8 +153,13 @@ export class Intake {
   }
 
   /** The reader got what it was granted. */
-  received(reader: Reader): void {
+  received(reader: Reader, bytes: number): void {
     this.#granted.delete(reader)
+    if (this.#let_through !== reader) return
+    this.#through_bytes += bytes
+    if (this.#through_bytes < THROUGH_BYTES_MIN) return
+    this.#through_bytes = 0
+    this.#patience?.refresh()
   }
 
   /** The reader would take more: it is told to start, at once or when there is room, and to stop until then. */
@@ -209,7 +231,7 @@ export class Intake {
       this.#granted.set(next, performance.now() + GRANT_MS)
       next.start()
     }
-    if (this.#granted.size > 0) this.#lapse ??= setTimeout(() => this.#endGrants(), GRANT_MS)
+    if (this.#granted.size > 0) this.#lapse ??= setTimeout(() => this.#lookOnceMore(), GRANT_MS)
     else if (reads <= 0) this.#letOneThrough()
   }
 
@@ -221,6 +243,13 @@ export class Intake {
       }
     }
     return undefined
+  }
+
+  /** What came while this process was busy is read first. */
+  #lookOnceMore(): void {
+    setImmediate(() => {
+      if (this.#lapse !== undefined) this.#endGrants()
+    })
   }
 
   #endGrants(): void {
@@ -243,6 +272,7 @@ export class Intake {
     this.#first_line.delete(first)
     this.#line.delete(first)
     this.#let_through = first
+    this.#through_bytes = 0
     this.#patience = setTimeout(() => {
       this.#endLettingThrough()
       first.giveUp()

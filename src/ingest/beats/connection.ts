@@ -44,6 +44,7 @@ export class Connection implements Reader {
   /** No byte is read any more; what came whole is still answered. Says why. */
   #reading_ended: CloseReason | undefined
   #has_client_ended = false
+  #version: Version = 2
   #is_finished = false
   #work: Promise<void> | undefined
   /** What the intake counts for this connection. */
@@ -58,7 +59,7 @@ export class Connection implements Reader {
     this.#decoder = new FrameDecoder({ ...limits, max_event_bytes: context.max_event_bytes })
     this.#keep_alive = new KeepAlive(services.keep_alive_ms, () => {
       // A client that does not read its answers must not fill our memory with them.
-      if (!socket.writableNeedDrain) this.#answer(this.#pending[0]?.window.version ?? 2, 0)
+      if (!socket.writableNeedDrain) this.#answer(this.#version, 0)
     })
     this.#progress = new Progress(inactivity_ms, () => this.#checkProgress())
     const { promise, resolve } = Promise.withResolvers<void>()
@@ -98,8 +99,6 @@ export class Connection implements Reader {
     this.#reading_ended = 'abandoned'
     this.#socket.destroy()
   }
-
-  // What follows is of `Reader`.
 
   /** A window is under way, or what may be the beginning of one. */
   get is_incomplete(): boolean {
@@ -155,7 +154,7 @@ export class Connection implements Reader {
     if (this.#reading_ended !== undefined) return
     this.#progress.received(chunk.length)
     this.#services.metrics.received_bytes.inc(chunk.length)
-    this.#services.intake.received(this)
+    this.#services.intake.received(this, chunk.length)
     this.#decoder.push(chunk)
     this.readOn()
   }
@@ -188,6 +187,7 @@ export class Connection implements Reader {
       open.window.isClosed = true
       if (open.window.isEmpty) this.#pending.pop()
     }
+    this.#version = frame.version
     if (frame.count === 0) this.#answer(frame.version, 0)
     else this.#pending.push({ window: new Window(frame, this.#services.limits), is_taken: false, answer: 0, outcome: undefined })
   }
@@ -231,7 +231,7 @@ export class Connection implements Reader {
     const { intake } = this.#services
     for (let next = this.#next; next?.window.isReady === true; next = this.#next) {
       if (this.#isLeaving) break
-      using _turn = await intake.turn(this, this.#gone.signal)
+      using _turn = await intake.turn(this, this.#services, this.#gone.signal)
       try {
         await this.#handOver(next)
       } catch (thrown) {

@@ -11,7 +11,7 @@ export interface StreamServices {
   /** Those of the process and of the input: each with a limit of its own. */
   readonly unfinished: readonly UnfinishedLines<StreamConnection>[]
   readonly proxy_protocol: boolean
-  /** So long without a first byte, or with a line begun without its end or another kilobyte, and it is hung up on; 0: never. */
+  /** So long with a line begun without its end or another kilobyte, and it is hung up on; 0: never. */
   readonly unfinished_line_ms: number
   accept(peer: StreamPeer): Promise<StreamConsumer>
   /** Hears who is hung up on for being slow. @param bytes what came in that time */
@@ -97,12 +97,14 @@ export class StreamConnection implements Reader, Unfinished {
 
   /** Reads no more. What came before is handed on. */
   hangUp(): void {
+    // What Node has read already is there for nobody else: `#receive` hears it.
+    while (this.#socket.read() !== null);
     this.#end()
     this.#socket.destroy()
   }
 
   #receive(piece: Buffer): void {
-    this.#services.intake.received(this)
+    this.#services.intake.received(this, piece.length)
     this.#progress.received(piece.length)
     this.#pieces.push(piece)
     this.#hold(piece.length + PIECE_BYTES)
@@ -166,7 +168,7 @@ export class StreamConnection implements Reader, Unfinished {
 
   async #hand(bytes: Buffer): Promise<void> {
     this.#consumer ??= await this.#services.accept(this.#opening.peer)
-    using _turn = await this.#services.intake.turn(this, NEVER)
+    using _turn = await this.#services.intake.turn(this, this.#services, NEVER)
     const before = this.#consumer.ended_lines
     await this.#consumer.take(bytes)
     if (this.#consumer.ended_lines > before) this.#progress.made()
@@ -174,7 +176,7 @@ export class StreamConnection implements Reader, Unfinished {
 
   async #finish(): Promise<void> {
     if (this.#consumer === undefined) return
-    using _turn = await this.#services.intake.turn(this, NEVER)
+    using _turn = await this.#services.intake.turn(this, this.#services, NEVER)
     await this.#consumer.finish()
   }
 
@@ -198,13 +200,15 @@ export class StreamConnection implements Reader, Unfinished {
   }
 
   #checkProgress(): void {
-    const is_expected = this.#consumer?.is_mid_line ?? true
-    if (!is_expected || !this.is_silent || this.#has_ended) return this.#progress.made()
+    const is_expected = this.#consumer?.is_mid_line === true || this.#opening.pending_bytes > 0
+    const is_held_back = this.#is_at_work || this.#pieces.length > 0
+    if (!is_expected || is_held_back || this.#has_ended) return this.#progress.made()
     this.#services.tooSlow(this, this.#progress.unheeded_bytes)
     this.hangUp()
   }
 
   #leave(): void {
+    this.#has_ended = true
     this.#progress.stop()
     this.#forget()
     this.#hold(-this.#held_bytes)

@@ -7,8 +7,8 @@ export const LINE_LIMITS = {
     { min: 1 },
   ),
   unfinished_line_timeout: option.number(
-    'Ours. Seconds after which a client is hung up on that sent nothing yet, or began a line and brought neither its end nor a kilobyte of it; 0 for never. Between two lines a sender may be silent.',
-    { default: 60, min: 0 },
+    'Ours. Seconds after which a client is hung up on that began a line and brought neither its end nor a kilobyte of it; 0 for never, as in Logstash, for what it sends then is lost: programs that write blocks stop in the middle of a line.',
+    { default: 0, min: 0 },
   ),
 }
 

@@ -40,13 +40,15 @@ export class StreamServer {
   }
 
   /** Resolves with the port. @throws MillraceError INPUT_CANNOT_START */
-  listen(): Promise<number> {
+  async listen(): Promise<number> {
     const { name, host, port, keep_alive } = this.#settings
-    return listen(
-      this.#server,
-      { name, host, port, code: 'INPUT_CANNOT_START', keep_alive, certificates: this.#settings.tls },
-      this.#context,
-    )
+    const options = { name, host, port, code: 'INPUT_CANNOT_START', keep_alive, certificates: this.#settings.tls } as const
+    try {
+      return await listen(this.#server, options, this.#context)
+    } catch (thrown) {
+      this.#services[Symbol.dispose]()
+      throw thrown
+    }
   }
 
   /** Reads no more. Resolves when what was read is handed on. */
