@@ -41,7 +41,7 @@ export class Strangers implements Disposable {
     const strangers = new Strangers()
     await Promise.all([tcp, syslog, http].map((port) => waitFor(`port ${port}`, () => isOpen(port))))
     for (let client = 0; client < count; client++) {
-      for (const port of [tcp, syslog]) strangers.#lines.push(begin(port, HALF_LINE), begin(port, Buffer.alloc(0)))
+      for (const port of [tcp, syslog]) strangers.#lines.push(begin(port, HALF_LINE), begin(port, HALF_LINE.subarray(0, 1)))
       const head = `POST / HTTP/1.1\r\nhost: x\r\ncontent-length: ${2 * HALF_LINE.length}\r\n\r\n`
       strangers.#bodies.push(
         begin(http, Buffer.concat([Buffer.from(head), HALF_LINE])),
