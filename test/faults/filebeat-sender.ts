@@ -43,6 +43,15 @@ export class FilebeatSender {
   #onWire = 0
   #writtenWindows = 0
 
+  /** One for each of so many files, which have equal parts of the lines. */
+  static forFiles(files: number, options: Omit<FilebeatSenderOptions, 'path'>): FilebeatSender[] {
+    const each = options.lines.length / files
+    return Array.from({ length: files }, (_, file) => {
+      const lines = options.lines.slice(file * each, (file + 1) * each)
+      return new FilebeatSender({ ...options, lines, path: `/var/log/exchange/${file}.log` })
+    })
+  }
+
   constructor(options: FilebeatSenderOptions) {
     this.#options = { window_events: 200, rate: Infinity, patience_ms: 30_000, windows_a_connection: Infinity, ...options }
     this.#windows = Math.ceil(options.lines.length / this.#options.window_events)

@@ -2,10 +2,13 @@ import { execFile } from 'node:child_process'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { residentBytesOf } from '../../bench/harness/process-usage.ts'
 import { type Books, readBooks, settledBooks } from '../helpers/books.ts'
 import { freePort } from '../helpers/free-port.ts'
+import { LumberjackClient } from '../helpers/lumberjack-client.ts'
 import { Program } from '../helpers/program.ts'
 import { type TemporaryFolder, temporaryFolder } from '../helpers/temporary-folder.ts'
+import { waitFor } from '../helpers/wait-for.ts'
 
 export interface MillraceOptions {
   readonly elasticsearch_url: string
@@ -22,6 +25,8 @@ export interface MillraceOptions {
 }
 
 const LOOK_MS = 500
+const MIB = 1024 * 1024
+const BESIDE_BUDGET_BYTES = 150 * MIB
 
 /**
  * The program under faults: Beats and Kafka in, daily indices out. It keeps its data folder and its ports from start to
@@ -97,6 +102,25 @@ export class Millrace implements AsyncDisposable {
     const books = await settledBooks(this.program, 0, timeout_ms)
     if (this.#unbalanced !== undefined) throw new Error(`a ledger did not balance on the way: ${this.#unbalanced}`)
     return books
+  }
+
+  connect(): Promise<LumberjackClient> {
+    return LumberjackClient.connect({ host: '127.0.0.1', port: this.beats_port })
+  }
+
+  /** Resolves once the Beats port takes connections. */
+  async listening(): Promise<void> {
+    await waitFor('the Beats port', async () => this.connect().then((client) => client.close() ?? true))
+  }
+
+  /**
+   * The most memory that it ever had.
+   * @throws Error when that is more than the budget and what it may have beside it
+   */
+  async peakWithin(budget_bytes: number): Promise<number> {
+    const { peak } = await residentBytesOf(this.program.pid)
+    if (peak <= budget_bytes + BESIDE_BUDGET_BYTES) return peak
+    throw new Error(`it had ${Math.round(peak / MIB)} MiB at most, with a budget of ${budget_bytes / MIB} MiB`)
   }
 
   /** Why the program closed connections, and how often. */

@@ -1,7 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { sum } from '../../helpers/books.ts'
-import { LumberjackClient } from '../../helpers/lumberjack-client.ts'
-import { waitFor } from '../../helpers/wait-for.ts'
 import { FilebeatSender } from '../filebeat-sender.ts'
 import { expectEachOnce, linesAcrossMidnight } from '../log-lines.ts'
 import { Millrace } from '../millrace.ts'
@@ -23,24 +21,13 @@ export const blockedOutput: Scenario = {
   run: async (stage) => {
     const { blocked_ms, is_quick } = stage.extent
     const clients = is_quick ? 50 : 200
-    const each = WINDOWS_EACH * WINDOW_EVENTS
-    const lines = linesAcrossMidnight(stage.seed, clients * each)
+    const lines = linesAcrossMidnight(stage.seed, clients * WINDOWS_EACH * WINDOW_EVENTS)
     const block = Promise.withResolvers<void>()
     await using store = await StubStore.launch({ onBulk: () => ({ until: block.promise }) })
     // One attempt for the whole time: an attempt that is given up would be the same to the senders.
     await using millrace = await Millrace.start({ elasticsearch_url: store.url, output: { timeout: 3_600 } })
-    const senders = Array.from(
-      { length: clients },
-      (_, client) =>
-        new FilebeatSender({
-          port: millrace.beats_port,
-          lines: lines.slice(client * each, (client + 1) * each),
-          path: `/var/log/exchange/${client}.log`,
-          window_events: WINDOW_EVENTS,
-        }),
-    )
-    const connect = (): Promise<LumberjackClient> => LumberjackClient.connect({ host: '127.0.0.1', port: millrace.beats_port })
-    await waitFor('the Beats port', async () => connect().then((client) => client.close() ?? true))
+    const senders = FilebeatSender.forFiles(clients, { port: millrace.beats_port, lines, window_events: WINDOW_EVENTS })
+    await millrace.listening()
     const arrival_ms = is_quick ? ARRIVAL_MS.quick : ARRIVAL_MS.full
     const arriving = senders.map(async (sender) => {
       await delay(stage.random() * arrival_ms)

@@ -1,5 +1,4 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { residentBytesOf } from '../../../bench/harness/process-usage.ts'
 import { filebeatEvent } from '../../helpers/default-pipeline.ts'
 import { freePort } from '../../helpers/free-port.ts'
 import { compressedFrame, encodeWindow, jsonFrame, LumberjackClient, windowFrame } from '../../helpers/lumberjack-client.ts'
@@ -12,7 +11,6 @@ import { StubStore } from '../store.ts'
 import { isOpen, STRANGERS_OUT, Strangers, strangerInputs, throwBomb } from '../strangers.ts'
 
 const MIB = 1024 * 1024
-const BESIDE_BUDGET_BYTES = 150 * MIB
 const TIMEOUT_MS = 300_000
 const PIECES = 8
 const PIECE_PAUSE_MS = 500
@@ -72,10 +70,10 @@ async function withstand(stage: Stage, attack: Attack): Promise<Figures> {
     inputs: strangerInputs(ports),
     filters: [STRANGERS_OUT],
   })
-  const connect = (): Promise<LumberjackClient> => LumberjackClient.connect({ host: '127.0.0.1', port: millrace.beats_port })
+  const connect = (): Promise<LumberjackClient> => millrace.connect()
   const lines = linesAcrossMidnight(stage.seed, slow_clients + HONEST_EVENTS)
   const honest = lines.slice(slow_clients)
-  await waitFor('the Beats port', async () => connect().then((client) => client.close() ?? true))
+  await millrace.listening()
 
   await using halves = new AsyncDisposableStack()
   const half_clients: LumberjackClient[] = []
@@ -123,17 +121,14 @@ async function withstand(stage: Stage, attack: Attack): Promise<Figures> {
     lines.map(({ id }) => id),
     await store.stored(),
   )
-  const { peak } = await residentBytesOf(millrace.program.pid)
-  if (peak > budget_bytes + BESIDE_BUDGET_BYTES) {
-    throw new Error(`it had ${Math.round(peak / MIB)} MiB at most, with a budget of ${budget_bytes / MIB} MiB`)
-  }
+  const peak_bytes = await millrace.peakWithin(budget_bytes)
   return {
     'slow clients': slow_clients,
     'half-open clients, all hung up on': half_open,
     'clients of tcp, syslog and http that end nothing': strangers.count,
     [`bombs of over ${inflated_max / MIB} MiB`]: bombs,
     'seconds of an honest client with 2,000 events': honest_s.toFixed(1),
-    'peak RSS, MiB': Math.round(peak / MIB),
+    'peak RSS, MiB': Math.round(peak_bytes / MIB),
     'budget, MiB': budget_bytes / MIB,
   }
 }
