@@ -1,3 +1,6 @@
+/** Beside its bytes, what a piece takes that was received and waits: a sender may send each byte in one of its own. */
+export const PIECE_BYTES = 256
+
 /** A limit that several inputs of a process have together: what the one with the largest share says, as long as it runs. */
 export class Shares {
   readonly #least: number

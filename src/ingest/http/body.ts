@@ -3,6 +3,7 @@ import type { Transform } from 'node:stream'
 import { createBrotliDecompress, createGunzip, createInflate, createInflateRaw, createZstdDecompress } from 'node:zlib'
 import pLimit from 'p-limit'
 import type { Lease } from '../room.ts'
+import { PIECE_BYTES } from '../shares.ts'
 import { Refusal } from './refusal.ts'
 
 type CreateInflater = (packed: Buffer) => Transform
@@ -21,9 +22,6 @@ const ENCODINGS = new Map<string, CreateInflater>([
 const looking = pLimit(1)
 /** So much of a body is kept while it is looked at; a larger one is counted to its end first, and inflated again. */
 const KEPT_BYTES_MAX = 4 * 1024 * 1024
-
-/** Beside its bytes, what a piece takes that waits: a sender may send each byte in one of its own. */
-const PIECE_BYTES = 256
 
 /**
  * Looks at the head of a request before its body is read.

@@ -2,6 +2,7 @@ import type { Socket } from 'node:net'
 import { startReading, stopReading } from '../../network/reading.ts'
 import type { Intake, Reader } from '../intake.ts'
 import { Progress } from '../progress.ts'
+import { PIECE_BYTES } from '../shares.ts'
 import { isBroken, type StreamConsumer, StreamOpening, type StreamPeer } from './stream.ts'
 import type { Unfinished, UnfinishedLines } from './unfinished-lines.ts'
 
@@ -20,8 +21,6 @@ export interface StreamServices {
   tooLarge(connection: StreamConnection): void
 }
 
-/** Beside its bytes, what a piece takes that waits: a sender may send each byte in one of its own. */
-const PIECE_BYTES = 256
 /** What a connection takes that is closed, while its last lines wait: a sender may open one for each line. */
 const CLOSED_BYTES = 16 * 1024
 /** Who has so much waiting is not read. */
@@ -92,7 +91,12 @@ export class StreamConnection implements Reader, Unfinished {
 
   /** Whether its sender says nothing, and is not held back. */
   get is_silent(): boolean {
-    return !this.#is_at_work && this.#pieces.length === 0 && !this.#socket.isPaused()
+    return !this.#isHeldBack && !this.#socket.isPaused()
+  }
+
+  /** What it sent waits for us. */
+  get #isHeldBack(): boolean {
+    return this.#is_at_work || this.#pieces.length > 0
   }
 
   /** Reads no more. What came before is handed on. */
@@ -201,8 +205,7 @@ export class StreamConnection implements Reader, Unfinished {
 
   #checkProgress(): void {
     const is_expected = this.#consumer?.is_mid_line === true || this.#opening.pending_bytes > 0
-    const is_held_back = this.#is_at_work || this.#pieces.length > 0
-    if (!is_expected || is_held_back || this.#has_ended) return this.#progress.made()
+    if (!is_expected || this.#isHeldBack || this.#has_ended) return this.#progress.made()
     this.#services.tooSlow(this, this.#progress.unheeded_bytes)
     this.hangUp()
   }
