@@ -18,14 +18,17 @@ export class Collector {
   readonly deadLetters: { readonly raw: Buffer; readonly reason: string }[] = []
   /** What a new batch settles as at once; `undefined` holds batches until the test settles them. */
   settleAs: Settled | undefined = 'stored'
+  /** A batch is taken once there is room for it. */
+  room: Promise<void> = Promise.resolve()
   #waiting: (() => void)[] = []
 
-  readonly deliver: Deliver = (events) => {
+  readonly deliver: Deliver = async (events) => {
     const { promise, resolve } = Promise.withResolvers<Settled>()
     this.batches.push({ events, settle: resolve })
     if (this.settleAs !== undefined) resolve(this.settleAs)
     for (const wake of this.#waiting.splice(0)) wake()
-    return Promise.resolve({ settled: promise })
+    await this.room
+    return { settled: promise }
   }
 
   get events(): Event[] {

@@ -282,12 +282,11 @@ export class Connection implements Reader {
   #acknowledge(): void {
     if (this.#gone.signal.aborted) return
     for (let oldest = this.#pending[0]; oldest?.outcome !== undefined; oldest = this.#pending[0]) {
-      if (oldest.outcome === 'abandoned') {
-        this.#finish('abandoned')
-        return
-      }
+      if (oldest.outcome === 'abandoned') return this.#finish('abandoned')
       this.#pending.shift()
       this.#answer(oldest.window.version, oldest.answer)
+      // Until now it waited for us.
+      this.#progress.made()
     }
     this.readOn()
     this.#keepAlive()

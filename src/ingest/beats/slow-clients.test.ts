@@ -49,6 +49,20 @@ test('a slow client that makes progress stays as long as it takes', async () => 
   expect(performance.now() - started_ms).toBeGreaterThan(2_000)
 })
 
+test('the time of a client begins with its answer: what it waited for us is not silence', async () => {
+  await using input = await startBeats({ options: { client_inactivity_timeout: 1 } })
+  input.collector.settleAs = undefined
+  await using client = await input.connect()
+  await client.send(WINDOW)
+  // Long enough that the clock was looked at meanwhile.
+  await expect(client.until(() => client.isClosed, 1_500)).rejects.toThrow()
+  input.collector.batches[0]?.settle('stored')
+  await client.until(() => client.acks.length === 1)
+  const answered_ms = performance.now()
+  await client.until(() => client.isClosed)
+  expect(performance.now() - answered_ms).toBeGreaterThan(900)
+})
+
 test('a window of more than is inflated in one go comes whole, in its order', async () => {
   await using input = await startBeats()
   await using client = await input.connect()
