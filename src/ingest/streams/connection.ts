@@ -46,6 +46,9 @@ export class StreamConnection implements Reader, Unfinished {
   #held_bytes = 0
   #consumer: StreamConsumer | undefined
   #is_at_work = false
+  #is_read = false
+  /** Since when the next byte has been its sender's to send; `undefined` while that waits for us. */
+  #silent_since_ms: number | undefined
   #has_ended = false
   #failure: Error | undefined
   #wake: (() => void) | undefined
@@ -57,7 +60,7 @@ export class StreamConnection implements Reader, Unfinished {
     this.#opening = new StreamOpening(socket, services.proxy_protocol)
     this.#progress = new Progress(services.unfinished_line_ms, () => this.#checkProgress())
     // Until the intake says so.
-    stopReading(socket)
+    this.stop()
     socket.on('data', (piece: Buffer) => this.#receive(piece))
     socket.on('end', () => this.#end())
     socket.on('error', (error) => {
@@ -70,13 +73,15 @@ export class StreamConnection implements Reader, Unfinished {
   /** Of `Reader`. */
   start(): void {
     startReading(this.#socket)
-    this.#progress.resume()
+    this.#is_read = true
+    this.#setClocks()
   }
 
   /** Of `Reader`. */
   stop(): void {
     stopReading(this.#socket)
-    this.#progress.pause()
+    this.#is_read = false
+    this.#setClocks()
   }
 
   /** Of `Reader`: never asked, for nothing that it holds is incomplete. */
@@ -89,9 +94,9 @@ export class StreamConnection implements Reader, Unfinished {
     return this.#is_at_work ? 0 : (this.#consumer?.pending_bytes ?? this.#opening.pending_bytes)
   }
 
-  /** Whether its sender says nothing, and is not held back. */
-  get is_silent(): boolean {
-    return !this.#isHeldBack && !this.#socket.isPaused()
+  /** How long its sender has said nothing. What it waited for us is not among it. */
+  get silent_ms(): number {
+    return this.#silent_since_ms === undefined ? 0 : performance.now() - this.#silent_since_ms
   }
 
   /** What it sent waits for us. */
@@ -107,10 +112,22 @@ export class StreamConnection implements Reader, Unfinished {
     this.#socket.destroy()
   }
 
+  /** They run while its sender could send. */
+  #setClocks(): void {
+    if (this.#is_read && !this.#isHeldBack) {
+      this.#progress.resume()
+      this.#silent_since_ms ??= performance.now()
+    } else {
+      this.#progress.pause()
+      this.#silent_since_ms = undefined
+    }
+  }
+
   #receive(piece: Buffer): void {
     this.#services.intake.received(this, piece.length)
     this.#progress.received(piece.length)
     this.#pieces.push(piece)
+    this.#setClocks()
     this.#hold(piece.length + PIECE_BYTES)
     this.#askForMore()
     this.#wake?.()
@@ -166,6 +183,7 @@ export class StreamConnection implements Reader, Unfinished {
     } finally {
       this.#is_at_work = false
       this.#hold(-held_bytes)
+      this.#setClocks()
     }
     this.#limit(this.pending_bytes)
   }

@@ -93,9 +93,12 @@ export class StreamServer {
     const connection = new StreamConnection(socket, peerOf(socket), services)
     const { address } = connection
     this.#connections.add(connection)
-    socket.setTimeout(inactivity_ms, () => {
+    socket.setTimeout(inactivity_ms)
+    // A function that `setTimeout` takes is called once only.
+    socket.on('timeout', () => {
       // While the pipeline holds it back the silence is ours.
-      if (!connection.is_silent) return void socket.setTimeout(inactivity_ms)
+      const left_ms = inactivity_ms - connection.silent_ms
+      if (left_ms > 0) return void socket.setTimeout(Math.ceil(left_ms))
       this.#context.log.debug(`${name}_silent`, `closed the connection from ${address}: it said nothing for too long`)
       connection.hangUp()
     })

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { connect as connectTls } from 'node:tls'
 import { expect, test } from 'vitest'
 import { type TestContext, testContext } from '../../../test/helpers/context.ts'
@@ -156,6 +157,23 @@ test('a connection that is silent too long is closed, and what it sent is kept',
   await once(silent, 'close')
   await input.collector.until(() => input.collector.events.length === 2)
   expect(input.collector.documents.map(({ message }) => message)).toEqual(['whole', 'half'])
+})
+
+test('client_inactivity_timeout leaves out how long a sender was held back', async () => {
+  await using input = await start({ client_inactivity_timeout: 1 })
+  const { promise: room, resolve: makeRoom } = Promise.withResolvers<void>()
+  input.collector.room = room
+  const sender = await input.connect()
+  const closing = once(sender.resume(), 'close')
+  sender.write('whole\n')
+  await input.collector.until(() => input.collector.events.length === 1)
+  // Long enough that the clock was looked at meanwhile.
+  await expect(Promise.race([closing, delay(1_500, 'open')])).resolves.toBe('open')
+  makeRoom()
+  const free_ms = performance.now()
+  await Promise.race([closing, delay(10_000)])
+  expect(sender.destroyed || sender.readableEnded).toBe(true)
+  expect(performance.now() - free_ms).toBeGreaterThan(900)
 })
 
 test.each([
