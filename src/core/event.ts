@@ -297,18 +297,20 @@ export class Event extends EventLife {
     return value instanceof Timestamp ? value : this.#time
   }
 
-  /** The top-level fields in their order, metadata not among them. */
+  /** The top-level fields in their order, metadata not among them; what is set meanwhile does not come again. */
   *entries(): IterableIterator<[string, Value]> {
-    if (this.#printed_name !== undefined) this.#own(this.#printed_name)
-    for (const name of this.#source?.names() ?? []) {
+    for (const name of this.names()) {
       const value = this.#top(name)
-      // What is owned from here on comes below.
-      if (value !== undefined && !isHolder(value)) yield [name, value]
-    }
-    for (const name of Object.keys(this.#fields)) {
-      const value = this.#fields[name]
       if (value !== undefined) yield [name, value]
     }
+  }
+
+  /** Their names. No value is read for it. */
+  names(): string[] {
+    const names = this.#source?.names() ?? []
+    if (this.#printed_name !== undefined) names.push(this.#printed_name)
+    for (const name in this.#fields) if (this.#fields[name] !== undefined) names.push(name)
+    return names
   }
 
   /** A deep copy with metadata and origin, as a new event of its own: its stable id gets a number appended. */

@@ -11,6 +11,8 @@ import { rubyText } from './ruby-text.ts'
 /** Names that still hold a placeholder. */
 const UNRESOLVED = '%\\{[^}]+\\}'
 const FAILURE = '_prune_failure'
+/** Names come from event data, so what is remembered of them is bounded. */
+const JUDGED_NAMES_MAX = 1_000
 
 const PRUNE_OPTIONS = {
   whitelist_names: option.list('Regular expressions: only fields whose names match one stay.', { default: [] }),
@@ -56,16 +58,12 @@ compared as text (Logstash stops at them). Fields that are missing, null or fals
     const allowedValues = options.whitelist_values.map((entry) => compileValueTest(entry, fill, limits))
     const refusedValues = options.blacklist_values.map((entry) => compileValueTest(entry, fill, limits))
 
+    const removesNameFor = compileNameTest(allowedNames, refusedNames, options.interpolate)
+
     const removalsOf = (event: Event): Map<string, ReadonlySet<Value> | undefined> => {
       const removals = new Map<string, ReadonlySet<Value> | undefined>()
-      if (allowedNames.length > 0 || refusedNames.length > 0) {
-        const allowed = allowedNames.map((patternOf) => patternOf(event))
-        const refused = refusedNames.map((patternOf) => patternOf(event))
-        for (const [name] of event.entries()) {
-          const isAllowed = allowed.length === 0 || allowed.some((pattern) => pattern.test(name))
-          if (!isAllowed || refused.some((pattern) => pattern.test(name))) removals.set(name, undefined)
-        }
-      }
+      const removesName = removesNameFor?.(event)
+      if (removesName !== undefined) for (const name of event.names()) if (removesName(name)) removals.set(name, undefined)
       const collect = (tests: readonly ValueTest[], keep: boolean): void => {
         for (const test of tests) {
           const { name, matches } = test(event)
@@ -100,13 +98,44 @@ compared as text (Logstash stops at them). Fields that are missing, null or fals
 /** Removes a field, or of a list the elements given. */
 function remove(event: Event, name: string, values: ReadonlySet<Value> | undefined): void {
   const ref = fieldRefOf([name])
-  const value = event.get(ref)
+  const value = values === undefined ? undefined : event.get(ref)
   if (values === undefined || !Array.isArray(value)) event.remove(ref)
   else {
     event.set(
       ref,
       value.filter((item) => !values.has(item)),
     )
+  }
+}
+
+type PatternOf = (event: Event) => GuardedRegex
+type NameTest = (name: string) => boolean
+
+/** Which names go; `undefined` where there are no lists of names. Expressions that are the same for all events judge each name once. */
+function compileNameTest(
+  allowed: readonly PatternOf[],
+  refused: readonly PatternOf[],
+  interpolate: boolean,
+): ((event: Event) => NameTest) | undefined {
+  if (allowed.length + refused.length === 0) return undefined
+  const removesNameFor = (event: Event): NameTest => {
+    const allowing = allowed.map((patternOf) => patternOf(event))
+    const refusing = refused.map((patternOf) => patternOf(event))
+    return (name) => {
+      const isAllowed = allowing.length === 0 || allowing.some((pattern) => pattern.test(name))
+      return !isAllowed || refusing.some((pattern) => pattern.test(name))
+    }
+  }
+  if (interpolate) return removesNameFor
+  const judged = new Map<string, boolean>()
+  return (event) => (name) => {
+    let removes = judged.get(name)
+    if (removes === undefined) {
+      removes = removesNameFor(event)(name)
+      if (judged.size >= JUDGED_NAMES_MAX) judged.clear()
+      judged.set(name, removes)
+    }
+    return removes
   }
 }
 
@@ -123,7 +152,7 @@ const interpolated: Fill = (text) => {
 }
 
 /** Compiled once where nothing is filled in; else expressions that come again and again are kept. */
-function compilePattern(text: string, fill: Fill, limits: RegexLimits): (event: Event) => GuardedRegex {
+function compilePattern(text: string, fill: Fill, limits: RegexLimits): PatternOf {
   if (fill === fixed) {
     const pattern = guardedRegex(text, '', limits)
     return () => pattern

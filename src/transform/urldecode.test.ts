@@ -51,6 +51,11 @@ test('a missing field becomes null, one that cannot be set is tagged and still s
   expect(await runFilter(urldecode, options, { ...EVENT, a: 1 })).toEqual({ ...EVENT, a: 1, tags: ['bad', 'ok'] })
 })
 
+test('all fields of a line are decoded once', async () => {
+  const line = JSON.stringify({ ...EVENT, a: '%2541', l: ['%2542'], m: { n: '%2543' } })
+  expect(await runFilter(urldecode, { all_fields: true }, line)).toEqual({ ...EVENT, a: '%41', l: ['%42'], m: { n: '%43' } })
+})
+
 test('all fields, tags too, metadata not', async () => {
   const run = await buildFilter(urldecode, { all_fields: true })
   const { event } = run({ ...EVENT, a: '%41', '[b]': '%42', tags: ['%43'], '@metadata': { m: '%44' } })
