@@ -8,6 +8,7 @@ import { readPipelineJson } from '../src/config/pipeline-json/read-pipeline.ts'
 import type { Decoded } from '../src/core/contracts.ts'
 import { Event } from '../src/core/event.ts'
 import { parseJson } from '../src/core/json/json.ts'
+import { TextWriter } from '../src/core/json/text-writer.ts'
 import { componentsOf } from '../src/core/plan.ts'
 import { isFields, Timestamp } from '../src/core/values.ts'
 import { requestLog } from '../src/sample/request-log.ts'
@@ -19,6 +20,8 @@ import { printTable, type Row, showProgress } from './harness/table.ts'
 const LINES = 4_000
 const BATCH = 256
 const CLAIM = 1.5
+/** Of a bulk request. */
+const BODY_BYTES = 1024 * 1024
 const NOW = new Timestamp(Date.UTC(2026, 0, 2))
 const AGENTS = [
   'Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0',
@@ -84,10 +87,12 @@ async function way(name: string, lines: readonly Buffer[], decode: (line: Buffer
     context: () => context,
     input: () => ({ max_event_bytes: 1e7, max_in_flight_bytes: 64 * 1024 * 1024, deadLetter: () => Promise.resolve() }),
   })
-  let printed = 0
+  const writer = new TextWriter()
   const chain = linkChain(compiled.chain, {
     passed: (event) => {
-      printed += event.toJsonText().length
+      // As an output does it: bytes.
+      event.print(writer)
+      if (writer.length > BODY_BYTES) writer.clear()
       event.settle('stored')
     },
     dropped: () => {},
@@ -99,6 +104,7 @@ async function way(name: string, lines: readonly Buffer[], decode: (line: Buffer
   })
   const { signal } = new AbortController()
   const run = async (): Promise<number> => {
+    writer.clear()
     for (let at = 0; at < lines.length; at += BATCH) {
       const events = lines.slice(at, at + BATCH).flatMap((line) => {
         const decoded = decode(line)
@@ -106,7 +112,7 @@ async function way(name: string, lines: readonly Buffer[], decode: (line: Buffer
       })
       await chain.run(events, signal)
     }
-    return printed
+    return writer.length
   }
   return { name, run }
 }
