@@ -1,3 +1,6 @@
+/** A timer that is set to more fires at once. */
+export const TIMER_MAX_MS = 2 ** 31 - 1
+
 /** What a promise gives, or the signal's reason as soon as that aborts. */
 export async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   signal.throwIfAborted()

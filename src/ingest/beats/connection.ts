@@ -146,6 +146,8 @@ export class Connection implements Reader {
     if (this.#isFull || this.#socket.writableNeedDrain) {
       intake.leave(this)
       this.stop()
+      // That it does not read its answers is its own silence.
+      if (!this.#isFull) this.#progress.resume()
     } else intake.want(this)
     this.#keepAlive()
   }
@@ -285,8 +287,7 @@ export class Connection implements Reader {
       if (oldest.outcome === 'abandoned') return this.#finish('abandoned')
       this.#pending.shift()
       this.#answer(oldest.window.version, oldest.answer)
-      // Until now it waited for us.
-      this.#progress.made()
+      this.#progress.restart() // Until now it waited for us.
     }
     this.readOn()
     this.#keepAlive()
@@ -303,7 +304,7 @@ export class Connection implements Reader {
 
   #checkProgress(): void {
     const isOurTurn = this.#pending.some(({ window }) => window.isReady)
-    if (isOurTurn || this.#reading_ended !== undefined) return this.#progress.made()
+    if (isOurTurn || this.#reading_ended !== undefined) return this.#progress.restart()
     const { unheeded_bytes } = this.#progress
     if (unheeded_bytes === 0) return this.#finish('idle')
     const what = `${unheeded_bytes} bytes in client_inactivity_timeout, and no whole frame`

@@ -14,7 +14,11 @@ export interface StreamServices {
   readonly proxy_protocol: boolean
   /** So long with a line begun without its end or another kilobyte, and it is hung up on; 0: never. */
   readonly unfinished_line_ms: number
+  /** So long without a byte, and it is hung up on; 0: never. */
+  readonly inactivity_ms: number
   accept(peer: StreamPeer): Promise<StreamConsumer>
+  /** Hears who is hung up on for saying nothing. */
+  silent(connection: StreamConnection): void
   /** Hears who is hung up on for being slow. @param bytes what came in that time */
   tooSlow(connection: StreamConnection, bytes: number): void
   /** Hears who is hung up on because its unfinished line is the largest of too many. */
@@ -42,13 +46,13 @@ export class StreamConnection implements Reader, Unfinished {
   readonly #services: StreamServices
   readonly #opening: StreamOpening
   readonly #progress: Progress
+  /** Since its last byte. */
+  readonly #silence: Progress
   readonly #pieces: Buffer[] = []
   #held_bytes = 0
   #consumer: StreamConsumer | undefined
   #is_at_work = false
   #is_read = false
-  /** Since when the next byte has been its sender's to send; `undefined` while that waits for us. */
-  #silent_since_ms: number | undefined
   #has_ended = false
   #failure: Error | undefined
   #wake: (() => void) | undefined
@@ -59,6 +63,7 @@ export class StreamConnection implements Reader, Unfinished {
     this.#services = services
     this.#opening = new StreamOpening(socket, services.proxy_protocol)
     this.#progress = new Progress(services.unfinished_line_ms, () => this.#checkProgress())
+    this.#silence = new Progress(services.inactivity_ms, () => this.#fellSilent())
     // Until the intake says so.
     this.stop()
     socket.on('data', (piece: Buffer) => this.#receive(piece))
@@ -94,11 +99,6 @@ export class StreamConnection implements Reader, Unfinished {
     return this.#is_at_work ? 0 : (this.#consumer?.pending_bytes ?? this.#opening.pending_bytes)
   }
 
-  /** How long its sender has said nothing. What it waited for us is not among it. */
-  get silent_ms(): number {
-    return this.#silent_since_ms === undefined ? 0 : performance.now() - this.#silent_since_ms
-  }
-
   /** What it sent waits for us. */
   get #isHeldBack(): boolean {
     return this.#is_at_work || this.#pieces.length > 0
@@ -114,18 +114,17 @@ export class StreamConnection implements Reader, Unfinished {
 
   /** They run while its sender could send. */
   #setClocks(): void {
-    if (this.#is_read && !this.#isHeldBack) {
-      this.#progress.resume()
-      this.#silent_since_ms ??= performance.now()
-    } else {
-      this.#progress.pause()
-      this.#silent_since_ms = undefined
+    const is_running = this.#is_read && !this.#isHeldBack
+    for (const clock of [this.#progress, this.#silence]) {
+      if (is_running) clock.resume()
+      else clock.pause()
     }
   }
 
   #receive(piece: Buffer): void {
     this.#services.intake.received(this, piece.length)
     this.#progress.received(piece.length)
+    this.#silence.made()
     this.#pieces.push(piece)
     this.#setClocks()
     this.#hold(piece.length + PIECE_BYTES)
@@ -178,6 +177,8 @@ export class StreamConnection implements Reader, Unfinished {
     const held_bytes = pieces.reduce((sum, { length }) => sum + length + PIECE_BYTES, 0)
     try {
       const came = pieces.length === 1 && pieces[0] !== undefined ? pieces[0] : Buffer.concat(pieces)
+      // A line, or an opening, may begin long after the one before it.
+      if (!this.#isMidLine) this.#progress.made()
       const bytes = this.#consumer === undefined ? this.#opening.take(came) : came
       if (bytes !== undefined && bytes.length > 0) await this.#hand(bytes)
     } finally {
@@ -221,9 +222,18 @@ export class StreamConnection implements Reader, Unfinished {
     this.#services.intake.hold(bytes)
   }
 
+  get #isMidLine(): boolean {
+    return this.#consumer?.is_mid_line === true || this.#opening.pending_bytes > 0
+  }
+
+  #fellSilent(): void {
+    if (this.#isHeldBack || this.#has_ended) return
+    this.#services.silent(this)
+    this.hangUp()
+  }
+
   #checkProgress(): void {
-    const is_expected = this.#consumer?.is_mid_line === true || this.#opening.pending_bytes > 0
-    if (!is_expected || this.#isHeldBack || this.#has_ended) return this.#progress.made()
+    if (!this.#isMidLine || this.#isHeldBack || this.#has_ended) return this.#progress.made()
     this.#services.tooSlow(this, this.#progress.unheeded_bytes)
     this.hangUp()
   }
@@ -231,6 +241,7 @@ export class StreamConnection implements Reader, Unfinished {
   #leave(): void {
     this.#has_ended = true
     this.#progress.stop()
+    this.#silence.stop()
     this.#forget()
     this.#hold(-this.#held_bytes)
     this.#services.intake.leave(this)

@@ -14,8 +14,6 @@ export interface StreamServerSettings extends StreamSettings {
   readonly tls: ServerCertificates | undefined
   readonly max_connections: number
   readonly keep_alive: boolean
-  /** So long without a byte closes a connection; 0: never. */
-  readonly inactivity_ms: number
 }
 
 /** Accepts connections that send and are never answered, and hands what comes to a consumer each. */
@@ -89,19 +87,10 @@ export class StreamServer {
 
   /** Never rejects. */
   async #serve(socket: Socket, services: StreamServices): Promise<void> {
-    const { name, inactivity_ms } = this.#settings
+    const { name } = this.#settings
     const connection = new StreamConnection(socket, peerOf(socket), services)
     const { address } = connection
     this.#connections.add(connection)
-    socket.setTimeout(inactivity_ms)
-    // A function that `setTimeout` takes is called once only.
-    socket.on('timeout', () => {
-      // While the pipeline holds it back the silence is ours.
-      const left_ms = inactivity_ms - connection.silent_ms
-      if (left_ms > 0) return void socket.setTimeout(Math.ceil(left_ms))
-      this.#context.log.debug(`${name}_silent`, `closed the connection from ${address}: it said nothing for too long`)
-      connection.hangUp()
-    })
     try {
       await connection.done
       this.#context.log.debug(`${name}_closed`, `connection from ${address} closed`)

@@ -19,12 +19,14 @@ export interface StreamSettings {
   /** What unfinished lines of all connections may take together; then the one with the largest is closed. Default: the process's share. */
   readonly max_pending_bytes: number | undefined
   readonly unfinished_line_ms: number
+  /** So long without a byte closes a connection; 0: never. */
+  readonly inactivity_ms: number
   readonly proxy_protocol: boolean
 }
 
 /** What the connections of an input share while it runs, and the input's share of what the process has. */
 export function streamServices(
-  { name, max_pending_bytes, unfinished_line_ms, proxy_protocol }: StreamSettings,
+  { name, max_pending_bytes, unfinished_line_ms, inactivity_ms, proxy_protocol }: StreamSettings,
   { log, max_in_flight_bytes }: Pick<InputContext, 'log' | 'max_in_flight_bytes'>,
   accept: StreamServices['accept'],
 ): StreamServices & Disposable {
@@ -36,7 +38,9 @@ export function streamServices(
     unfinished: [own, UNFINISHED],
     proxy_protocol,
     unfinished_line_ms,
+    inactivity_ms,
     accept,
+    silent: ({ address }) => log.debug(`${name}_silent`, `closed the connection from ${address}: it said nothing for too long`),
     tooSlow: ({ address }, bytes) => {
       const what = `${bytes} bytes and no end of a line in ${unfinished_line_ms / 1_000} s (unfinished_line_timeout)`
       log.warn(`${name}_too_slow`, `closed the connection from ${address}: ${what}`)

@@ -176,6 +176,18 @@ test('client_inactivity_timeout leaves out how long a sender was held back', asy
   expect(performance.now() - free_ms).toBeGreaterThan(900)
 })
 
+test('a line has its time from its first byte on', async () => {
+  await using input = await start({ unfinished_line_timeout: 1 })
+  const sender = await input.connect()
+  const closing = once(sender.resume(), 'close')
+  // Longer than a line may take: the clock is looked at in between.
+  await expect(Promise.race([closing, delay(1_500, 'open')])).resolves.toBe('open')
+  sender.write('half')
+  const begun_ms = performance.now()
+  await closing
+  expect(performance.now() - begun_ms).toBeGreaterThan(900)
+})
+
 test.each([
   ['begins a line', 'half'],
   ['dribbles', 'd'],

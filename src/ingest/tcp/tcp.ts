@@ -122,7 +122,7 @@ function createClient(options: Options, context: InputContext): Source {
     ? readClientTls({ ...options, ssl_verification_mode }, context, 'INPUT_CANNOT_START')
     : undefined
   // Whom we went to may be silent as long as it likes.
-  const settings = { ...options, name: 'tcp', tls, keep_alive: options.tcp_keep_alive, unfinished_line_ms: 0 }
+  const settings = { ...options, name: 'tcp', tls, keep_alive: options.tcp_keep_alive, unfinished_line_ms: 0, inactivity_ms: 0 }
   return new TcpClient(settings, context, (peer, deliver) => createReader(peer, options, context, deliver))
 }
 

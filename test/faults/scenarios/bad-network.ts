@@ -3,7 +3,7 @@ import { Millrace } from '../millrace.ts'
 import type { Scenario } from '../stage.ts'
 import { Traffic } from '../traffic.ts'
 
-/** Longer than the pause between keep-alives, 3 s, and shorter than Filebeat's 30 s, so that a run has room for many. */
+/** Longer than the pause between keep-alives, 2 s, and shorter than Filebeat's 30 s, so that a run has room for many. */
 const PATIENCE_MS = 4_500
 
 /** One that passes would else last for the whole run, and nothing more would happen to its sender. */
