@@ -2,6 +2,7 @@ import type { Agent, IncomingMessage, RequestOptions } from 'node:http'
 import type { Agent as TlsAgent } from 'node:https'
 import type { ConnectionOptions } from 'node:tls'
 import { withoutSecrets } from '../../core/secret.ts'
+import { TIMER_MAX_MS } from '../../core/waiting.ts'
 import type { ClientCertificates } from '../../network/client-tls.ts'
 
 // As in src/ops/server.ts: an import statement would load another HTTP client.
@@ -74,12 +75,17 @@ export class HttpClient {
   ): Promise<HttpAnswer> {
     const { request_timeout_ms } = this.#settings
     const timeout = new AbortController()
-    const timer = setTimeout(() => timeout.abort(new Error(`no answer within ${request_timeout_ms} ms`)), request_timeout_ms)
+    const late = (): void => timeout.abort(new Error(`no answer within ${request_timeout_ms} ms`))
+    let timer: NodeJS.Timeout | undefined
+    // What waits here for a connection is not the server's time.
+    const begin = (): void => {
+      timer ??= setTimeout(late, Math.min(request_timeout_ms, TIMER_MAX_MS))
+    }
     const leave = (): void => timeout.abort(signal.reason)
     signal.addEventListener('abort', leave, { once: true })
     try {
       signal.throwIfAborted()
-      return await this.#exchange(url, method, headers, body, timeout.signal)
+      return await this.#exchange(url, method, headers, body, begin, timeout.signal)
     } catch (thrown) {
       if (timeout.signal.aborted) throw timeout.signal.reason
       throw thrown
@@ -109,6 +115,7 @@ export class HttpClient {
     method: string,
     headers: { readonly [name: string]: string },
     body: Buffer,
+    begin: () => void,
     signal: AbortSignal,
   ): Promise<HttpAnswer> {
     const { promise, resolve, reject } = Promise.withResolvers<HttpAnswer>()
@@ -127,11 +134,12 @@ export class HttpClient {
     request.on('timeout', () => request.destroy(new Error(`no byte within ${socket_timeout_ms} ms`)))
     request.on('error', reject)
     request.on('socket', (socket) => {
+      begin()
       if (!socket.connecting) return
       const late = (): void => {
         request.destroy(new Error(`no connection within ${connect_timeout_ms} ms`))
       }
-      const timer = setTimeout(late, connect_timeout_ms)
+      const timer = setTimeout(late, Math.min(connect_timeout_ms, TIMER_MAX_MS))
       socket.once('connect', () => clearTimeout(timer))
       socket.once('close', () => clearTimeout(timer))
     })

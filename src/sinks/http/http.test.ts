@@ -187,6 +187,15 @@ test.each([
   server.close()
 })
 
+test('what waits for a connection is not the time of the server', async () => {
+  await using server = await stub((_request, response) => void setTimeout(() => response.end('ok'), 300))
+  const sink = build({ url: server.url, pool_max_per_route: 1, request_timeout: 0.5, automatic_retries: 0 })
+  const events = Array.from({ length: 4 }, () => eventOf('{}'))
+  expect((await sink.write(events, signal)).outcomes).toEqual(events.map(() => ({ kind: 'stored' })))
+  expect(server.requests).toHaveLength(4)
+  await sink.close()
+})
+
 test('an answer without end is not read to its end', async () => {
   await using server = await stub((_request, response) => {
     const write = (): void => {

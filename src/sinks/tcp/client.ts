@@ -57,7 +57,10 @@ export class TcpClientSink implements Sink {
     this.#socket = undefined
     if (socket === undefined || socket.destroyed) return
     socket.end()
-    await new Promise((resolve) => socket.once('close', resolve).setTimeout(CONNECT_MS, () => socket.destroy()))
+    // Whatever it goes on saying.
+    const patience = setTimeout(() => socket.destroy(), CONNECT_MS)
+    await new Promise((resolve) => socket.once('close', resolve))
+    clearTimeout(patience)
   }
 
   async #connect(signal: AbortSignal): Promise<Socket> {

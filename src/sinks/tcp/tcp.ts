@@ -2,6 +2,7 @@ import { defineOutput } from '../../core/component.ts'
 import type { OutputContext, Sink } from '../../core/contracts.ts'
 import { MillraceError } from '../../core/errors.ts'
 import * as option from '../../core/options/options.ts'
+import { TIMER_MAX_MS } from '../../core/waiting.ts'
 import { readClientTls } from '../../network/client-tls.ts'
 import { readServerTls, SERVER_TLS } from '../../network/server-tls.ts'
 import { TcpClientSink } from './client.ts'
@@ -16,7 +17,7 @@ const OPTIONS = {
   }),
   reconnect_interval: option.number('Mode client: seconds to wait before connecting again.', { default: 10, min: 0.001 }),
   max_connections: option.integer('Ours. Mode server: clients at the same time.', { default: 1_024, min: 1 }),
-  send_timeout: option.number('Ours. Mode server: a client that takes nothing for so many seconds is disconnected.', {
+  send_timeout: option.number('Ours. Mode server: a client that has not taken a batch after so many seconds is disconnected.', {
     default: 10,
     min: 0.001,
   }),
@@ -64,7 +65,7 @@ function createServer(options: Options, context: OutputContext): Sink {
   }
   const { ssl_client_authentication = options.ssl_verify === true ? 'required' : 'none', send_timeout } = options
   const tls = readServerTls({ ...options, ssl_client_authentication }, context.paths.config, 'OUTPUT_CANNOT_START')
-  return new TcpServerSink({ ...options, tls, send_timeout_ms: send_timeout * 1_000 }, context)
+  return new TcpServerSink({ ...options, tls, send_timeout_ms: Math.min(send_timeout * 1_000, TIMER_MAX_MS) }, context)
 }
 
 function createClient(options: Options, context: OutputContext): Sink {
