@@ -11,8 +11,9 @@ import { rubyText } from './ruby-text.ts'
 /** Names that still hold a placeholder. */
 const UNRESOLVED = '%\\{[^}]+\\}'
 const FAILURE = '_prune_failure'
-/** Names come from event data, so what is remembered of them is bounded. */
+/** Names come from event data, so what is remembered of them is bounded: 128 kB. */
 const JUDGED_NAMES_MAX = 1_000
+const JUDGED_CHARS_MAX = 128
 
 const PRUNE_OPTIONS = {
   whitelist_names: option.list('Regular expressions: only fields whose names match one stay.', { default: [] }),
@@ -127,11 +128,17 @@ function compileNameTest(
     }
   }
   if (interpolate) return removesNameFor
+  let remembering: NameTest | undefined
+  return (event) => (remembering ??= remembered(removesNameFor(event)))
+}
+
+function remembered(removesName: NameTest): NameTest {
   const judged = new Map<string, boolean>()
-  return (event) => (name) => {
+  return (name) => {
+    if (name.length > JUDGED_CHARS_MAX) return removesName(name)
     let removes = judged.get(name)
     if (removes === undefined) {
-      removes = removesNameFor(event)(name)
+      removes = removesName(name)
       if (judged.size >= JUDGED_NAMES_MAX) judged.clear()
       judged.set(name, removes)
     }
