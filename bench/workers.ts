@@ -14,7 +14,9 @@ import { printTable, type Row, showProgress } from './harness/table.ts'
  * each round, two workers cost 1.22 and 1.29 of one.
  */
 const WARM_UP_EVENTS = 150_000
+const WARM_UP_CONNECTIONS = 16
 const EVENTS = 100_000
+/** In one of eight rounds two workers get all from the system for one of them, and in every second one three and one. */
 const CONNECTIONS = 4
 const MEGABYTE = 1e6
 
@@ -37,8 +39,8 @@ async function benchWorkers(): Promise<Row[]> {
   for (const [index, { beats_port: port }] of programs.entries()) {
     const workers = index + 1
     showProgress(`workers: ${workers} until everything is compiled`)
-    // More connections than workers, so that each of them gets its share.
-    await sender.send({ port, connections: workers * CONNECTIONS, events: eventsOf(WARM_UP_EVENTS) * workers })
+    // Which worker gets which is the system's lot: of so many each has enough.
+    await sender.send({ port, connections: workers * WARM_UP_CONNECTIONS, events: eventsOf(WARM_UP_EVENTS) * workers })
   }
   const rounds: Usage[][] = []
   for (let round = 1; round <= ROUNDS; round++) {
