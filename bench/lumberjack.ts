@@ -1,11 +1,9 @@
 // Claim: Lumberjack in, null Elasticsearch out, in a bounded memory: 160 MB in the end, and at no time more than the budget for events
-// in flight and 150 MB. An event takes less processor time than in Vector 0.58, measured elsewhere on such windows over one connection
-// without acknowledgements: 43 us where JSON.parse and JSON.stringify of a line took 2.2, which is 19.5 of it.
+// in flight and 150 MB.
 // The program, the sender and the server are processes of their own; only the program's time and memory are counted.
 import { spread } from './harness/compare.ts'
 import { type Ends, type Load, sendMeasured } from './harness/load.ts'
 import { LumberjackSender } from './harness/lumberjack-sender.ts'
-import { parseAndPrint_us } from './harness/machine-unit.ts'
 import { NullServer } from './harness/null-server.ts'
 import { residentBytesOf } from './harness/process-usage.ts'
 import { BenchedProgram } from './harness/program.ts'
@@ -20,13 +18,10 @@ const CONNECTIONS = [1, 4] as const
 const MEGABYTE = 1e6
 const CLAIM_STEADY_MEGABYTES = 160
 const CLAIM_PEAK_MEGABYTES = (64 * 1024 * 1024) / MEGABYTE + 150
-const VECTOR_UNITS = 19.5
 
 interface Round extends Load {
   readonly resident_bytes: number
   readonly peak_bytes: number
-  /** `JSON.parse` and `JSON.stringify` of a line, right before and behind. */
-  readonly unit_us: number
 }
 
 /** Each round is a program of its own, that first warms up, then takes the events over one and over four connections. */
@@ -46,11 +41,9 @@ async function benchLumberjack(): Promise<Row[]> {
 }
 
 async function measure({ pid, beats_port }: BenchedProgram, ends: Ends, connections: number): Promise<Round> {
-  const before_us = parseAndPrint_us()
   const load = await sendMeasured(pid, ends, { port: beats_port, connections, events: eventsOf(EVENTS) })
-  const unit_us = (before_us + parseAndPrint_us()) / 2
   const { now, peak } = await residentBytesOf(pid)
-  return { ...load, resident_bytes: now, peak_bytes: peak, unit_us }
+  return { ...load, resident_bytes: now, peak_bytes: peak }
 }
 
 function rowsOf(connections: number, rounds: readonly Round[]): Row[] {
@@ -63,11 +56,6 @@ function rowsOf(connections: number, rounds: readonly Round[]): Row[] {
   return [
     row('events a second', '', ({ rate }) => rate),
     { ...row('CPU of an event', 'us', ({ cpu_us }) => cpu_us), digits: 1 },
-    {
-      ...row('  over JSON.parse and JSON.stringify of a line (Vector 19.5)', '', ({ cpu_us, unit_us }) => cpu_us / unit_us),
-      digits: 1,
-      ...(connections === 1 ? { claim: { at_most: VECTOR_UNITS } } : {}),
-    },
     {
       ...row('memory at the end', 'MB', ({ resident_bytes }) => resident_bytes / MEGABYTE),
       claim: { at_most: CLAIM_STEADY_MEGABYTES },
