@@ -113,6 +113,11 @@ export class Millrace implements AsyncDisposable {
     await waitFor('the Beats port', async () => this.connect().then((client) => client.close() ?? true))
   }
 
+  /** Resolves once it has loaded and opened everything: before, a busy machine makes half a second of work seven. */
+  async ready(): Promise<void> {
+    await waitFor('its readiness', async () => (await fetch(`${this.program.apiUrl}/readyz`)).ok)
+  }
+
   /**
    * The most memory that it ever had.
    * @throws Error when that is more than the budget and what it may have beside it

@@ -27,7 +27,7 @@ export const blockedOutput: Scenario = {
     // One attempt for the whole time: an attempt that is given up would be the same to the senders.
     await using millrace = await Millrace.start({ elasticsearch_url: store.url, output: { timeout: 3_600 } })
     const senders = FilebeatSender.forFiles(clients, { port: millrace.beats_port, lines, window_events: WINDOW_EVENTS })
-    await millrace.listening()
+    await millrace.ready()
     const arrival_ms = is_quick ? ARRIVAL_MS.quick : ARRIVAL_MS.full
     const arriving = senders.map(async (sender) => {
       await delay(stage.random() * arrival_ms)
