@@ -1,5 +1,10 @@
-/** A timer that is set to more fires at once. */
+/** Node's timers know no longer time: one that is set to more fires at once. */
 export const TIMER_MAX_MS = 2 ** 31 - 1
+
+/** As `setTimeout`, but what is longer than a timer can be is as long as one can. */
+export function startTimer(action: () => void, after_ms: number): NodeJS.Timeout {
+  return setTimeout(action, Math.min(after_ms, TIMER_MAX_MS))
+}
 
 /** What a promise gives, or the signal's reason as soon as that aborts. */
 export async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {

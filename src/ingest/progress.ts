@@ -1,4 +1,4 @@
-import { TIMER_MAX_MS } from '../core/waiting.ts'
+import { startTimer } from '../core/waiting.ts'
 
 /** Less than this of one frame, or of one line, is no progress: a client that sends a byte a second would hold its place for ever. */
 const PROGRESS_BYTES = 1024
@@ -20,9 +20,9 @@ export class Progress {
 
   /** @param timeout_ms 0: never */
   constructor(timeout_ms: number, stalled: () => void) {
-    this.#timeout_ms = Math.min(timeout_ms, TIMER_MAX_MS)
+    this.#timeout_ms = timeout_ms
     this.#stalled = stalled
-    if (timeout_ms > 0) this.#timer = setTimeout(() => this.#look(), this.#timeout_ms)
+    if (timeout_ms > 0) this.#timer = startTimer(() => this.#look(), timeout_ms)
   }
 
   received(bytes: number): void {
@@ -78,6 +78,6 @@ export class Progress {
   #lookAgain(): void {
     if (this.#timer === undefined) return
     const left_ms = this.#left_ms
-    this.#timer = setTimeout(() => this.#look(), left_ms > 0 ? left_ms : this.#timeout_ms)
+    this.#timer = startTimer(() => this.#look(), left_ms > 0 ? left_ms : this.#timeout_ms)
   }
 }

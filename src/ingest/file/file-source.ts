@@ -3,6 +3,7 @@ import { hostname } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Deliver, InputContext, Source } from '../../core/contracts.ts'
 import { MillraceError, messageOf } from '../../core/errors.ts'
+import { TIMER_MAX_MS } from '../../core/waiting.ts'
 import { PositionStore } from '../../storage/positions.ts'
 import { ArrayReader } from './array-reader.ts'
 import { type FoundFile, findFiles, type Patterns } from './discovery.ts'
@@ -103,7 +104,10 @@ class FileFollower {
   /** Waits until what was handed on is settled, or for `abandon`. */
   async drain(abandon: AbortSignal): Promise<void> {
     const left = new AbortController()
-    const given_up = delay(NEVER_MS, undefined, { signal: AbortSignal.any([abandon, left.signal]), ref: false }).catch(() => {})
+    // The longest that a timer can wait; a signal ends it.
+    const given_up = delay(TIMER_MAX_MS, undefined, { signal: AbortSignal.any([abandon, left.signal]), ref: false }).catch(
+      () => {},
+    )
     await Promise.race([Promise.all(this.#pending), given_up])
     left.abort()
     if (!abandon.aborted) for (const { file } of this.#readings.values()) await this.#completed(file)
@@ -285,6 +289,3 @@ class FileFollower {
     }
   }
 }
-
-/** The longest that a timer can wait; a signal ends it. */
-const NEVER_MS = 2 ** 31 - 1

@@ -4,7 +4,7 @@ import type { Binding, Decoder, Deliver, InputContext, Source } from '../../core
 import { messageOf } from '../../core/errors.ts'
 import type { Event, Origin } from '../../core/event.ts'
 import { basicAuthorization, type Login } from '../../core/login.ts'
-import { TIMER_MAX_MS, unlessAborted, untilAborted } from '../../core/waiting.ts'
+import { startTimer, unlessAborted, untilAborted } from '../../core/waiting.ts'
 import { ipOf, peerOf } from '../../network/address.ts'
 import { listen } from '../../network/listen.ts'
 import type { ServerCertificates } from '../../network/server-tls.ts'
@@ -283,7 +283,7 @@ export class HttpServer implements Source {
 async function within<T>(timeout_ms: number, promise: Promise<T>): Promise<T | 'late'> {
   if (timeout_ms === 0) return await promise
   const { promise: late, resolve } = Promise.withResolvers<'late'>()
-  const timer = setTimeout(() => resolve('late'), Math.min(timeout_ms, TIMER_MAX_MS))
+  const timer = startTimer(() => resolve('late'), timeout_ms)
   try {
     return await Promise.race([promise, late])
   } finally {

@@ -4,6 +4,7 @@ import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
 import type { Client, errors, NodeOptions } from '@elastic/elasticsearch'
 import { MillraceError, messageOf, type RuntimeCode } from '../../core/errors.ts'
+import { startTimer } from '../../core/waiting.ts'
 import type { ClientCertificates } from '../../network/client-tls.ts'
 import type { NodeAddress } from './nodes.ts'
 import { ANSWER_BYTES_MAX, ANSWER_TOO_LARGE, readAnswersWhole } from './whole-answer.ts'
@@ -175,7 +176,7 @@ export class ElasticsearchClient {
     const deadline = new AbortController()
     const abort = () => deadline.abort()
     let timed_out = false
-    const timer = setTimeout(() => {
+    const timer = startTimer(() => {
       timed_out = true
       deadline.abort()
     }, this.#timeout_ms)

@@ -2,7 +2,7 @@ import type { Agent, IncomingMessage, RequestOptions } from 'node:http'
 import type { Agent as TlsAgent } from 'node:https'
 import type { ConnectionOptions } from 'node:tls'
 import { withoutSecrets } from '../../core/secret.ts'
-import { TIMER_MAX_MS } from '../../core/waiting.ts'
+import { startTimer } from '../../core/waiting.ts'
 import type { ClientCertificates } from '../../network/client-tls.ts'
 
 // As in src/ops/server.ts: an import statement would load another HTTP client.
@@ -79,7 +79,7 @@ export class HttpClient {
     let timer: NodeJS.Timeout | undefined
     // What waits here for a connection is not the server's time.
     const begin = (): void => {
-      timer ??= setTimeout(late, Math.min(request_timeout_ms, TIMER_MAX_MS))
+      timer ??= startTimer(late, request_timeout_ms)
     }
     const leave = (): void => timeout.abort(signal.reason)
     signal.addEventListener('abort', leave, { once: true })
@@ -139,7 +139,7 @@ export class HttpClient {
       const late = (): void => {
         request.destroy(new Error(`no connection within ${connect_timeout_ms} ms`))
       }
-      const timer = setTimeout(late, Math.min(connect_timeout_ms, TIMER_MAX_MS))
+      const timer = startTimer(late, connect_timeout_ms)
       socket.once('connect', () => clearTimeout(timer))
       socket.once('close', () => clearTimeout(timer))
     })

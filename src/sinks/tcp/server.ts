@@ -3,6 +3,7 @@ import { createServer as createTlsServer } from 'node:tls'
 import { type Binding, type Outcome, type OutputContext, type Sink, STORED, type WriteResult } from '../../core/contracts.ts'
 import { messageOf } from '../../core/errors.ts'
 import type { Event } from '../../core/event.ts'
+import { startTimer } from '../../core/waiting.ts'
 import { peerOf } from '../../network/address.ts'
 import { listen } from '../../network/listen.ts'
 import type { ServerCertificates } from '../../network/server-tls.ts'
@@ -83,7 +84,7 @@ export class TcpServerSink implements Sink {
   /** Whether the client has taken it. Never rejects. */
   async #send(client: Socket, text: string, signal: AbortSignal): Promise<boolean> {
     const { send_timeout_ms } = this.#settings
-    const slow = setTimeout(() => {
+    const slow = startTimer(() => {
       this.#context.log.warn(
         'tcp_slow_client',
         `${this.#context.where}: closed the connection from ${peerOf(client)}: it has not taken what was sent within ${send_timeout_ms / 1_000} s`,

@@ -2,7 +2,6 @@ import { defineOutput } from '../../core/component.ts'
 import type { OutputContext, Sink } from '../../core/contracts.ts'
 import { MillraceError } from '../../core/errors.ts'
 import * as option from '../../core/options/options.ts'
-import { TIMER_MAX_MS } from '../../core/waiting.ts'
 import { readClientTls } from '../../network/client-tls.ts'
 import { readServerTls, SERVER_TLS } from '../../network/server-tls.ts'
 import { TcpClientSink } from './client.ts'
@@ -65,7 +64,7 @@ function createServer(options: Options, context: OutputContext): Sink {
   }
   const { ssl_client_authentication = options.ssl_verify === true ? 'required' : 'none', send_timeout } = options
   const tls = readServerTls({ ...options, ssl_client_authentication }, context.paths.config, 'OUTPUT_CANNOT_START')
-  return new TcpServerSink({ ...options, tls, send_timeout_ms: Math.min(send_timeout * 1_000, TIMER_MAX_MS) }, context)
+  return new TcpServerSink({ ...options, tls, send_timeout_ms: send_timeout * 1_000 }, context)
 }
 
 function createClient(options: Options, context: OutputContext): Sink {

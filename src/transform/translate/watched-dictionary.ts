@@ -1,10 +1,8 @@
 import type { Log } from '../../core/context.ts'
 import { messageOf } from '../../core/errors.ts'
+import { TIMER_MAX_MS } from '../../core/waiting.ts'
 import { readDictionary, readState, readText } from './dictionary-file.ts'
 import type { Dictionary, Lookup } from './lookup.ts'
-
-/** Node's timers know no longer time. */
-const TIMER_MS_MAX = 2 ** 31 - 1
 
 export interface WatchOptions {
   /** 0: the file is read once. */
@@ -39,7 +37,7 @@ export class WatchedDictionary {
     this.#state = state
     const { refresh_interval_s } = options
     // Not awaited: it never rejects.
-    const interval_ms = Math.min(refresh_interval_s * 1000, TIMER_MS_MAX)
+    const interval_ms = Math.min(refresh_interval_s * 1000, TIMER_MAX_MS)
     if (interval_ms > 0) this.#timer = setInterval(() => void this.refresh(), interval_ms).unref()
   }
 
