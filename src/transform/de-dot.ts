@@ -78,7 +78,7 @@ the field keeps its old name and the event is tagged \`${FAILURE}\`. As in Logst
     let failed = false
     return (event) => {
       failed = false
-      const refs = fields ?? Array.from(event.names(), (name) => fieldRefOf([name]))
+      const refs = fields ?? event.names().map((name) => fieldRefOf([name]))
       for (const ref of refs) if (event.has(ref)) attempt(event, ref)
       if (!failed) context.matched(event)
     }

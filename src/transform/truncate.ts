@@ -33,7 +33,7 @@ fields are cut, tags too, metadata not. The common options act only where someth
     const cut = (value: Value): Value => cutValue(value, length_bytes)
     return (event) => {
       let isCut = false
-      for (const ref of fields ?? Array.from(event.names(), (name) => fieldRefOf([name]))) {
+      for (const ref of fields ?? event.names().map((name) => fieldRefOf([name]))) {
         const value = event.get(ref)
         if (value === undefined) continue
         const shorter = cut(value)

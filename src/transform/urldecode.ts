@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer'
-import { CHARSETS, decoderOf } from '../core/charset.ts'
+import { CHARSETS, type Charset, decoderOf } from '../core/charset.ts'
 import { defineFilter } from '../core/component.ts'
 import { messageOf } from '../core/errors.ts'
 import { fieldRefOf } from '../core/field-ref.ts'
@@ -37,12 +37,7 @@ U+FFFD. As in Logstash, a field that is missing becomes null, and the common opt
     },
   ],
   compile({ field, all_fields, charset, tag_on_failure }, context) {
-    const decode = charset === 'UTF-8' ? readUtf8 : decoderOf(charset)
-    const decodeText = (text: string): string => {
-      // ASCII is the same in most character sets, and a text without a percent sign is decoded already.
-      if (charset === 'UTF-8' && !text.includes('%')) return text
-      return (charset === 'UTF-8' ? decodeSound(text) : undefined) ?? decode(unescape(text))
-    }
+    const decodeText = charset === 'UTF-8' ? decodeUtf8 : decodeIn(charset)
     return (event) => {
       try {
         if (all_fields) for (const [name, value] of event.entries()) event.set(fieldRefOf([name]), decodeValue(value, decodeText))
@@ -65,6 +60,16 @@ function decodeValue(value: Value, decodeText: (text: string) => string): Value 
     if (inner !== undefined) setMember(decoded, name, decodeValue(inner, decodeText))
   }
   return decoded
+}
+
+function decodeIn(charset: Charset): (text: string) => string {
+  const decode = decoderOf(charset)
+  return (text) => decode(unescape(text))
+}
+
+function decodeUtf8(text: string): string {
+  if (!text.includes('%')) return text
+  return decodeSound(text) ?? readUtf8(unescape(text))
 }
 
 /** A percent sign that no two hexadecimal digits follow. */

@@ -10,8 +10,8 @@ import type { Enrichment } from './event.ts'
 import { BeatsServer } from './server.ts'
 
 /**
- * Of 30 s after which Filebeat gives a silent server up. No gap is to be longer than 5 s: every 3 s, as go-lumber's own server does it,
- * left 2 for a machine with a load of 11, and one gap of 5.7 s was measured there.
+ * Of 30 s after which Filebeat gives a silent server up. No gap is to be longer than 5 s, also where the program waits for the processor:
+ * go-lumber's own server, with 3 s, would have 2 left for that.
  */
 const KEEP_ALIVE_MS = 2_000
 

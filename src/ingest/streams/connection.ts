@@ -227,7 +227,7 @@ export class StreamConnection implements Reader, Unfinished {
   }
 
   #fellSilent(): void {
-    if (this.#isHeldBack || this.#has_ended) return
+    if (this.#has_ended) return
     this.#services.silent(this)
     this.hangUp()
   }
